@@ -1,0 +1,234 @@
+/* conf/conf.h - the typed, read-only configuration: what the operator wants, after all checks.
+ *
+ * One snapshot is made by conf_load(), shared by reference count between threads and never changed; a reload makes another.
+ * All strings and arrays belong to the snapshot. Names are lower case where DNS is; an absent optional string is NULL.
+ * Times are milliseconds, sizes bytes. Every key, its type, default and bounds stand in conf/schema.def. */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/ip.h"
+
+enum conf_listen_tls { LISTEN_TLS_NONE, LISTEN_TLS_STARTTLS, LISTEN_TLS_IMPLICIT };
+enum conf_auth { AUTH_NONE, AUTH_OPTIONAL, AUTH_REQUIRED };
+enum conf_tls_level { TLS_LEVEL_NONE, TLS_LEVEL_OPPORTUNISTIC, TLS_LEVEL_DANE, TLS_LEVEL_REQUIRED, TLS_LEVEL_VERIFIED };
+enum conf_validate { DNS_VALIDATE_PREFER, DNS_VALIDATE_REQUIRE };
+
+/* listen[]: where clients may hand in mail. */
+struct conf_listen {
+	struct ip_port at;
+	enum conf_listen_tls tls;
+	enum conf_auth auth;
+};
+
+/* tenants[].logins[] */
+struct conf_login {
+	char *user;
+	char *hash; /* crypt(3) string, "$y$..." */
+};
+
+/* tenants[]: who hands mail in. */
+struct conf_tenant {
+	char *name;
+	struct ip_net *from;
+	size_t from_count;
+	struct conf_login *logins;
+	size_t login_count;
+	char **domains; /* domain_count 0: may send as anything */
+	size_t domain_count;
+	char *pool; /* never NULL after loading */
+	uint64_t quota_hour, quota_day; /* recipients; 0: none */
+};
+
+/* dkim[]: read and checked here, used by the signer. */
+struct conf_dkim {
+	char *domain, *selector, *key; /* key: path */
+};
+
+/* sources[]: an address that we send from. family 0 of `ip`: the kernel chooses (only the implied source "default"). */
+struct conf_source {
+	char *name;
+	struct ip_addr ip;
+	char *ehlo;       /* never NULL after loading: hostname when absent */
+	char *warmup_plan; /* NULL: warm */
+	wall_ms warmup_since; /* 0: not given */
+};
+
+/* pools[]: a named set of sources, by index into conf->sources. */
+struct conf_pool {
+	char *name;
+	uint32_t *sources;
+	size_t source_count;
+};
+
+/* providers[]: a destination known by name. Limits are for each lane (source towards this provider); 0: take lanes'. */
+struct conf_provider {
+	char *name;
+	char **domains; /* recipient domains, exact */
+	size_t domain_count;
+	char **mx; /* suffixes of MX host names, without a leading dot; matched at label borders */
+	size_t mx_count;
+	uint32_t connections; /* at once */
+	uint32_t messages;    /* for each connection */
+	uint32_t rate_count;  /* recipients in rate_period ms; 0: unlimited */
+	int64_t rate_period_ms;
+};
+
+/* routes[]: instead of the MX. domain "*" matches all that no other route names. */
+struct conf_route {
+	char *domain;
+	char *to_host; /* host name or address text, without brackets */
+	struct ip_addr to_ip; /* family 0: to_host is a name to look up */
+	uint16_t to_port;
+};
+
+struct conf_limits {
+	uint64_t message_bytes;     /* limits.message */
+	uint32_t recipients;        /* for each message */
+	uint32_t connections;       /* intake, all listeners together */
+	uint32_t connections_per_address; /* intake, one client address; 0: no such limit */
+	int64_t idle_ms;            /* client silent for so long: 421 */
+	uint64_t memory_bytes;      /* bodies in memory, waiting for the store */
+	uint64_t disk_bytes;        /* our own quota for the store */
+	uint64_t disk_reserve_bytes; /* free space that intake leaves on the file system */
+	uint32_t command_line;      /* bytes with CRLF, RFC 5321 section 4.5.3.1.4 and extensions */
+	uint32_t text_line;         /* bytes with CRLF of a body line; 0: unlimited */
+	uint32_t errors;            /* protocol errors in one session until 421 */
+	uint32_t commands;          /* commands without mail in one session until 421 */
+	uint32_t hops;              /* Received fields until the message counts as looping */
+};
+
+struct conf_timeouts {
+	int64_t connect_ms, greeting_ms, helo_ms, mail_ms, rcpt_ms, data_ms, block_ms, dot_ms, quit_ms;
+};
+
+struct conf_delivery {
+	uint16_t port;
+	enum conf_tls_level tls;
+	struct conf_timeouts timeouts;
+	int64_t drain_ms;       /* how long SIGTERM waits for deliveries in flight */
+	int64_t keepalive_ms;   /* an idle connection is kept for reuse so long */
+	uint32_t connections;   /* outbound, all lanes together */
+	uint32_t addresses;     /* hosts' addresses tried in one attempt */
+	struct ip_net *refuse_networks; /* never connected to on the word of an MX record; routes are exempt */
+	size_t refuse_network_count;
+	uint32_t reply_lines;   /* lines of one reply that are accepted */
+	bool prefer_ipv6;
+};
+
+struct conf_retry {
+	int64_t first_ms, max_ms, expire_ms, warn_ms;
+};
+
+struct conf_dns {
+	struct ip_port *forward;
+	size_t forward_count;
+	char **anchors; /* files */
+	size_t anchor_count;
+	bool anchors_given; /* false: the root anchor; true with count 0: no validation */
+	enum conf_validate validate;
+	int64_t timeout_ms; /* own deadline for each look-up */
+};
+
+struct conf {
+	unsigned refs; /* of conf_ref/conf_unref only */
+	char *file;
+	char *hostname, *state, *control, *user;
+	uint32_t workers;      /* never 0 after loading */
+	int log_level;         /* enum log_level */
+	uint32_t events_keep_days;
+	uint64_t events_bytes;
+	struct conf_listen *listen;
+	size_t listen_count;
+	char *tls_cert, *tls_key; /* paths; NULL: none */
+	struct ip_port admin;     /* family 0: none */
+	struct conf_limits limits;
+	struct conf_tenant *tenants;
+	size_t tenant_count;
+	struct conf_dkim *dkim;
+	size_t dkim_count;
+	struct conf_source *sources; /* at least one: "default" is implied when the file names none */
+	size_t source_count;
+	struct conf_pool *pools; /* at least one: "default" with all sources is implied when the file names none */
+	size_t pool_count;
+	struct conf_provider *providers; /* shipped ones with the operator's changes applied */
+	size_t provider_count;
+	uint32_t lane_connections, lane_messages;
+	uint32_t lane_rate_count;
+	int64_t lane_rate_period_ms;
+	struct conf_route *routes;
+	size_t route_count;
+	char *bounce_pool; /* pool of DSNs; never NULL after loading */
+	struct conf_dns dns;
+	struct conf_delivery delivery;
+	struct conf_retry retry;
+	void *memory; /* the arena; conf/ only */
+	const void *origins; /* where each value came from; conf/ only */
+};
+
+/* All faults of one pass. `text` is a list of lines "FILE:LINE:COLUMN: what was found, what was expected". */
+struct conf_faults {
+	char *text; /* malloc'ed, never NULL after conf_load; "" when there are none; the caller frees */
+	size_t count;
+	char *warnings; /* the same form; malloc'ed */
+	size_t warning_count;
+};
+
+/*
+ * Read, check and complete a configuration file.
+ *
+ *   file        path of relay.yaml
+ *   faults      owned by the caller; filled on success too (warnings)
+ *
+ * Relative paths inside are resolved against the file's folder. Returns a snapshot with one reference, or NULL with
+ * faults->count > 0 (an unreadable file is a fault too). Does not test whether `user` can read keys: conf_check_files.
+ */
+struct conf *conf_load(const char *file, struct conf_faults *faults) MUST_USE;
+
+/* The same from memory; `file` only names it in messages and resolves relative paths. For tests and the fuzzer. */
+struct conf *conf_load_text(const char *file, const char *text, size_t len, struct conf_faults *faults) MUST_USE;
+
+/* Open what the configuration names (certificates, keys, anchors, state) as `user` would, adding faults. */
+void conf_check_files(const struct conf *conf, struct conf_faults *faults);
+
+void conf_faults_free(struct conf_faults *faults);
+
+/* Reference counting, any thread. unref frees with the last one and sets the pointer to NULL. */
+struct conf *conf_ref(struct conf *conf);
+void conf_unref(struct conf **conf);
+
+/* What `relayd --dump` prints: every effective value as YAML, its origin (default, file:line, shipped) as a comment. Loading the output
+ * again gives the same configuration. */
+void conf_dump(const struct conf *conf, FILE *out);
+
+/* What `relayd --explain KEY` prints; ERR_NOT_FOUND with the nearest key in `why`. KEY such as "retry.first", "tenants.pool". */
+MUST_USE enum err conf_explain(const char *key, FILE *out, struct err_detail *why);
+
+/* The reference page in Markdown, from the schema table: docs/CONFIG.md. */
+void conf_reference(FILE *out);
+
+/* Names of settings that differ between the two and need a restart (state user control workers), separated by ", "; NULL when none.
+ * malloc'ed. */
+char *conf_restart_needed(const struct conf *running, const struct conf *next);
+
+/* Find by name; NULL: no such. Borrowed from the snapshot. */
+const struct conf_tenant *conf_tenant_find(const struct conf *conf, const char *name);
+const struct conf_pool *conf_pool_find(const struct conf *conf, const char *name);
+const struct conf_source *conf_source_find(const struct conf *conf, const char *name);
+const struct conf_provider *conf_provider_find(const struct conf *conf, const char *name);
+
+/* The tenant whose networks hold `addr` (longest prefix wins), or who owns login `user`; NULL: none. */
+const struct conf_tenant *conf_tenant_by_address(const struct conf *conf, const struct ip_addr *addr);
+const struct conf_tenant *conf_tenant_by_login(const struct conf *conf, const char *user, const struct conf_login **login_out);
+
+/* The route for a recipient domain (exact, else "*"); NULL: use the MX. */
+const struct conf_route *conf_route_find(const struct conf *conf, const char *domain);
+
+/* Provider by recipient domain, else by MX host name (every host of the set must match one suffix of the provider). NULL: none. */
+const struct conf_provider *conf_provider_by_domain(const struct conf *conf, const char *domain);
+const struct conf_provider *conf_provider_by_mx(const struct conf *conf, const char *const *hosts, size_t count);
+
+#endif

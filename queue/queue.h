@@ -1,0 +1,257 @@
+/* queue/queue.h - the durable queue: messages, bodies and recipients in LMDB. Never loses a message.
+ *
+ * One writer thread owns every write transaction and gathers what is ready into one commit (group commit). Requests are
+ * handed to it from any thread and answered through the asker's mailbox. Readers are one per thread; a read transaction
+ * lives only inside one call. No LMDB memory leaves this folder. */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mailbox.h"
+
+/* --- names ----------------------------------------------------------------------------------------------------------- */
+
+typedef uint64_t msg_id; /* milliseconds since 1970 << 20 | counter; grows over restarts; 0: none */
+
+#define MSG_ID_TEXT 14 /* 13 characters of base 32 (Crockford, lower case), fixed width, sorts as the number; and NUL */
+
+char *msg_id_format(msg_id id, char out[MSG_ID_TEXT]);
+bool msg_id_parse(const char *text, size_t len, msg_id *out);
+static inline wall_ms msg_id_time(msg_id id) { return (wall_ms)(id >> 20); }
+
+/* --- records, decoded ------------------------------------------------------------------------------------------------- */
+
+#define QUEUE_CHUNK 65520 /* bytes of a body chunk; the last one is shorter. 16 LMDB pages less their header */
+
+enum message_flag {
+	MSG_8BIT = 1 << 0,     /* BODY=8BITMIME was given or 8-bit bytes were seen */
+	MSG_SMTPUTF8 = 1 << 1, /* RFC 6531 */
+	MSG_BOUNCE = 1 << 2,   /* a DSN of ours */
+	MSG_TLS = 1 << 3,      /* came in over TLS */
+};
+
+/* One accepted transaction. */
+struct queue_message {
+	msg_id id;
+	wall_ms arrived;
+	wall_ms deadline;    /* recipients that are still waiting then expire */
+	uint64_t size_bytes; /* stored body, our Received field included */
+	uint32_t chunks;
+	uint32_t rcpt_count; /* at acceptance */
+	uint32_t flags;
+	const char *sender;  /* "" is the null reverse-path */
+	const char *tenant;
+	const char *pool;
+	const char *client;  /* address and HELO name, for show */
+	const char *login;   /* "" without one */
+};
+
+enum rcpt_state { RCPT_WAITING, RCPT_HELD, RCPT_BLOCKED, RCPT_STATES };
+
+/* One recipient that is still in the queue. n counts 0.. in a message, recipients of one domain side by side; `job` is the
+ * n of the first recipient of its domain (at acceptance). */
+struct queue_rcpt {
+	uint32_t n;
+	uint32_t job;
+	enum rcpt_state state;
+	uint32_t attempts;
+	wall_ms next;         /* not before */
+	wall_ms last_attempt; /* 0: none yet */
+	const char *address;  /* local part as given, domain lower case (A-label unless MSG_SMTPUTF8 needs it) */
+	const char *domain;   /* on decoding: points into address */
+	const char *reason;   /* why it is in its state, words for the operator; "" at first */
+	const char *source;   /* of the last attempt; "" none */
+	const char *relay;    /* host[address] of the last attempt; "" none */
+	const char *reply;    /* the last reply, enhanced code and words; "" none */
+	const char *class_name; /* verdict of the last reply; "" none */
+};
+
+/* A message with (some of) its recipients. One malloc'ed block: release with free(). */
+struct queue_job {
+	struct queue_message message;
+	bool in_doubt; /* a claim row without a settle: a crash fell into its attempt */
+	size_t rcpt_count;
+	struct queue_rcpt rcpts[];
+};
+
+/* --- opening ---------------------------------------------------------------------------------------------------------- */
+
+struct queue;
+
+struct queue_options {
+	uint64_t quota_bytes;   /* our own limit for the store; 0: none */
+	uint64_t reserve_bytes; /* free space that intake leaves on the file system, scaled down to 5 % of a small one */
+	/* Called on the writer thread when the store is beyond repair: the daemon must end with a non-zero status. */
+	void (*on_fatal)(void *arg, const char *text);
+	void *arg;
+};
+
+/*
+ * Open or create STATE/store, take STATE/lock, verify the version, start the writer thread.
+ *
+ * ERR_BUSY: another daemon holds the lock; ERR_VERSION: written by a newer program; ERR_CORRUPT, ERR_IO, ERR_FULL with the
+ * cause in `why`. Unfinished bodies of earlier runs are swept in the background.
+ */
+struct queue *queue_open(const char *state, const struct queue_options *options, struct err_detail *why) MUST_USE;
+
+/* Quota and reserve of a new configuration. Main thread. */
+void queue_reconfigure(struct queue *queue, const struct queue_options *options);
+
+/* Open for reading only, without a daemon: creates nothing and leaves nothing behind. ERR_BUSY: a daemon runs, ask it;
+ * ERR_NOT_FOUND: no store there yet. */
+struct queue *queue_open_readonly(const char *state, struct err_detail *why) MUST_USE;
+
+/* Is STATE/lock held by a daemon? */
+bool queue_is_locked(const char *state);
+
+/* Finish what was handed in, stop the writer, close. All readers must be closed. Sets the pointer to NULL. */
+void queue_close(struct queue **queue);
+
+/* A fresh id, greater than every id before. Any thread. */
+msg_id queue_new_id(struct queue *queue);
+
+/* May new mail come in? OK, or ERR_FULL with the reason (quota, disk, watermark). Any thread, cheap (one atomic load when OK). */
+MUST_USE enum err queue_has_room(struct queue *queue, uint64_t bytes, struct err_detail *why);
+
+/* --- writing: requests to the writer thread --------------------------------------------------------------------------- */
+
+enum queue_kind { QUEUE_CHUNK_PUT, QUEUE_ACCEPT, QUEUE_CLAIM, QUEUE_SETTLE, QUEUE_DISCARD };
+
+/* Head of every request. The asker owns the object and all that it points to, must leave it alone until `done` has run
+ * on the thread that owns `reply_to`, and then frees it. */
+struct queue_req {
+	struct mail_item item; /* the queue's while under way */
+	enum queue_kind kind;
+	struct mailbox *reply_to; /* NULL: no answer wanted; the queue frees the request with free() */
+	void (*done)(struct queue_req *req);
+	enum err result; /* ERR_FULL: nothing of it is stored; ERR_IO likewise; ERR_NOT_FOUND: the message is gone */
+	char why[160];
+};
+
+/* Hand a request in. Any thread. Requests of one sender for one message are carried out in order. */
+void queue_submit(struct queue *queue, struct queue_req *req);
+
+struct queue_blob {
+	const void *data;
+	size_t len; /* QUEUE_CHUNK, but for the last */
+};
+
+/* QUEUE_CHUNK_PUT: store one chunk of a body whose message row does not exist yet. */
+struct queue_chunk {
+	struct queue_req req;
+	msg_id id;
+	uint32_t n; /* 0.. */
+	struct queue_blob blob;
+};
+
+/* QUEUE_ACCEPT: the rest of the body and the rows, in one transaction: the commit point of a message. */
+struct queue_accept {
+	struct queue_req req;
+	struct queue_message message; /* id, chunks and size_bytes filled in */
+	const struct queue_rcpt *rcpts; /* by n; same domain side by side */
+	size_t rcpt_count;
+	const struct queue_blob *blobs; /* chunks first_blob.. of the body */
+	size_t blob_count;
+	uint32_t first_blob;
+};
+
+/* QUEUE_CLAIM: recipients of a job are about to be tried on a lane with a warm-up budget. */
+struct queue_claim {
+	struct queue_req req;
+	msg_id id;
+	uint32_t job;
+	uint32_t rcpts; /* how many */
+	wall_ms at;
+	const char *source, *destination;
+};
+
+enum settle_op {
+	SETTLE_DELIVERED, /* leaves the queue */
+	SETTLE_BOUNCED,   /* leaves the queue; its DSN, if owed, is in the same request */
+	SETTLE_DROPPED,   /* leaves the queue by the operator's word, without a DSN */
+	SETTLE_UPDATE,    /* stays, with the fields of `rcpt` (all but address and job) */
+	SETTLE_HOLD,      /* stays; state and reason only */
+	SETTLE_RELEASE,   /* stays; waiting again, next = rcpt.next */
+	SETTLE_RETRY,     /* stays; next = rcpt.next, a held one stays held */
+};
+
+struct queue_settle_item {
+	enum settle_op op;
+	struct queue_rcpt rcpt; /* n always; the rest as `op` says */
+	bool found;             /* out: the recipient was in the queue */
+};
+
+/* QUEUE_SETTLE: outcomes or changes of recipients of one message, in one transaction with the DSN that they owe. Ends the claim
+ * of `job`. The last recipient takes message and body with it. Counts outcomes by `destination`. */
+struct queue_settle {
+	struct queue_req req;
+	msg_id id;
+	uint32_t job;           /* whose claim ends; UINT32_MAX: none */
+	const char *destination; /* for the counters; NULL: not counted there */
+	struct queue_settle_item *items;
+	size_t item_count;
+	struct queue_accept *bounce; /* DSN, or NULL; its req part is not used */
+	bool urgent;             /* start a commit at once (an operator waits) */
+};
+
+/* QUEUE_DISCARD: drop the chunks of a body that will not be finished. */
+struct queue_discard {
+	struct queue_req req;
+	msg_id id;
+};
+
+/* --- reading ---------------------------------------------------------------------------------------------------------- */
+
+/* One thread's view; not to be shared. */
+struct queue_reader;
+
+struct queue_reader *queue_reader_open(struct queue *queue) MUST_USE; /* never NULL */
+void queue_reader_close(struct queue_reader **reader);
+
+/* Message and those recipients of `job` that are still queued (UINT32_MAX: of all jobs). ERR_NOT_FOUND: none left. */
+MUST_USE enum err queue_job_load(struct queue_reader *reader, msg_id id, uint32_t job, struct queue_job **out,
+    struct err_detail *why);
+
+/* Copy chunk `n` of a body into `data` (QUEUE_CHUNK bytes); *len_out is its length. ERR_NOT_FOUND: no such chunk. */
+MUST_USE enum err queue_body_read(struct queue_reader *reader, msg_id id, uint32_t n, void *data, size_t *len_out,
+    struct err_detail *why);
+
+/* Where a scan stands: start with the id to begin at (0: the oldest); `id` is moved on. */
+struct queue_cursor {
+	msg_id id;
+	bool end; /* nothing more */
+};
+
+/* Called with each message and all its queued recipients; borrowed for the call. False: stop after this one. */
+typedef bool (*queue_scan_fn)(void *arg, const struct queue_job *job);
+
+/* Visit up to `max` messages in the order of ids, in one short read transaction; go on until cursor->end. */
+MUST_USE enum err queue_scan(struct queue_reader *reader, struct queue_cursor *cursor, size_t max, queue_scan_fn fn, void *arg,
+    struct err_detail *why);
+
+/* Counters that survive restarts, by destination and "" for the total. */
+struct queue_counts {
+	uint64_t accepted, delivered, bounced, dropped, in_doubt;
+};
+typedef void (*queue_counts_fn)(void *arg, const char *destination, const struct queue_counts *counts);
+MUST_USE enum err queue_counts_read(struct queue_reader *reader, queue_counts_fn fn, void *arg, struct err_detail *why);
+
+/* Figures for metrics, stats and bench; relaxed atomics, any thread. */
+struct queue_figures {
+	uint64_t commits, rows, chunk_bytes; /* since start */
+	uint64_t used_bytes, quota_bytes, free_bytes; /* store in use, our limit (0 none), file system */
+	uint64_t pending; /* requests waiting for the writer */
+};
+void queue_figures(struct queue *queue, struct queue_figures *out);
+
+/* Compare rows with each other: messages without recipients, recipients without message, bodies incomplete, orphans, rows that do
+ * not decode. Each finding is told to `fn`; returns OK when the walk was done. Bounded slices; may be run beside the writer. */
+typedef void (*queue_check_fn)(void *arg, const char *finding);
+struct queue_check_totals {
+	uint64_t messages, rcpts, rcpts_by_state[RCPT_STATES], chunks, claims, findings;
+};
+MUST_USE enum err queue_check(struct queue_reader *reader, queue_check_fn fn, void *arg, struct queue_check_totals *out,
+    struct err_detail *why);
+
+#endif
