@@ -1,0 +1,180 @@
+/* sched/sched.h - all waiting jobs and their order: who is sent when, from which source, and if not now, why and when.
+ *
+ * A pure model: it is handed time and events and answers with decisions. No I/O, no LMDB, no libevent, no clock, no thread.
+ * Words: a job is the recipients of one message in one domain; a domain hangs on a destination (a provider, or a set of MX hosts); a
+ * lane is one source towards one destination. */
+#ifndef SCHED_SCHED_H
+#define SCHED_SCHED_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "conf/conf.h"
+
+struct sched;
+
+/* Start empty with a configuration; `seed` makes jitter and choice repeatable. Takes its own reference to `conf`. */
+struct sched *sched_create(struct conf *conf, uint64_t seed) MUST_USE;
+void sched_destroy(struct sched **sched);
+
+/* A new configuration: lanes, pools and providers are matched by name; counts and pauses are kept. Jobs of a pool or tenant that is gone
+ * become held with that reason (they are counted as held; nothing is written to the store for it), and return when it is back. */
+void sched_reconfigure(struct sched *sched, struct conf *conf, wall_ms now);
+
+/* --- jobs ---------------------------------------------------------------------------------------------------------- */
+
+struct sched_job {
+	uint64_t id;     /* msg_id */
+	uint32_t first;  /* job number: n of its first recipient */
+	uint32_t rcpts;  /* recipients still queued */
+	const char *domain, *tenant, *pool; /* copied (interned) */
+	wall_ms due;     /* not before */
+	wall_ms deadline;
+	uint32_t attempts; /* of the recipient that has most */
+	bool held;
+	const char *source; /* of the last attempt, may be NULL or "" */
+};
+
+/* Put a job in. A job (id, first) that is known already is left as it is (rebuild meets intake): returns false. */
+bool sched_add(struct sched *sched, const struct sched_job *job, wall_ms now);
+
+enum sched_state { JOB_WAITING, JOB_DEFERRED, JOB_ACTIVE, JOB_HELD, JOB_STATES };
+
+/* Where a job is; false: not known. `due`, `deadline`, `attempts`, `why` bits of the last refusal to start. */
+struct sched_view {
+	enum sched_state state;
+	wall_ms due, deadline;
+	uint32_t attempts;
+	unsigned reasons; /* enum sched_reason bits that keep it from starting now */
+	wall_ms ask_again;
+	const char *destination; /* name, or NULL when the domain was never resolved; borrowed */
+};
+bool sched_find(struct sched *sched, uint64_t id, uint32_t first, wall_ms now, struct sched_view *out);
+
+/* The operator's words. Unknown job: ERR_NOT_FOUND. An active job: hold takes effect when it comes back, drop and retry are ERR_BUSY. */
+MUST_USE enum err sched_hold(struct sched *sched, uint64_t id, uint32_t first);
+MUST_USE enum err sched_release(struct sched *sched, uint64_t id, uint32_t first, wall_ms now);
+MUST_USE enum err sched_retry(struct sched *sched, uint64_t id, uint32_t first, wall_ms now); /* due at once; also lifts its destination's backoff for one probe */
+MUST_USE enum err sched_drop(struct sched *sched, uint64_t id, uint32_t first); /* forgets a job that is not active */
+
+/* --- decisions ------------------------------------------------------------------------------------------------------ */
+
+/* Why something does not start now; several may hold at once. */
+enum sched_reason {
+	WHY_NOT_DUE = 1 << 0,             /* its next attempt lies ahead */
+	WHY_HELD = 1 << 1,
+	WHY_ACTIVE = 1 << 2,              /* it is being delivered */
+	WHY_LANE_CONNECTIONS = 1 << 3,    /* every connection that the lane may have is busy */
+	WHY_LANE_RATE = 1 << 4,
+	WHY_LANE_PAUSED = 1 << 5,         /* after failures of this source there */
+	WHY_DESTINATION_PAUSED = 1 << 6,  /* the destination is down; one probe at a time */
+	WHY_TOTAL_CONNECTIONS = 1 << 7,   /* delivery.connections */
+	WHY_RESOLVING = 1 << 8,           /* its route is being looked up */
+	WHY_NO_SOURCE = 1 << 9,           /* no source of the pool can be used (parked, wrong family) */
+	WHY_SOURCE_PARKED = 1 << 10,      /* its address is not on this host */
+	WHY_NO_POOL = 1 << 11,            /* pool or tenant is gone from the configuration */
+	WHY_OPERATOR = 1 << 12,           /* paused by the operator */
+	WHY_QUEUED_BEHIND = 1 << 13,      /* nothing but its turn */
+};
+#define SCHED_WHY_TEXT 512
+/* Words for a set of reasons, joined by "; ". Returns `out`. */
+char *sched_why_text(unsigned reasons, char out[SCHED_WHY_TEXT]);
+/* Short key of one bit, such as "lane-connections", for JSON. */
+const char *sched_why_name(enum sched_reason bit);
+
+enum sched_kind {
+	SCHED_NOTHING, /* nothing can start now: ask again at `when`, or after the next event */
+	SCHED_RESOLVE, /* look up `domain`, then call sched_resolved or sched_unresolved */
+	SCHED_START,   /* open a connection (or use an idle one) and deliver the job */
+	SCHED_EXPIRE,  /* the job's deadline has passed: it is handed out as active; settle it with sched_done */
+};
+
+struct sched_decision {
+	enum sched_kind kind;
+	wall_ms when;           /* NOTHING: WALL_NEVER when only an event can help */
+	unsigned reasons;       /* NOTHING: of all that waits */
+	const char *domain;     /* RESOLVE, START, EXPIRE: borrowed while the job or look-up is out */
+	uint64_t id;            /* START, EXPIRE */
+	uint32_t first, rcpts;
+	uint32_t attempts;
+	const char *tenant, *pool;
+	const char *destination; /* START, EXPIRE: name for logs and counters ("?" unresolved) */
+	uint32_t lane;          /* START: handle of the lane that was charged */
+	const char *source;     /* START: name */
+	bool warmup;            /* START: the lane has a warm-up budget: commit a claim before MAIL */
+	uint32_t messages_left; /* START: how many messages this connection may carry in all (this one included) */
+};
+
+/* What next? Call until it answers NOTHING. A START has taken one connection of its lane and, where a rate counts, its recipients. */
+void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out);
+
+/* More for a connection that is open on `lane` and has just finished a job of `domain`: another due job with the same route
+ * (same route_key), charged to the same connection. START or NOTHING. */
+void sched_next_on(struct sched *sched, uint32_t lane, const char *domain, wall_ms now, struct sched_decision *out);
+
+/* The look-up of a domain has ended well. `key` identifies the set of hosts (equal keys: same connections will do), `hosts` are the names
+ * of its MX hosts (or the route's), good until `expires`: later jobs ask for RESOLVE again. families: bit 0 IPv4, bit 1 IPv6 addresses exist. */
+void sched_resolved(struct sched *sched, const char *domain, uint64_t key, const char *const *hosts, size_t host_count,
+    unsigned families, wall_ms expires, wall_ms now);
+
+/* The look-up failed in a way that may pass: the waiting jobs of the domain must each be settled (deferred). Takes one due job out
+ * per call as active: EXPIRE-like decision of kind SCHED_START with lane UINT32_MAX; NOTHING when no due job is left. The caller settles
+ * each with sched_done. Used for permanent failures too (the caller's outcome decides). */
+void sched_unresolved(struct sched *sched, const char *domain, wall_ms now, struct sched_decision *out);
+
+/* --- what came of it ------------------------------------------------------------------------------------------------ */
+
+enum sched_scope { SCOPE_NONE, SCOPE_RECIPIENT, SCOPE_MESSAGE, SCOPE_LANE, SCOPE_HOST, SCOPE_DESTINATION, SCOPE_SOURCE };
+
+/* The end of an attempt (or of an EXPIRE, or of an unresolved one). */
+struct sched_result {
+	uint64_t id;
+	uint32_t first;
+	uint32_t lane;      /* UINT32_MAX: none was charged */
+	bool attempted;     /* false: the connection was lost before MAIL was answered; try again without blame */
+	uint32_t rcpts_left; /* recipients that stay in the queue; 0: the job is forgotten */
+	uint32_t delivered;  /* recipients taken by the remote */
+	enum sched_scope scope; /* whom the trouble blames: slows or pauses lane, destination or source */
+	wall_ms not_before;  /* the reply itself names a time; 0: none */
+};
+
+/* Returns when the job will be tried next (with jittered backoff: retry.first doubling to retry.max), for the store and the log; 0 when it is
+ * gone. The connection stays charged to its lane until sched_release_connection. Call it before the settle is committed; the job is
+ * active until sched_settled. */
+wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_ms now);
+
+/* The settle is in the store: the job may be started again when due (or is forgotten). */
+void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now);
+
+/* A connection of the lane has ended. */
+void sched_release_connection(struct sched *sched, uint32_t lane, wall_ms now);
+
+/* A source cannot be used until `until` (its address is not on this host): no lane of it starts. */
+void sched_park_source(struct sched *sched, const char *source, wall_ms until, const char *why);
+
+/* Operator: pause or resume a destination, tenant or source by name (what: "destination" "tenant" "source"). ERR_NOT_FOUND. */
+MUST_USE enum err sched_pause(struct sched *sched, const char *what, const char *name, bool paused, wall_ms now);
+
+/* --- figures --------------------------------------------------------------------------------------------------------- */
+
+struct sched_counts { /* in recipients */
+	uint64_t waiting, deferred, active, held;
+	uint64_t connections;
+	wall_ms oldest; /* arrival of the oldest waiting job (from its id); 0: none */
+};
+/* Each destination that has jobs, connections or a pause; then name "" for the total. Work in proportion to destinations, not jobs. */
+typedef void (*sched_counts_fn)(void *arg, const char *destination, const struct sched_counts *counts, unsigned reasons,
+    wall_ms ask_again);
+void sched_counts_read(struct sched *sched, wall_ms now, sched_counts_fn fn, void *arg);
+
+/* All reasons for a destination, a source or a tenant by name, a line each (text borrowed for the call). ERR_NOT_FOUND. */
+typedef void (*sched_line_fn)(void *arg, const char *line);
+MUST_USE enum err sched_explain(struct sched *sched, const char *name, wall_ms now, sched_line_fn fn, void *arg);
+
+/* Jobs known, entries' memory in bytes (bench, metrics). */
+size_t sched_job_count(const struct sched *sched);
+size_t sched_memory(const struct sched *sched);
+
+/* Every invariant of the structure; aborts through must() when one is broken. For tests; cost grows with the jobs. */
+void sched_verify(const struct sched *sched);
+
+#endif
