@@ -27,15 +27,16 @@ struct ip_port {
 };
 
 /* Text to value: "192.0.2.1", "2001:db8::1"; networks "10.1.0.0/16" or a lone address (host bits must be zero);
- * endpoints "127.0.0.1:25", "[::]:465". False: not of that form. Pure. */
+ * endpoints "127.0.0.1:25", "[::]:465", port 1..65535. False: not of that form, and `out` is as it was. Pure. */
 bool ip_parse(const char *text, struct ip_addr *out);
 bool ip_net_parse(const char *text, struct ip_net *out);
 bool ip_port_parse(const char *text, struct ip_port *out);
 
-/* Value to text; returns `out`. */
+/* Value to text; returns `out`. No address is "none". */
 char *ip_format(const struct ip_addr *addr, char out[IP_TEXT]);
 char *ip_port_format(const struct ip_port *at, char out[IP_PORT_TEXT]);
 
+/* Family and bytes; an IPv4-mapped address is not equal to its IPv4 form: ip_unmap first. Pure. */
 bool ip_equal(const struct ip_addr *a, const struct ip_addr *b);
 
 /* An IPv4-mapped IPv6 address (::ffff:a.b.c.d) becomes its IPv4 form; others stay. */
