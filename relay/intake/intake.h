@@ -1,0 +1,54 @@
+/* relay/intake/intake.h - the SMTP server side: sessions on a worker's loop, from accepted socket to durable message. */
+#ifndef INTAKE_INTAKE_H
+#define INTAKE_INTAKE_H
+
+#include "conf/conf.h"
+#include "queue/queue.h"
+#include "relay/net/loop.h"
+#include "relay/net/tls.h"
+
+/* A job that has just become durable, for the scheduler. One malloc'ed block with its strings, owned by the receiver: free(). */
+struct intake_job {
+	struct mail_item item;    /* for the receiver's use */
+	msg_id id;
+	uint32_t first, rcpts;
+	wall_ms arrived, deadline;
+	const char *domain, *tenant, *pool;
+};
+
+/* Counters of one worker, relaxed atomics; read by main for metrics. */
+struct intake_figures {
+	_Atomic uint64_t sessions, messages, refused_sessions, refused_rcpts, auth_failures;
+};
+
+/* What a password check needs; runs on a helper thread (never on a loop). */
+struct intake_auth;
+
+/* What intake needs from its surroundings; one for each worker, living as long as the worker. */
+struct intake_env {
+	struct loop *loop;
+	struct queue *queue;
+	struct mailbox *helpers;  /* a helper thread's mailbox: items posted there are run off the loop */
+	void (*on_job)(void *arg, struct intake_job *job);        /* after the commit; worker thread */
+	void (*on_session_end)(void *arg, const struct ip_port *client); /* worker thread: connection counts */
+	void *arg;
+	_Atomic uint64_t *memory_used; /* bytes of bodies in memory, shared by all workers, against limits.memory */
+	struct intake_figures figures;
+};
+
+struct intake;
+struct intake *intake_create(struct intake_env *env) MUST_USE; /* borrowed env */
+void intake_destroy(struct intake **intake); /* all sessions must have ended */
+
+/* Start a session on an accepted socket. Takes the socket, a reference to conf (its own conf_ref) and to tls (NULL: none).
+ * busy: not NULL: answer "421 4.x.x <busy>" and close (limits found by main). Worker thread only. */
+void intake_start(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct conf_listen *listen,
+    struct tls_server *tls, const char *busy);
+
+/* Shutdown: idle sessions hear 421 at once, others after the transaction that is being committed; nothing new is accepted. `done` is called
+ * when the last has ended. */
+void intake_drain(struct intake *intake, void (*done)(void *arg), void *arg);
+
+size_t intake_session_count(const struct intake *intake);
+
+#endif
