@@ -1,0 +1,53 @@
+/* relay/net/resolver.h - asynchronous, caching, validating DNS look-ups: libunbound on the main loop, ldns for the records. */
+#ifndef NET_RESOLVER_H
+#define NET_RESOLVER_H
+
+#include "base/ip.h"
+#include "conf/conf.h"
+#include "relay/net/loop.h"
+
+struct resolver;
+
+/* Start on `loop` with the settings of conf->dns. Nothing is sent yet but a probe. ERR_INVALID: an anchor file or option is bad (the text names it). */
+struct resolver *resolver_create(struct loop *loop, const struct conf *conf, struct err_detail *why) MUST_USE;
+/* Queries under way are cancelled without an answer. Sets the pointer to NULL. */
+void resolver_destroy(struct resolver **resolver);
+
+enum dns_status {
+	DNS_FOUND,
+	DNS_NO_DATA,    /* the name exists, not this type (RFC 2308) */
+	DNS_NO_NAME,    /* NXDOMAIN */
+	DNS_FAILED,     /* SERVFAIL, REFUSED, malformed: may pass */
+	DNS_TIMEOUT,    /* our own deadline: may pass */
+	DNS_BOGUS,      /* DNSSEC validation failed: treated as may pass, never as an answer */
+};
+const char *dns_status_text(enum dns_status status);
+
+struct dns_mx {
+	uint16_t preference;
+	char *host; /* lower case, no trailing dot; "" is the null MX (RFC 7505) */
+};
+
+/* One answer. Lives only during the callback. */
+struct dns_answer {
+	enum dns_status status;
+	bool secure;           /* DNSSEC-validated, denial too */
+	char why[200];         /* for failed ones */
+	uint32_t ttl;          /* seconds, the least of the records used; for denials the negative TTL */
+	const char *canonical; /* the name after CNAMEs, lower case, no trailing dot */
+	const struct dns_mx *mx;
+	size_t mx_count;
+	const struct ip_addr *addrs;
+	size_t addr_count;
+};
+
+enum dns_type { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 };
+
+/* Ask. `name` may be a U-label name (converted with IDNA 2008). `fn` is called exactly once, never from inside this call, unless cancelled.
+ * Returns a handle for cancelling, owned by the resolver. */
+struct dns_query;
+typedef void (*dns_fn)(void *arg, const struct dns_answer *answer);
+struct dns_query *resolver_ask(struct resolver *resolver, const char *name, enum dns_type type, dns_fn fn, void *arg);
+void resolver_cancel(struct dns_query *query); /* before its callback ran: it will not run */
+
+#endif
