@@ -1,0 +1,67 @@
+/* relay/deliver/dispatch.h - on the main loop: asks the scheduler, looks up routes, claims, hands jobs to workers, settles outcomes.
+ *
+ * The only writer of job state besides intake: the store is the truth, the scheduler's entries are rebuilt from it. */
+#ifndef DELIVER_DISPATCH_H
+#define DELIVER_DISPATCH_H
+
+#include "conf/conf.h"
+#include "queue/queue.h"
+#include "relay/intake/intake.h"
+#include "relay/net/resolver.h"
+#include "sched/sched.h"
+
+struct dispatch;
+struct worker;
+
+/* A job of which some recipients are held has two scheduler entries: the waiting part with the job's number, the held part with this bit. */
+#define JOB_HELD_PART 0x80000000u
+
+struct dispatch_env {
+	struct loop *loop;
+	struct queue *queue;
+	struct queue_reader *reader; /* of the main thread */
+	struct sched *sched;
+	struct worker **workers;
+	size_t worker_count;
+	/* Something of the configuration or the DNS changed under a mail: nothing else. */
+};
+
+struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *conf, uint64_t seed) MUST_USE;
+void dispatch_destroy(struct dispatch **dispatch);
+void dispatch_reconfigure(struct dispatch *dispatch, struct conf *conf); /* new routes and limits; a new resolver when dns changed */
+
+/* Start to read the waiting entries back from the store, in slices, while everything runs. */
+void dispatch_rebuild(struct dispatch *dispatch);
+bool dispatch_complete(const struct dispatch *dispatch); /* all entries are there */
+
+/* A job has just become durable (takes it). */
+void dispatch_add(struct dispatch *dispatch, struct intake_job *job);
+
+/* No new deliveries; `done` when the last connection has ended or `ms` are over (then what is under way is aborted and settled first). */
+void dispatch_drain(struct dispatch *dispatch, int64_t ms, void (*done)(void *arg), void *arg);
+
+/* The steady wall clock that all decisions of the main loop use. */
+wall_ms dispatch_now(struct dispatch *dispatch);
+
+/* --- the operator's changes (relay/ops) ------------------------------------------------------------------------------ */
+
+enum change_verb { CHANGE_RETRY, CHANGE_HOLD, CHANGE_RELEASE, CHANGE_DROP, CHANGE_BOUNCE };
+
+/* How a change of one message ended. */
+struct change_result {
+	enum err result;   /* OK, ERR_NOT_FOUND: none of them is queued any more, ERR_FULL, ERR_IO: nothing was changed */
+	uint32_t changed;  /* recipients */
+	uint32_t busy;     /* recipients that are being delivered right now: left alone */
+	const char *why;   /* text for a failed one; borrowed */
+};
+typedef void (*change_fn)(void *arg, const struct change_result *result);
+
+/* Change recipients ns[] of message `id` (count 0: all of it). In one transaction with the DSNs owed (BOUNCE). `fn` is called once, after the
+ * commit, never from inside. `reason`: the operator's words, stored with HOLD and told in a BOUNCE. */
+void dispatch_change(struct dispatch *dispatch, msg_id id, const uint32_t *ns, size_t count, enum change_verb verb,
+    const char *reason, change_fn fn, void *arg);
+
+/* Is this recipient being delivered right now? With source and since when. */
+bool dispatch_is_active(struct dispatch *dispatch, msg_id id, uint32_t job, const char **source_out, wall_ms *since_out);
+
+#endif
