@@ -7,7 +7,7 @@
 SAN    ?=
 BUILD  ?= build$(if $(SAN),-$(SAN))
 CC      = gcc
-PKGS    = libevent libevent_openssl libevent_pthreads libssl libcrypto libunbound libldns yaml-0.1 jansson libxxhash libcap libsystemd libidn2
+PKGS    = libevent libevent_openssl libevent_pthreads libssl libcrypto libunbound ldns yaml-0.1 jansson libxxhash libcap libsystemd libidn2
 
 CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)/gen $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 WARN      = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
