@@ -241,7 +241,7 @@ static void a_long_value_is_cut_and_leaves_room_for_the_next(void **state)
 
 static void more_fields_than_fit_leave_a_valid_line(void **state)
 {
-	static char keys[1000][8];
+	static char keys[1000][16];
 	struct log_line line;
 	const char *text;
 	json_t *json;
