@@ -33,7 +33,7 @@ struct command {
 
 /* What must be answered when the line is not acceptable. */
 struct command_fault {
-	int code;             /* 500, 501, 503, 504, 552, 555 */
+	int code;             /* 500, 501, 550, 555 */
 	const char *enhanced; /* "5.5.2" */
 	char text[160];
 };
@@ -42,7 +42,8 @@ struct command_fault {
  * Parse one command line without its CRLF. NUL and bare CR/LF inside make it a fault.
  *
  * Returns OK with *out filled, or ERR_INVALID with *fault filled (out->verb is set when it was recognised). Unknown MAIL or RCPT parameters
- * are a 555 5.5.4 fault (RFC 5321 section 4.1.1.11).
+ * are a 555 5.5.4 fault (RFC 5321 section 4.1.1.11); a non-ASCII sender without SMTPUTF8 is a 550 5.6.7 one (RFC 6531 section 3.5). Whether the
+ * transaction allows a recipient with path.utf8 is for the caller to say, who knows the MAIL. SIZE beyond 64 bits reads as UINT64_MAX.
  */
 MUST_USE enum err command_parse(const char *line, size_t len, struct command *out, struct command_fault *fault);
 

@@ -156,22 +156,21 @@ static bool take_dot(struct dot_reader *reader, char c)
 
 void dot_read(struct dot_reader *reader, const char *in, size_t in_len, char *out, size_t *used_out, size_t *out_len)
 {
-	size_t used = 0, written = 0;
+	size_t used = 0, copied = 0, written = 0;
 
+	/* in[copied..used) waits to be copied: in one piece, until a dot goes missing. */
 	while (used < in_len && !reader->done) {
-		size_t taken;
-
-		if (take_dot(reader, in[used])) {
-			used++;
+		if (!take_dot(reader, in[used])) {
+			used += take_line(reader, in + used, in_len - used);
 			continue;
 		}
-		taken = take_line(reader, in + used, in_len - used);
-		memmove(out + written, in + used, taken);
-		used += taken;
-		written += taken;
+		memmove(out + written, in + copied, used - copied);
+		written += used - copied;
+		copied = ++used;
 	}
+	memmove(out + written, in + copied, used - copied);
 	*used_out = used;
-	*out_len = written;
+	*out_len = written + (used - copied);
 }
 
 void dot_check(struct dot_reader *reader, const char *in, size_t len)

@@ -24,8 +24,8 @@ void dot_reader_init(struct dot_reader *reader, uint32_t line_max, bool reject_n
 
 /*
  * Take message bytes from `in`, un-stuff them into `out` (which holds at least in_len bytes).
- * `out` may be `in` itself. *used_out: bytes of `in` consumed: all, or up to and with the final CRLF.CRLF. *out_len: bytes written (CRLF before
- * the final dot included).
+ * `out` may be `in` itself. *used_out: bytes of `in` consumed: all, or up to and with the final CRLF.CRLF.
+ * *out_len: bytes written (CRLF before the final dot included).
  * After a fault nothing more needs to be kept, but the end is still looked for, by the same strict rule.
  */
 void dot_read(struct dot_reader *reader, const char *in, size_t in_len, char *out, size_t *used_out, size_t *out_len);
