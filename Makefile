@@ -168,10 +168,11 @@ SYSTEM_USER = if [ "$$(id -u)" = 0 ] && ! getent passwd warmrelay >/dev/null; th
 	--home-dir /var/lib/warmrelay --no-create-home --shell /usr/sbin/nologin warmrelay; fi
 
 install: all ## programs, unit and configuration below DESTDIR and PREFIX; an edited configuration stays
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(ETC)
+	install -d $(addprefix $(DESTDIR),$(addprefix $(PREFIX)/,sbin bin lib/systemd/system share/doc/warmrelay) $(ETC))
 	install -m 0755 $(BUILD)/relayd $(DESTDIR)$(PREFIX)/sbin/relayd
 	install -m 0755 $(BUILD)/relayq $(DESTDIR)$(PREFIX)/bin/relayq
-	sed 's|/usr/local|$(PREFIX)|' relay/warmrelay.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/warmrelay.service
+	sed 's|/usr/local|$(PREFIX)|g' relay/warmrelay.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/warmrelay.service
+	install -m 0644 README.md LICENSE docs/CONFIG.md $(DESTDIR)$(PREFIX)/share/doc/warmrelay
 	[ -e $(DESTDIR)$(ETC)/relay.yaml ] || install -m 0644 conf/relay.yaml $(DESTDIR)$(ETC)/relay.yaml
 	@[ -n "$(DESTDIR)" ] || { $(SYSTEM_USER); }
 

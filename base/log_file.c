@@ -54,7 +54,7 @@ static int part_of(const char *name)
 {
 	if (matches(name, "9999-99-99" SUFFIX))
 		return 0;
-	return matches(name, "9999-99-99.9999" SUFFIX) ? atoi(name + DAY_LEN + 1) : -1;
+	return matches(name, "9999-99-99.9999" SUFFIX) ? (int)strtol(name + DAY_LEN + 1, NULL, 10) : -1;
 }
 
 static void today_name(const struct log_file *file, char name[NAME_MAX_])
