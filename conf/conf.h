@@ -60,6 +60,7 @@ struct conf_source {
 /* pools[]: a named set of sources, by index into conf->sources. */
 struct conf_pool {
 	char *name;
+	char **source_names; /* as written, source_count of them */
 	uint32_t *sources;
 	size_t source_count;
 };
@@ -80,6 +81,7 @@ struct conf_provider {
 /* routes[]: instead of the MX. domain "*" matches all that no other route names. */
 struct conf_route {
 	char *domain;
+	char *to;      /* as written; the next three are made from it */
 	char *to_host; /* host name or address text, without brackets */
 	struct ip_addr to_ip; /* family 0: to_host is a name to look up */
 	uint16_t to_port;
@@ -167,6 +169,7 @@ struct conf {
 	struct conf_retry retry;
 	void *memory; /* the arena; conf/ only */
 	const void *origins; /* where each value came from; conf/ only */
+	void *index; /* of names, networks and domains; conf/ only */
 };
 
 /* All faults of one pass. `text` is a list of lines "FILE:LINE:COLUMN: what was found, what was expected". */

@@ -1,0 +1,271 @@
+/* conf/link.c - fill in what follows from other settings, and tie names to what they name. */
+#include "conf/link.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/table.h"
+#include "conf/index.h"
+
+#define IMPLIED "default" /* name of the source and of the pool that exist when the file names none */
+
+static void default_hostname(struct load *load, struct conf *conf)
+{
+	struct place top = { conf->file, 1, 1 };
+	struct value value;
+	char name[256] = "", quoted[FAULT_QUOTE];
+
+	if (conf->hostname)
+		return;
+	if (gethostname(name, sizeof(name) - 1) != 0 || !value_parse(VALUE_HOST, name, &value)) {
+		fault_error(load->faults, top, "the system's host name is %s, expected hostname: with a domain name",
+		    fault_quote(name, quoted));
+		return;
+	}
+	conf->hostname = memory_text(load->memory, value.text);
+	if (!strchr(name, '.'))
+		fault_warn(load->faults, top, "the system's host name is %s, expected hostname: with the full name that the "
+		    "world knows us by", fault_quote(name, quoted));
+}
+
+static void default_workers(struct conf *conf)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (conf->workers == 0)
+		conf->workers = cores > 257 ? 256 : cores > 1 ? (uint32_t)cores - 1 : 1;
+}
+
+/* A machine without the package's user, such as a developer's, runs as whoever starts it. A user that the file names must exist. */
+static void default_user(struct load *load, struct conf *conf)
+{
+	const struct passwd *self;
+
+	if (origin_find(conf, &conf->user, false) || getpwnam(conf->user))
+		return;
+	self = getpwuid(geteuid());
+	fault_warn(load->faults, (struct place){ conf->file, 1, 1 }, "there is no user \"%s\", expected user: with the one to "
+	    "run as; stays \"%s\"", conf->user, self ? self->pw_name : "root");
+	conf->user = memory_text(load->memory, self ? self->pw_name : "root");
+}
+
+static void imply_source(struct load *load, struct conf *conf)
+{
+	if (conf->source_count > 0)
+		return;
+	conf->sources = memory_alloc(load->memory, sizeof(*conf->sources));
+	conf->sources[0].name = memory_text(load->memory, IMPLIED);
+	conf->source_count = 1;
+}
+
+static void imply_pool(struct load *load, struct conf *conf)
+{
+	struct conf_pool *pool;
+
+	if (conf->pool_count > 0)
+		return;
+	pool = memory_alloc(load->memory, sizeof(*pool));
+	pool->name = memory_text(load->memory, IMPLIED);
+	pool->source_names = memory_array(load->memory, conf->source_count, sizeof(char *));
+	for (size_t i = 0; i < conf->source_count; i++)
+		if (conf->sources[i].name)
+			pool->source_names[pool->source_count++] = conf->sources[i].name;
+	conf->pools = pool;
+	conf->pool_count = 1;
+}
+
+/* A domain that the operator gives to one provider is no longer another's. */
+struct taken {
+	UT_hash_handle hh;
+};
+
+static void take(struct load *load, const struct conf *conf, char *const *names, size_t count, const void *field,
+    struct taken **taken)
+{
+	struct taken *entry;
+
+	if (origin_is_shipped(conf, field))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		HASH_FIND_STR(*taken, names[i], entry);
+		if (entry)
+			continue;
+		entry = memory_alloc(load->scratch, sizeof(*entry));
+		HASH_ADD_KEYPTR(hh, *taken, names[i], strlen(names[i]), entry);
+	}
+}
+
+static void give_up(const struct conf *conf, char **names, size_t *count, const void *field, struct taken *taken)
+{
+	struct taken *entry;
+	size_t kept = 0;
+
+	if (!origin_is_shipped(conf, field))
+		return;
+	for (size_t i = 0; i < *count; i++) {
+		HASH_FIND_STR(taken, names[i], entry);
+		if (!entry)
+			names[kept++] = names[i];
+	}
+	*count = kept;
+}
+
+static void settle_providers(struct load *load, struct conf *conf)
+{
+	struct taken *domains = NULL, *mx = NULL;
+
+	for (size_t i = 0; i < conf->provider_count; i++) {
+		struct conf_provider *p = &conf->providers[i];
+
+		take(load, conf, p->domains, p->domain_count, &p->domains, &domains);
+		take(load, conf, p->mx, p->mx_count, &p->mx, &mx);
+	}
+	for (size_t i = 0; i < conf->provider_count; i++) {
+		struct conf_provider *p = &conf->providers[i];
+
+		give_up(conf, p->domains, &p->domain_count, &p->domains, domains);
+		give_up(conf, p->mx, &p->mx_count, &p->mx, mx);
+	}
+	HASH_CLEAR(hh, domains);
+	HASH_CLEAR(hh, mx);
+}
+
+/* The known name that looks most like `word`, as `, did you mean "x"?`, else the first few. */
+static const char *suggest(struct load *load, const char *word, const char *const *names, size_t count)
+{
+	const char *best = NULL, *list = "";
+	unsigned least = 3;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned distance = schema_distance(word, names[i]);
+
+		if (distance < least) {
+			least = distance;
+			best = names[i];
+		}
+		if (i < 8)
+			list = memory_format(load->scratch, "%s%s%s", list, i ? ", " : "", names[i]);
+	}
+	if (best)
+		return memory_format(load->scratch, "did you mean \"%s\"?", best);
+	return memory_format(load->scratch, "expected one of: %s%s", list, count > 8 ? ", ..." : "");
+}
+
+static const char **pool_names(struct load *load, const struct conf *conf, size_t *count_out)
+{
+	const char **names = memory_array(load->scratch, conf->pool_count, sizeof(char *));
+
+	*count_out = 0;
+	for (size_t i = 0; i < conf->pool_count; i++)
+		if (conf->pools[i].name)
+			names[(*count_out)++] = conf->pools[i].name;
+	return names;
+}
+
+static const char **source_names(struct load *load, const struct conf *conf, size_t *count_out)
+{
+	const char **names = memory_array(load->scratch, conf->source_count, sizeof(char *));
+
+	*count_out = 0;
+	for (size_t i = 0; i < conf->source_count; i++)
+		if (conf->sources[i].name)
+			names[(*count_out)++] = conf->sources[i].name;
+	return names;
+}
+
+static void link_pool(struct load *load, const struct conf *conf, struct conf_pool *pool)
+{
+	char quoted[FAULT_QUOTE];
+
+	pool->sources = memory_array(load->memory, pool->source_count, sizeof(*pool->sources));
+	for (size_t i = 0; i < pool->source_count; i++) {
+		const struct conf_source *source = conf_source_find(conf, pool->source_names[i]);
+		const char **names;
+		size_t count;
+
+		if (source) {
+			pool->sources[i] = (uint32_t)(source - conf->sources);
+			continue;
+		}
+		names = source_names(load, conf, &count);
+		fault_error(load->faults, origin_of(conf, &pool->source_names[i], pool), "unknown source %s, %s",
+		    fault_quote(pool->source_names[i], quoted), suggest(load, pool->source_names[i], names, count));
+	}
+}
+
+static void link_pool_name(struct load *load, const struct conf *conf, char *const *field)
+{
+	char quoted[FAULT_QUOTE];
+	const char **names;
+	size_t count;
+
+	if (conf_pool_find(conf, *field))
+		return;
+	names = pool_names(load, conf, &count);
+	fault_error(load->faults, origin_of(conf, field, NULL), "unknown pool %s, %s", fault_quote(*field, quoted),
+	    suggest(load, *field, names, count));
+}
+
+static void link_tenant(struct load *load, const struct conf *conf, struct conf_tenant *tenant)
+{
+	const struct conf_pool *pool = conf_pool_find(conf, IMPLIED);
+
+	if (tenant->pool) {
+		link_pool_name(load, conf, &tenant->pool);
+		return;
+	}
+	if (conf->pool_count == 1)
+		pool = &conf->pools[0];
+	if (pool && pool->name)
+		tenant->pool = memory_text(load->memory, pool->name);
+	else
+		fault_error(load->faults, origin_of(conf, NULL, tenant), "found no \"pool\", expected one as there are %zu",
+		    conf->pool_count);
+}
+
+static void link_bounces(struct load *load, struct conf *conf)
+{
+	const struct conf_pool *pool = conf_pool_find(conf, IMPLIED);
+
+	if (conf->bounce_pool) {
+		link_pool_name(load, conf, &conf->bounce_pool);
+		return;
+	}
+	if (!pool)
+		pool = &conf->pools[0];
+	conf->bounce_pool = memory_text(load->memory, pool->name ? pool->name : IMPLIED);
+}
+
+static void link_route(struct load *load, struct conf_route *route)
+{
+	char host[256];
+
+	if (!route->to || !value_split_host_port(route->to, host, &route->to_port))
+		return;
+	route->to_host = memory_text(load->memory, host);
+	if (!ip_parse(host, &route->to_ip))
+		route->to_ip = (struct ip_addr){ 0 };
+}
+
+void link_conf(struct load *load, struct conf *conf)
+{
+	default_hostname(load, conf);
+	default_workers(conf);
+	default_user(load, conf);
+	conf->dns.anchors_given = origin_find(conf, &conf->dns.anchors, false) != NULL;
+	imply_source(load, conf);
+	imply_pool(load, conf);
+	for (size_t i = 0; i < conf->source_count; i++)
+		if (!conf->sources[i].ehlo && conf->hostname)
+			conf->sources[i].ehlo = memory_text(load->memory, conf->hostname);
+	settle_providers(load, conf);
+	conf->index = index_build(conf);
+	for (size_t i = 0; i < conf->pool_count; i++)
+		link_pool(load, conf, &conf->pools[i]);
+	for (size_t i = 0; i < conf->tenant_count; i++)
+		link_tenant(load, conf, &conf->tenants[i]);
+	link_bounces(load, conf);
+	for (size_t i = 0; i < conf->route_count; i++)
+		link_route(load, &conf->routes[i]);
+}
