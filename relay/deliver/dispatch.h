@@ -10,6 +10,7 @@
 #include "relay/net/resolver.h"
 #include "sched/sched.h"
 
+struct delivery;
 struct dispatch;
 struct worker;
 
@@ -23,12 +24,18 @@ struct dispatch_env {
 	struct sched *sched;
 	struct worker **workers;
 	size_t worker_count;
-	/* Something of the configuration or the DNS changed under a mail: nothing else. */
 };
 
-struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *conf, uint64_t seed) MUST_USE;
+/* Starts a resolver for conf->dns; NULL with the cause in `why` when that fails. Takes a reference to `conf`. */
+struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *conf, uint64_t seed, struct err_detail *why) MUST_USE;
 void dispatch_destroy(struct dispatch **dispatch);
-void dispatch_reconfigure(struct dispatch *dispatch, struct conf *conf); /* new routes and limits; a new resolver when dns changed */
+
+/* New routes, limits and a new resolver. ERR_INVALID: the resolver could not be made; nothing was changed. */
+MUST_USE enum err dispatch_reconfigure(struct dispatch *dispatch, struct conf *conf, struct err_detail *why);
+
+/* Workers call these on the main loop (struct worker_ops). */
+void dispatch_delivered(struct dispatch *dispatch, struct delivery *delivery);
+void dispatch_session_end(struct dispatch *dispatch, uint32_t number);
 
 /* Start to read the waiting entries back from the store, in slices, while everything runs. */
 void dispatch_rebuild(struct dispatch *dispatch);

@@ -1,0 +1,126 @@
+/* relay/deliver/dispatch_int.h - what the dispatcher's files share; included by dispatch*.c alone. */
+#ifndef DELIVER_DISPATCH_INT_H
+#define DELIVER_DISPATCH_INT_H
+
+#include "base/rand.h"
+#include "base/table.h"
+#include "relay/daemon/worker.h"
+#include "relay/deliver/dispatch.h"
+#include "relay/deliver/outcome.h"
+#include "relay/deliver/route.h"
+#include "relay/notify/bounce.h"
+
+#define LANE_NONE UINT32_MAX
+
+/* Key of a job's entry in the scheduler and of its attempt. */
+struct job_key {
+	uint64_t id;
+	uint32_t first; /* JOB_HELD_PART may be set */
+	uint32_t zero;  /* padding, hashed: always 0 */
+};
+
+/* A job that is out of the scheduler's hands: being delivered, expired or bounced, until its settle is in the store. */
+struct attempt {
+	struct delivery delivery; /* first of all what travels to the worker and back */
+	struct job_key key;
+	UT_hash_handle hh;        /* dispatch.attempts */
+	uint32_t lane;            /* charged, or LANE_NONE */
+	bool expired;             /* handed out because its deadline has passed */
+	wall_ms since;
+	mono_ms since_mono;
+	char *destination, *source, *domain; /* owned; source "" without a lane */
+};
+
+enum link_state { LINK_BUSY, LINK_IDLE, LINK_ENDING };
+
+/* A delivery connection. Busy ones are charged to their lane; idle ones are not, but one of them goes for each that is opened. */
+struct link {
+	uint32_t number; /* index into dispatch.links, and the worker's name for it */
+	enum link_state state;
+	struct worker *worker;
+	uint32_t lane;
+	uint64_t route_key;
+	uint32_t messages_left;
+	wall_ms idle_since;
+	struct attempt *attempt;       /* BUSY */
+	bool ended;                    /* the worker has forgotten it; it waits for the report of its attempt */
+	struct link *prev, *next;      /* idle ones of one lane */
+	struct link *older, *newer;    /* idle ones by age */
+};
+
+struct idle_lane {
+	uint32_t lane;
+	struct link *head;
+	UT_hash_handle hh;
+};
+
+/* What is known of a recipient domain's way. */
+struct domain_route {
+	char *domain;
+	struct route *route;         /* last one, or NULL */
+	struct route_lookup *lookup; /* under way, or NULL */
+	struct dispatch *dispatch;
+	UT_hash_handle hh;
+};
+
+struct settling;
+
+struct dispatch {
+	struct dispatch_env env;
+	struct conf *conf;
+	struct tls_client *tls;
+	struct resolver *resolver;
+	struct rand rand;
+	wall_ms wall_offset;      /* wall clock less monotonic clock */
+	struct timer pump_timer, idle_timer, settle_timer, drain_timer;
+	bool pump_soon;
+	struct attempt *attempts; /* by key */
+	struct link **links;
+	size_t link_slots, link_count, link_first_free;
+	struct idle_lane *idle_lanes;
+	struct link *oldest_idle, *newest_idle;
+	struct domain_route *routes; /* by domain */
+	size_t routes_sweep_at;   /* so many are known before the expired ones are forgotten */
+	size_t settles_open;
+	struct settling *settle_again; /* failed ones that wait for another try */
+	bool settle_trouble;      /* told already */
+	struct timer rebuild_timer;
+	struct queue_cursor rebuild;
+	msg_id rebuild_before;    /* ids from here on came in during this run */
+	bool complete, draining;
+	void (*drained)(void *arg);
+	void *drained_arg;
+};
+
+/* dispatch.c */
+void dispatch_pump_soon(struct dispatch *d);
+void dispatch_check_drained(struct dispatch *d);
+
+/* dispatch_link.c: connections */
+void dispatch_start(struct dispatch *d, const struct sched_decision *decision, wall_ms now);
+void dispatch_idle_expired(void *arg);
+void dispatch_quit_idle(struct dispatch *d);
+void dispatch_links_fini(struct dispatch *d);
+
+/* dispatch_settle.c: attempts and their outcomes */
+struct attempt *attempt_create(struct dispatch *d, const struct sched_decision *decision, wall_ms now);
+void attempt_destroy(struct dispatch *d, struct attempt *attempt);
+struct attempt *attempt_find(struct dispatch *d, uint64_t id, uint32_t first);
+/* Write the outcomes of attempt->delivery back; takes the attempt. attempted: false leaves the store alone. */
+void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now);
+/* The same outcome for each recipient of a job that no connection was opened for: loads the job on main; takes the decision's job. */
+void dispatch_settle_unsent(struct dispatch *d, const struct sched_decision *decision, const struct outcome *outcome, wall_ms now);
+void dispatch_expire(struct dispatch *d, const struct sched_decision *decision, wall_ms now);
+void dispatch_settle_retry(void *arg);
+
+/* dispatch_route.c: look-ups */
+void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now);
+struct route *dispatch_route(struct dispatch *d, const char *domain);
+void dispatch_routes_fini(struct dispatch *d);
+void dispatch_routes_restart(struct dispatch *d);
+
+/* dispatch_change.c: the store's rows into scheduler entries */
+void dispatch_add_job(struct dispatch *d, const struct queue_job *job, bool replace, wall_ms now);
+void dispatch_add_bounce(struct dispatch *d, const struct queue_accept *accept, wall_ms now);
+
+#endif

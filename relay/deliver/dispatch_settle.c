@@ -1,0 +1,390 @@
+/* relay/deliver/dispatch_settle.c - from outcomes to the store: what leaves the queue, what waits for how long, which DSN is owed.
+ *
+ * The scheduler hears of an outcome at once, the log only after the commit: a line is written when its fact is final. */
+#include "relay/deliver/dispatch_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define SETTLE_AGAIN_MS 1000 /* pause before an outcome that could not be stored is handed to the writer again */
+
+struct settling {
+	struct queue_settle settle;
+	struct dispatch *dispatch;
+	struct attempt *attempt; /* owned */
+	struct bounce *bounce;   /* owned, or NULL */
+	wall_ms due;             /* of what stays */
+	struct settling *next;   /* dispatch.settle_again */
+	struct queue_settle_item items[];
+};
+
+/* --- attempts -------------------------------------------------------------------------------------------------------------- */
+
+static struct job_key job_key(uint64_t id, uint32_t first)
+{
+	return (struct job_key){.id = id, .first = first};
+}
+
+struct attempt *attempt_find(struct dispatch *d, uint64_t id, uint32_t first)
+{
+	struct job_key key = job_key(id, first);
+	struct attempt *attempt;
+
+	HASH_FIND(hh, d->attempts, &key, sizeof(key), attempt);
+	return attempt;
+}
+
+struct attempt *attempt_create(struct dispatch *d, const struct sched_decision *decision, wall_ms now)
+{
+	struct attempt *attempt = xcalloc(1, sizeof(*attempt));
+
+	attempt->delivery.id = decision->id;
+	attempt->delivery.first = decision->first & ~JOB_HELD_PART;
+	attempt->delivery.queued_ms = now;
+	attempt->key = job_key(decision->id, decision->first);
+	attempt->lane = decision->kind == SCHED_START ? decision->lane : LANE_NONE;
+	attempt->since = now;
+	attempt->since_mono = clock_mono();
+	attempt->destination = xstrdup(decision->destination ? decision->destination : decision->domain);
+	attempt->domain = xstrdup(decision->domain);
+	attempt->source = xstrdup(decision->source && attempt->lane != LANE_NONE ? decision->source : "");
+	HASH_ADD(hh, d->attempts, key, sizeof(attempt->key), attempt);
+	return attempt;
+}
+
+void attempt_destroy(struct dispatch *d, struct attempt *attempt)
+{
+	HASH_DEL(d->attempts, attempt);
+	free(attempt->delivery.job);
+	free(attempt->delivery.outcomes);
+	free(attempt->destination);
+	free(attempt->domain);
+	free(attempt->source);
+	free(attempt);
+}
+
+/* --- the log --------------------------------------------------------------------------------------------------------------- */
+
+static void log_outcome(const struct settling *s, size_t i, const char *event)
+{
+	const struct attempt *attempt = s->attempt;
+	const struct delivery *delivery = &attempt->delivery;
+	const struct queue_message *message = &delivery->job->message;
+	const struct queue_rcpt *rcpt = &delivery->job->rcpts[i];
+	const struct outcome *outcome = &delivery->outcomes[i];
+	mono_ms began = delivery->started ? delivery->started : delivery->done_at;
+	mono_ms connected = delivery->connected ? delivery->connected : began;
+	char id[MSG_ID_TEXT];
+	struct log_line line;
+
+	log_begin(&line, LOG_INFO, event);
+	log_fmt(&line, "id", "%s.%u", msg_id_format(message->id, id), rcpt->n);
+	log_str(&line, "tenant", message->tenant);
+	log_str(&line, "destination", attempt->destination);
+	log_str(&line, "source", attempt->source);
+	log_str(&line, "relay", outcome->relay);
+	log_str(&line, "reply", outcome->reply);
+	log_str(&line, "rcpt", rcpt->address);
+	log_str(&line, "sender", message->sender);
+	log_num(&line, "size", (int64_t)message->size_bytes);
+	log_num(&line, "attempt", rcpt->attempts + 1);
+	log_str(&line, "stage", stage_name(outcome->stage));
+	if (delivery->tls[0])
+		log_str(&line, "tls", delivery->tls);
+	log_fmt(&line, "delays", "%.3f/%.3f/%.3f/%.3f", (double)(attempt->since - message->arrived) / 1000,
+	    (double)(began - attempt->since_mono) / 1000, (double)(connected - began) / 1000, (double)(delivery->done_at - connected) / 1000);
+	if (outcome->kind == OUTCOME_DEFERRED) {
+		char next[CLOCK_TEXT];
+
+		log_str(&line, "next", clock_rfc3339(s->due, next));
+	}
+	if (outcome->in_doubt)
+		log_str(&line, "in_doubt", "yes");
+	log_end(&line);
+}
+
+static void log_all(const struct settling *s)
+{
+	static const char *const EVENTS[] = {
+	    [OUTCOME_DELIVERED] = "delivered", [OUTCOME_DEFERRED] = "deferred", [OUTCOME_REFUSED] = "bounced",
+	};
+	const struct queue_job *job = s->attempt->delivery.job;
+
+	for (size_t i = 0; i < job->rcpt_count; i++)
+		if (s->attempt->delivery.outcomes[i].kind != OUTCOME_NONE)
+			log_outcome(s, i, EVENTS[s->attempt->delivery.outcomes[i].kind]);
+}
+
+/* --- handing to the writer ------------------------------------------------------------------------------------------------- */
+
+static void settled(struct queue_req *req)
+{
+	struct settling *s = CONTAINER_OF(req, struct settling, settle.req);
+	struct dispatch *d = s->dispatch;
+	wall_ms now = dispatch_now(d);
+
+	if (req->result != OK && req->result != ERR_NOT_FOUND) {
+		if (!d->settle_trouble)
+			log_text(LOG_ERROR, "settle-failed", "%s; outcomes are kept in memory and stored as soon as possible", req->why);
+		d->settle_trouble = true;
+		if (!d->settle_again)
+			timer_start(&d->settle_timer, SETTLE_AGAIN_MS);
+		s->next = d->settle_again;
+		d->settle_again = s;
+		return;
+	}
+	d->settle_trouble = false;
+	if (req->result == OK)
+		log_all(s);
+	if (s->bounce && req->result == OK)
+		dispatch_add_bounce(d, bounce_accept(s->bounce), now);
+	sched_settled(d->env.sched, s->attempt->key.id, s->attempt->key.first, now);
+	bounce_destroy(&s->bounce);
+	attempt_destroy(d, s->attempt);
+	free(s);
+	d->settles_open--;
+	dispatch_pump_soon(d);
+	dispatch_check_drained(d);
+}
+
+void dispatch_settle_retry(void *arg)
+{
+	struct dispatch *d = arg;
+	struct settling *s = d->settle_again;
+
+	d->settle_again = NULL;
+	while (s) {
+		struct settling *next = s->next;
+
+		queue_submit(d->env.queue, &s->settle.req);
+		s = next;
+	}
+}
+
+/* --- from outcomes to rows ------------------------------------------------------------------------------------------------- */
+
+static const char *reason_text(const struct outcome *outcome)
+{
+	return outcome->in_doubt ? "the connection was lost after the message was sent: in doubt" : outcome->reply;
+}
+
+static void item_update(struct queue_settle_item *item, const struct settling *s, const struct queue_rcpt *rcpt,
+    const struct outcome *outcome, wall_ms now)
+{
+	item->op = SETTLE_UPDATE;
+	item->rcpt = *rcpt;
+	item->rcpt.attempts++;
+	item->rcpt.next = s->due;
+	item->rcpt.last_attempt = now;
+	item->rcpt.source = s->attempt->source;
+	item->rcpt.relay = outcome->relay;
+	item->rcpt.reply = outcome->reply;
+	item->rcpt.reason = reason_text(outcome);
+}
+
+static struct report_rcpt report_of(const struct attempt *attempt, const struct queue_rcpt *rcpt, const struct outcome *outcome,
+    wall_ms now)
+{
+	bool old = attempt->expired; /* the last words stand in the row */
+
+	return (struct report_rcpt){
+	    .kind = old ? REPORT_EXPIRED : REPORT_FAILED,
+	    .address = rcpt->address,
+	    .status = outcome->enhanced,
+	    .code = outcome->code,
+	    .reply = outcome->reply,
+	    .relay = old ? rcpt->relay : outcome->relay,
+	    .last_attempt = old ? rcpt->last_attempt : now,
+	};
+}
+
+static struct bounce *bounce_of(struct dispatch *d, const struct attempt *attempt, size_t refused, wall_ms now)
+{
+	const struct delivery *delivery = &attempt->delivery;
+	struct report_rcpt *rcpts = xcalloc(refused, sizeof(*rcpts));
+	struct bounce *bounce;
+	size_t count = 0;
+
+	for (size_t i = 0; i < delivery->job->rcpt_count; i++)
+		if (delivery->outcomes[i].kind == OUTCOME_REFUSED)
+			rcpts[count++] = report_of(attempt, &delivery->job->rcpts[i], &delivery->outcomes[i], now);
+	bounce = bounce_create(d->env.queue, d->env.reader, d->conf, delivery->job, rcpts, count, now);
+	free(rcpts);
+	return bounce;
+}
+
+/* How the recipients fared, for the scheduler and the size of the request. */
+struct tally {
+	size_t delivered, refused, deferred, untouched;
+	enum sched_scope scope;
+};
+
+static struct tally tally_of(const struct delivery *delivery, bool held)
+{
+	struct tally tally = {.scope = SCOPE_NONE};
+
+	for (size_t i = 0; i < delivery->job->rcpt_count; i++) {
+		const struct outcome *outcome = &delivery->outcomes[i];
+
+		switch (outcome->kind) {
+		case OUTCOME_DELIVERED:
+			tally.delivered++;
+			break;
+		case OUTCOME_REFUSED:
+			tally.refused++;
+			break;
+		case OUTCOME_DEFERRED:
+			tally.deferred++;
+			break;
+		case OUTCOME_NONE:
+			tally.untouched += (delivery->job->rcpts[i].state == RCPT_HELD) == held;
+			break;
+		}
+		if (outcome->kind != OUTCOME_NONE && outcome->scope > tally.scope)
+			tally.scope = outcome->scope;
+	}
+	return tally;
+}
+
+static struct settling *settling_create(struct dispatch *d, struct attempt *attempt, size_t items)
+{
+	struct settling *s = xcalloc(1, sizeof(*s) + items * sizeof(s->items[0]));
+
+	s->dispatch = d;
+	s->attempt = attempt;
+	s->settle.req.kind = QUEUE_SETTLE;
+	s->settle.req.reply_to = loop_mailbox(d->env.loop);
+	s->settle.req.done = settled;
+	s->settle.id = attempt->key.id;
+	s->settle.job = attempt->delivery.first;
+	s->settle.destination = attempt->destination;
+	s->settle.items = s->items;
+	return s;
+}
+
+static void items_fill(struct settling *s, wall_ms now)
+{
+	static const enum settle_op OPS[] = {[OUTCOME_DELIVERED] = SETTLE_DELIVERED, [OUTCOME_REFUSED] = SETTLE_BOUNCED};
+	const struct delivery *delivery = &s->attempt->delivery;
+
+	for (size_t i = 0; i < delivery->job->rcpt_count; i++) {
+		const struct outcome *outcome = &delivery->outcomes[i];
+		struct queue_settle_item *item = &s->items[s->settle.item_count];
+
+		if (outcome->kind == OUTCOME_NONE)
+			continue;
+		s->settle.item_count++;
+		item->rcpt.n = delivery->job->rcpts[i].n;
+		if (outcome->kind == OUTCOME_DEFERRED)
+			item_update(item, s, &delivery->job->rcpts[i], outcome, now);
+		else
+			item->op = OPS[outcome->kind];
+	}
+}
+
+/* Nothing to write: the job was not tried, or is gone from the store. */
+static void finish_unwritten(struct dispatch *d, struct attempt *attempt, uint32_t rcpts_left, wall_ms now)
+{
+	struct sched_result result = {
+	    .id = attempt->key.id, .first = attempt->key.first, .lane = attempt->lane, .attempted = false, .rcpts_left = rcpts_left,
+	};
+
+	(void)sched_done(d->env.sched, &result, now);
+	sched_settled(d->env.sched, result.id, result.first, now);
+	attempt_destroy(d, attempt);
+	dispatch_pump_soon(d);
+}
+
+void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
+{
+	struct delivery *delivery = &attempt->delivery;
+	bool held = attempt->key.first & JOB_HELD_PART;
+	struct settling *s;
+	struct tally tally;
+
+	if (delivery->load_error == ERR_NOT_FOUND) {
+		finish_unwritten(d, attempt, 0, now);
+		return;
+	}
+	if (!delivery->job || !delivery->outcomes) {
+		finish_unwritten(d, attempt, 1, now);
+		return;
+	}
+	tally = tally_of(delivery, held);
+	if (tally.delivered + tally.refused + tally.deferred == 0) {
+		finish_unwritten(d, attempt, (uint32_t)tally.untouched, now);
+		return;
+	}
+	s = settling_create(d, attempt, tally.delivered + tally.refused + tally.deferred);
+	struct sched_result result = {
+	    .id = attempt->key.id, .first = attempt->key.first, .lane = attempt->lane,
+	    /* Recipients left over by a limit of the remote are tried again at once. */
+	    .attempted = tally.untouched == 0 || tally.deferred > 0,
+	    .rcpts_left = (uint32_t)(tally.deferred + tally.untouched),
+	    .delivered = (uint32_t)tally.delivered, .scope = tally.scope,
+	};
+
+	s->due = sched_done(d->env.sched, &result, now);
+	items_fill(s, now);
+	if (tally.refused > 0)
+		s->bounce = bounce_of(d, attempt, tally.refused, now);
+	if (s->bounce)
+		s->settle.bounce = bounce_accept(s->bounce);
+	d->settles_open++;
+	queue_submit(d->env.queue, &s->settle.req);
+}
+
+/* --- jobs that no connection was opened for --------------------------------------------------------------------------------- */
+
+/* Load the part of the job that the key names; the other part's recipients get no outcome. */
+static bool load_unsent(struct dispatch *d, struct attempt *attempt)
+{
+	struct delivery *delivery = &attempt->delivery;
+	struct err_detail why;
+
+	delivery->done_at = clock_mono();
+	delivery->load_error = queue_job_load(d->env.reader, delivery->id, delivery->first, &delivery->job, &why);
+	if (delivery->load_error != OK) {
+		if (delivery->load_error != ERR_NOT_FOUND)
+			log_text(LOG_ERROR, "load-failed", "%s", why.text);
+		return false;
+	}
+	delivery->outcomes = xcalloc(delivery->job->rcpt_count, sizeof(delivery->outcomes[0]));
+	return true;
+}
+
+static bool in_part(const struct attempt *attempt, const struct queue_rcpt *rcpt)
+{
+	return (rcpt->state == RCPT_HELD) == !!(attempt->key.first & JOB_HELD_PART);
+}
+
+void dispatch_settle_unsent(struct dispatch *d, const struct sched_decision *decision, const struct outcome *outcome, wall_ms now)
+{
+	struct attempt *attempt = attempt_create(d, decision, now);
+
+	if (load_unsent(d, attempt))
+		for (size_t i = 0; i < attempt->delivery.job->rcpt_count; i++)
+			if (in_part(attempt, &attempt->delivery.job->rcpts[i]))
+				attempt->delivery.outcomes[i] = *outcome;
+	dispatch_settle(d, attempt, now);
+}
+
+void dispatch_expire(struct dispatch *d, const struct sched_decision *decision, wall_ms now)
+{
+	struct attempt *attempt = attempt_create(d, decision, now);
+
+	attempt->expired = true;
+	if (load_unsent(d, attempt)) {
+		for (size_t i = 0; i < attempt->delivery.job->rcpt_count; i++) {
+			const struct queue_rcpt *rcpt = &attempt->delivery.job->rcpts[i];
+			const char *last = rcpt->reply[0] ? rcpt->reply : rcpt->reason;
+
+			if (in_part(attempt, rcpt))
+				outcome_make(&attempt->delivery.outcomes[i], OUTCOME_REFUSED, SCOPE_NONE, STAGE_POLICY, "4.4.7", "",
+				    "delivery time expired%s%s", last[0] ? "; last: " : "", last);
+		}
+	}
+	dispatch_settle(d, attempt, now);
+}

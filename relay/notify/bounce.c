@@ -1,0 +1,136 @@
+/* relay/notify/bounce.c - a DSN as a message of our own: text, body chunks and the rows to store it with. */
+#include "relay/notify/bounce.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BOUNCE_BYTES_MAX  (1024 * 1024) /* of the whole DSN */
+#define BOUNCE_BLOBS_MAX  (BOUNCE_BYTES_MAX / QUEUE_CHUNK + 1)
+#define BOUNCE_RCPTS_TOLD 500 /* recipients listed in one DSN */
+
+struct bounce {
+	struct queue_accept accept;
+	struct queue_rcpt rcpt;
+	struct queue_blob blobs[BOUNCE_BLOBS_MAX];
+	char *sender; /* of the original: our recipient */
+	char *pool;
+	struct buf text;
+};
+
+/* Length of the header section at the start of `data`, its empty line not included; all of it when there is no end inside. */
+static size_t header_length(const char *data, size_t len)
+{
+	for (const char *p = data, *end = data + len; p < end;) {
+		const char *lf = memchr(p, '\n', (size_t)(end - p));
+
+		if (!lf)
+			break;
+		if (lf == p || (lf == p + 1 && *p == '\r'))
+			return (size_t)(p - data);
+		p = lf + 1;
+	}
+	return len;
+}
+
+static void blobs_set(struct bounce *bounce)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < bounce->text.len; at += QUEUE_CHUNK, count++) {
+		size_t left = bounce->text.len - at;
+
+		bounce->blobs[count].data = bounce->text.data + at;
+		bounce->blobs[count].len = left < QUEUE_CHUNK ? left : QUEUE_CHUNK;
+	}
+	bounce->accept.blobs = bounce->blobs;
+	bounce->accept.blob_count = count;
+	bounce->accept.message.chunks = (uint32_t)count;
+	bounce->accept.message.size_bytes = bounce->text.len;
+}
+
+static void rows_set(struct bounce *bounce, const struct conf *conf, const struct queue_job *job, wall_ms now)
+{
+	struct queue_message *message = &bounce->accept.message;
+	const char *at;
+
+	bounce->sender = xstrdup(job->message.sender);
+	bounce->pool = xstrdup(conf->bounce_pool);
+	message->arrived = now;
+	message->deadline = now + conf->retry.expire_ms;
+	message->rcpt_count = 1;
+	message->flags = MSG_BOUNCE | MSG_8BIT | (job->message.flags & MSG_SMTPUTF8);
+	message->sender = "";
+	message->tenant = BOUNCE_TENANT;
+	message->pool = bounce->pool;
+	message->client = "";
+	message->login = "";
+	at = strrchr(bounce->sender, '@');
+	bounce->rcpt = (struct queue_rcpt){
+	    .state = RCPT_WAITING, .next = now, .address = bounce->sender, .domain = at ? at + 1 : "",
+	    .reason = "", .source = "", .relay = "", .reply = "", .class_name = "",
+	};
+	bounce->accept.rcpts = &bounce->rcpt;
+	bounce->accept.rcpt_count = 1;
+	bounce->accept.req.kind = QUEUE_ACCEPT;
+}
+
+struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, const struct conf *conf, const struct queue_job *job,
+    const struct report_rcpt *rcpts, size_t rcpt_count, wall_ms now)
+{
+	struct bounce *bounce;
+	char id[MSG_ID_TEXT], about[MSG_ID_TEXT];
+	char *head;
+	size_t head_len = 0;
+	enum err err;
+
+	if (job->message.sender[0] == '\0' || (job->message.flags & MSG_BOUNCE) || !strchr(job->message.sender, '@'))
+		return NULL;
+	bounce = xcalloc(1, sizeof(*bounce));
+	head = xcalloc(1, QUEUE_CHUNK);
+	if (queue_body_read(reader, job->message.id, 0, head, &head_len, NULL) != OK)
+		head_len = 0;
+	bounce->accept.message.id = queue_new_id(queue);
+	struct report report = {
+	    .id = msg_id_format(bounce->accept.message.id, id),
+	    .about_id = msg_id_format(job->message.id, about),
+	    .hostname = conf->hostname,
+	    .sender = job->message.sender,
+	    .arrived = job->message.arrived,
+	    .now = now,
+	    .smtputf8 = job->message.flags & MSG_SMTPUTF8,
+	    .rcpts = rcpts,
+	    .rcpt_count = rcpt_count < BOUNCE_RCPTS_TOLD ? rcpt_count : BOUNCE_RCPTS_TOLD,
+	    .headers = head,
+	    .headers_len = header_length(head, head_len),
+	};
+	buf_init(&bounce->text, BOUNCE_BYTES_MAX);
+	err = report_format(&report, &bounce->text);
+	if (err != OK) { /* too long: without the header it always fits */
+		buf_reset(&bounce->text);
+		report.headers_len = 0;
+		err = report_format(&report, &bounce->text);
+		must(err == OK);
+	}
+	free(head);
+	rows_set(bounce, conf, job, now);
+	blobs_set(bounce);
+	return bounce;
+}
+
+struct queue_accept *bounce_accept(struct bounce *bounce)
+{
+	return &bounce->accept;
+}
+
+void bounce_destroy(struct bounce **bounce_ptr)
+{
+	struct bounce *bounce = *bounce_ptr;
+
+	if (!bounce)
+		return;
+	buf_fini(&bounce->text);
+	free(bounce->sender);
+	free(bounce->pool);
+	free(bounce);
+	*bounce_ptr = NULL;
+}
