@@ -148,35 +148,43 @@ enum reply_status reply_feed(struct reply *reply, const char *line, size_t len, 
 	return more ? REPLY_MORE : REPLY_DONE;
 }
 
-/* snprintf for the end of a text that may be full already: returns the new length, below `size`. */
-static size_t append(char *out, size_t used, size_t size, const char *text, size_t len)
-{
-	size_t n = utf8_cut(text, len, size - 1 - used);
+/* A text that ends for good where something did not fit. */
+struct line {
+	char *out;
+	size_t used, size;
+	bool full;
+};
 
-	memcpy(out + used, text, n);
-	out[used + n] = '\0';
-	return used + n;
+static void line_add(struct line *line, const char *text, size_t len)
+{
+	size_t n = line->full ? 0 : utf8_cut(text, len, line->size - 1 - line->used);
+
+	memcpy(line->out + line->used, text, n);
+	line->used += n;
+	line->out[line->used] = '\0';
+	line->full = line->full || n < len;
 }
 
 char *reply_line(const struct reply *reply, char *out, size_t size)
 {
-	const char *line = buf_str(&reply->text);
-	size_t used;
+	struct line line = { .out = out, .size = size };
+	const char *text = buf_str(&reply->text);
 	char codes[32];
 
 	if (size == 0)
 		return out;
 	snprintf(codes, sizeof(codes), "%03d%s%s", reply->code, reply->enhanced[0] ? " " : "", reply->enhanced);
-	used = append(out, 0, size, codes, strlen(codes));
-	for (bool first = true; line != NULL; first = false) {
-		const char *lf = strchr(line, '\n');
-		size_t len = lf != NULL ? (size_t)(lf - line) : strlen(line);
+	line_add(&line, codes, strlen(codes));
+	for (bool first = true; text != NULL;) {
+		const char *lf = strchr(text, '\n');
+		size_t len = lf != NULL ? (size_t)(lf - text) : strlen(text);
 
 		if (len > 0) {
-			used = append(out, used, size, first ? " " : " / ", first ? 1 : 3);
-			used = append(out, used, size, line, len);
+			line_add(&line, first ? " " : " / ", first ? 1 : 3);
+			line_add(&line, text, len);
+			first = false;
 		}
-		line = lf != NULL ? lf + 1 : NULL;
+		text = lf != NULL ? lf + 1 : NULL;
 	}
 	return out;
 }

@@ -104,7 +104,7 @@ enum err trace_received(const struct trace *trace, struct buf *out)
 {
 	struct fold fold = { .out = out };
 	size_t start = out->len;
-	char date[CLOCK_TEXT], rcpt[400];
+	char date[CLOCK_TEXT], word[400];
 
 	add_from(&fold, trace);
 	fold_line(&fold);
@@ -112,13 +112,12 @@ enum err trace_received(const struct trace *trace, struct buf *out)
 	fold_clause(&fold, "with", protocol(trace));
 	if (trace->tls_text != NULL)
 		add_comment(&fold, trace->tls_text);
-	fold_word(&fold, "id");
-	snprintf(rcpt, sizeof(rcpt), "%s%s", trace->id, trace->rcpt == NULL ? ";" : "");
-	fold_word(&fold, rcpt);
+	snprintf(word, sizeof(word), "id %s%s", trace->id, trace->rcpt == NULL ? ";" : "");
+	fold_word(&fold, word);
 	fold_line(&fold);
 	if (trace->rcpt != NULL) {
-		snprintf(rcpt, sizeof(rcpt), "<%s>;", trace->rcpt);
-		fold_clause(&fold, "for", rcpt);
+		snprintf(word, sizeof(word), "<%s>;", trace->rcpt);
+		fold_clause(&fold, "for", word);
 	}
 	fold_word(&fold, clock_rfc5322(trace->when, date));
 	fold_add(&fold, "\r\n", 0);
