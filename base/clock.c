@@ -11,7 +11,7 @@
 #define WALL_FORMAT_MAX INT64_C(253402300799999)
 #define WALL_FORMAT_MIN INT64_C(-62167219200000)
 
-/* Room for the formats with whatever six ints hold: the compiler cannot see that the fields of a struct tm are small. */
+/* Room for the formats with whatever seven ints hold: the compiler cannot see that the fields are small. */
 #define ANY_INTS 96
 
 static const char week_days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
@@ -35,42 +35,68 @@ mono_ms clock_mono(void)
 	return read_ms(CLOCK_MONOTONIC);
 }
 
-/* Calendar fields in UTC and the milliseconds of the second. False: no four-digit year. */
-static bool split(wall_ms when, struct tm *tm, int *ms_out)
+/* What both formats print. */
+struct civil {
+	int year, month, day, week_day; /* 1970, 1..12, 1..31, 0 is Sunday */
+	int hour, minute, second, ms;
+};
+
+/* Date from days since 1970-01-01, in the proleptic Gregorian calendar. Counted here and not by gmtime_r, which takes the
+ * lock of the time zone data each time. The year is taken to begin in March, so that the leap day is its last. */
+static void date_of(int64_t days, struct civil *out)
 {
-	time_t seconds;
+	int64_t z = days + 719468; /* days since 0000-03-01 */
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+	int64_t day_of_era = z - era * 146097;
+	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t march_month = (5 * day_of_year + 2) / 153;
+
+	out->day = (int)(day_of_year - (153 * march_month + 2) / 5 + 1);
+	out->month = (int)(march_month < 10 ? march_month + 3 : march_month - 9);
+	out->year = (int)(year_of_era + era * 400 + (out->month <= 2));
+	out->week_day = (int)(((days + 4) % 7 + 7) % 7);
+}
+
+/* False: no four-digit year. */
+static bool split(wall_ms when, struct civil *out)
+{
+	int64_t days;
+	int ms;
 
 	if (when < WALL_FORMAT_MIN || when > WALL_FORMAT_MAX)
 		return false;
-	*ms_out = (int)(((when % 1000) + 1000) % 1000);
-	seconds = (time_t)((when - *ms_out) / 1000);
-	must(gmtime_r(&seconds, tm) != NULL);
+	days = (when - (when < 0 ? DAYS(1) - 1 : 0)) / DAYS(1);
+	date_of(days, out);
+	ms = (int)(when - DAYS(days));
+	out->hour = ms / 3600000;
+	out->minute = ms / 60000 % 60;
+	out->second = ms / 1000 % 60;
+	out->ms = ms % 1000;
 	return true;
 }
 
 char *clock_rfc3339(wall_ms when, char out[CLOCK_TEXT])
 {
 	char text[ANY_INTS];
-	struct tm tm;
-	int ms;
+	struct civil at;
 
-	if (!split(when, &tm, &ms))
+	if (!split(when, &at))
 		return memcpy(out, "never", 6);
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", at.year, at.month, at.day, at.hour, at.minute,
+	    at.second, at.ms);
 	return memcpy(out, text, CLOCK_TEXT);
 }
 
 char *clock_rfc5322(wall_ms when, char out[CLOCK_TEXT])
 {
 	char text[ANY_INTS];
-	struct tm tm;
-	int ms;
+	struct civil at;
 
-	if (!split(when, &tm, &ms))
+	if (!split(when, &at))
 		return memcpy(out, "never", 6);
 	/* Names come from our tables, not from strftime: the locale must not matter. */
-	snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d +0000", week_days[tm.tm_wday], tm.tm_mday,
-	    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d +0000", week_days[at.week_day], at.day,
+	    months[at.month - 1], at.year, at.hour, at.minute, at.second);
 	return memcpy(out, text, CLOCK_TEXT);
 }

@@ -45,6 +45,15 @@ static bool put(struct sink *sink, const char *bytes, size_t len)
 	return true;
 }
 
+/* As much of it as there is room for; false: not all. */
+static bool put_cut(struct sink *sink, const char *bytes, size_t len)
+{
+	size_t room = sink->limit - sink->len;
+
+	put(sink, bytes, len < room ? len : room);
+	return len <= room;
+}
+
 static bool put_str(struct sink *sink, const char *text)
 {
 	return put(sink, text, strlen(text));
@@ -83,62 +92,89 @@ static bool is_control(const unsigned char *s)
 	return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
 }
 
-/* One character of `s` in the form of a sink; returns the bytes used of `s` and the form in out[]. */
+/* Printable ASCII that stands for itself in both forms; most of what is logged. */
+static bool is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Write the special character at `s` in one of the forms; returns the bytes used of `s`, and those in out[]. */
 typedef size_t escape_fn(const unsigned char *s, char out[16], size_t *out_len);
 
 static size_t escape_text(const unsigned char *s, char out[16], size_t *out_len)
 {
 	size_t len = utf8_len(s);
 
-	if (len == 0 || is_control(s))
+	if (len == 0 || is_control(s)) {
 		*out_len = (size_t)snprintf(out, 16, "\\x%02x", s[0]);
-	else
-		*out_len = (size_t)snprintf(out, 16, "%s%.*s", *s == '"' || *s == '\\' ? "\\" : "", (int)len, (const char *)s);
-	/* Of a C1 control both bytes are escaped: its second is no character by itself. */
-	return len == 0 || is_control(s) ? 1 : len;
+		return 1; /* the second byte of a C1 control is no character by itself and is escaped next */
+	}
+	*out_len = (size_t)snprintf(out, 16, "%s%.*s", len == 1 ? "\\" : "", (int)len, (const char *)s);
+	return len;
 }
 
 static size_t escape_json(const unsigned char *s, char out[16], size_t *out_len)
 {
 	size_t len = utf8_len(s);
 
-	if (len == 0)
+	if (len == 0) {
 		*out_len = (size_t)snprintf(out, 16, "\\ufffd");
-	else if (is_control(s))
+		return 1;
+	}
+	if (is_control(s))
 		*out_len = (size_t)snprintf(out, 16, "\\u%04x", len == 1 ? s[0] : s[1]);
 	else
-		*out_len = (size_t)snprintf(out, 16, "%s%.*s", *s == '"' || *s == '\\' ? "\\" : "", (int)len, (const char *)s);
-	return len == 0 ? 1 : len;
+		*out_len = (size_t)snprintf(out, 16, "%s%.*s", len == 1 ? "\\" : "", (int)len, (const char *)s);
+	return len;
 }
 
 /* Write the whole value escaped or, when it would pass the limit, its beginning and "...". */
 static void put_value(struct sink *sink, const char *value, escape_fn *escape)
 {
 	const unsigned char *s = (const unsigned char *)value;
-	size_t cut_at = sink->len;
-	char form[16];
-	size_t form_len;
+	size_t start = sink->len;
+	size_t last_cut = sink->limit >= start + strlen(CUT) ? sink->limit - strlen(CUT) : start;
+	size_t cut_at = start; /* where a character ends and "..." still fits */
+	bool fits = true;
 
-	while (*s != '\0') {
-		s += escape(s, form, &form_len);
-		if (!put(sink, form, form_len)) {
-			sink->len = cut_at;
-			put_str(sink, CUT);
-			return;
+	while (*s != '\0' && fits) {
+		char form[16];
+		size_t len = 0;
+
+		while (is_plain(s[len]))
+			len++;
+		if (len > 0) {
+			if (sink->len <= last_cut)
+				cut_at = sink->len + len < last_cut ? sink->len + len : last_cut;
+			fits = put_cut(sink, (const char *)s, len);
+			s += len;
+			continue;
 		}
-		if (sink->limit - sink->len >= strlen(CUT))
+		s += escape(s, form, &len);
+		fits = put(sink, form, len);
+		if (fits && sink->len <= last_cut)
 			cut_at = sink->len;
+	}
+	if (!fits) {
+		sink->len = cut_at;
+		put_str(sink, CUT);
 	}
 }
 
+/* A space is plain but needs quotes, and so does '='. */
 static bool needs_quotes(const char *value)
 {
 	const unsigned char *s = (const unsigned char *)value;
 	size_t len;
 
 	for (; *s != '\0'; s += len) {
+		len = 1;
+		if (*s == ' ' || *s == '=')
+			return true;
+		if (is_plain(*s))
+			continue;
 		len = utf8_len(s);
-		if (len == 0 || is_control(s) || strchr(" \"\\=", *s) != NULL)
+		if (len <= 1 || is_control(s))
 			return true;
 	}
 	return s == (const unsigned char *)value;

@@ -27,6 +27,7 @@ struct log_file {
 	uint64_t total; /* bytes of all files, counted at the last sweep and kept up since */
 	uint64_t size;  /* bytes of the open one */
 	char day[DAY_LEN + 1];
+	wall_ms day_start;
 	wall_ms retry_at; /* do not try to open again before; 0: at once */
 };
 
@@ -156,6 +157,7 @@ static enum err open_today(struct log_file *file, wall_ms now, struct err_detail
 		return err_set(why, ERR_IO, "open %s/%s: %s", file->dir, name, strerror(errno));
 	}
 	file->retry_at = 0;
+	file->day_start = now - now % DAYS(1);
 	file->size = fstat(file->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 	sweep(file, now);
 	return OK;
@@ -216,12 +218,10 @@ static enum err append(struct log_file *file, const char *line, size_t len, stru
 
 enum err log_file_write(struct log_file *file, wall_ms now, const char *line, size_t len, struct err_detail *why)
 {
-	char day[DAY_LEN + 1];
 	enum err err;
 
 	if (file->fd >= 0) {
-		day_of(now, day);
-		if (strcmp(day, file->day) != 0) {
+		if (now < file->day_start || now >= file->day_start + DAYS(1)) {
 			close(file->fd);
 			file->fd = -1;
 		} else if (file->size > 0 && file->size + len > file->max_bytes / PARTS) {

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -36,6 +37,25 @@ static void times_are_written_in_both_forms(void **state)
 	}
 }
 
+/* An independent calendar: the one of the C library. */
+static void every_day_of_a_thousand_years_agrees_with_the_c_library(void **state)
+{
+	char text[CLOCK_TEXT], want[CLOCK_TEXT];
+
+	for (int64_t day = -200000; day < 200000; day += 1) {
+		time_t seconds = (time_t)(day * 86400 + 86399);
+		struct tm tm;
+
+		assert_non_null(gmtime_r(&seconds, &tm));
+		strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.999Z", &tm);
+		if (strcmp(clock_rfc3339(seconds * 1000 + 999, text), want) != 0)
+			fail_msg("got %s, want %s", text, want);
+		strftime(want, sizeof(want), "%a, %d %b %Y %H:%M:%S +0000", &tm);
+		if (strcmp(clock_rfc5322(seconds * 1000 + 999, text), want) != 0)
+			fail_msg("got %s, want %s", text, want);
+	}
+}
+
 static void the_monotonic_clock_does_not_step_back(void **state)
 {
 	mono_ms before = clock_mono();
@@ -58,6 +78,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_written_in_both_forms),
+		cmocka_unit_test(every_day_of_a_thousand_years_agrees_with_the_c_library),
 		cmocka_unit_test(the_monotonic_clock_does_not_step_back),
 		cmocka_unit_test(the_wall_clock_counts_milliseconds_since_1970),
 	};
