@@ -132,7 +132,7 @@ static void changed(struct queue_req *req)
 	d->settles_open--;
 	c->result.result = req->result;
 	if (req->result != OK) {
-		(void)snprintf(c->why, sizeof(c->why), "%s", req->why);
+		(void)snprintf(c->why, sizeof(c->why), "%.159s", req->why);
 	} else {
 		for (size_t i = 0; i < c->settle.item_count; i++)
 			c->result.changed += c->items[i].found;
@@ -235,7 +235,7 @@ void dispatch_change(struct dispatch *d, msg_id id, const uint32_t *ns, size_t c
 		err = ERR_NOT_FOUND;
 	if (err != OK || c->settle.item_count == 0) {
 		c->result.result = err;
-		(void)snprintf(c->why, sizeof(c->why), "%s", why.text);
+		(void)snprintf(c->why, sizeof(c->why), "%.199s", why.text);
 		loop_later(d->env.loop, changing_finish, c);
 		return;
 	}
