@@ -3,6 +3,7 @@
 # BUILD=dir     where objects and programs go (default build, or build-$(SAN) for a sanitizer build)
 # SAN=address   AddressSanitizer and UBSan;  SAN=thread  ThreadSanitizer;  SAN=fuzz  clang's libFuzzer with ASan and UBSan
 # WERROR=1      warnings are errors (set by .ci/run)
+# V=1           show the commands
 # DESTDIR=, PREFIX=/usr/local   for `make install`
 
 .DEFAULT_GOAL := all
@@ -50,8 +51,11 @@ SRC_relay   := $(wildcard relay/intake/*.c relay/deliver/*.c relay/notify/*.c re
 SRC_relayq  := $(wildcard relay/relayq/*.c)
 SRC_support := $(wildcard tests/support/*.c)
 
-obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-lib = $(foreach l,$(1),$(BUILD)/lib$(l).a)
+# usage: $(call say,WHAT) before a command
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@echo '  $(1)  $@')
+obj  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+lib  = $(foreach l,$(1),$(BUILD)/lib$(l).a)
 
 LIBS_base  = $(call lib,base)
 LIBS_conf  = $(call lib,conf base)
@@ -65,22 +69,25 @@ LIBS_fuzz  = $(call lib,wire sched queue conf base)
 all: $(BUILD)/relayd $(BUILD)/relayq ## build the daemon and the operator's tool
 
 $(BUILD)/relayd: $(call obj,relay/relayd.c) $(LIBS_relay)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,link)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/relayq: $(call obj,$(SRC_relayq)) $(LIBS_relay)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,link)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 define layer
 $(BUILD)/lib$(1).a: $(call obj,$(SRC_$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS) support,$(eval $(call layer,$(l))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,cc  )
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # conf/NAME.yaml is also part of the program: #include "NAME.yaml.h" gives `static const unsigned char NAME_yaml[]`.
 EMBEDDED := $(patsubst conf/%,$(BUILD)/gen/%.h,$(wildcard conf/*.yaml))
@@ -99,7 +106,8 @@ THREADED := $(patsubst %,$(BUILD)/unit/%,$(shell sed '/^\#/d' tests/threaded.txt
 define unit_rule
 $(BUILD)/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(BUILD)/libsupport.a $$(LIBS_$(1))
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
+	$$(call say,link)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ -lcmocka $(LDLIBS)
 
 unit-$(1): $(filter $(BUILD)/unit/$(1)/%,$(UNIT_BIN))
 	@set -e; for t in $$^; do echo "== $$$$t"; $$$$t; done
@@ -115,7 +123,8 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBS_fuzz)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(call say,link)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 fuzz-build: $(FUZZ_BIN)
 
@@ -124,13 +133,14 @@ BENCH_BIN := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS_relay)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,link)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 bench-build: $(BENCH_BIN)
 
 # --- what people call: each brings what it needs. After deps make starts anew, since pkg-config answers differently then ----
 JOBS  := -j$(shell nproc)
-STAGES = WERROR=$(WERROR) BUILD=$(BUILD) MAKE="$(MAKE)" tests/run-all
+STAGES = WERROR=$(WERROR) BUILD=$(if $(SAN),build,$(BUILD)) MAKE="$(MAKE)" tests/run-all
 
 deps: ## install the Debian packages of tests/packages.txt that are missing
 	@tests/install-packages tests/packages.txt

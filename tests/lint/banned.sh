@@ -5,7 +5,6 @@
 # Function, then the reason or the replacement.
 banned='
 strcpy         snprintf or memcpy: no bound
-stpcpy         snprintf or memcpy: no bound
 strcat         base/buf.h: no bound
 strncpy        snprintf: leaves texts unterminated
 strncat        base/buf.h: its bound is not the size
@@ -34,7 +33,8 @@ system         posix_spawn: a shell in between
 popen          posix_spawn: a shell in between
 alloca         a buffer with a cap: no bound
 longjmp        results that are returned
-strerror_l     strerror
+atoi           strtol: overflow is undefined
+atol           strtol: overflow is undefined
 '
 
 for file in $(c_files base conf queue sched relay tests bench); do

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/rand.h"
 
 static char dir[] = "/tmp/test_log.XXXXXX";
 static char events_dir[64], stderr_path[64];
@@ -239,6 +240,37 @@ static void a_long_value_is_cut_and_leaves_room_for_the_next(void **state)
 	}
 }
 
+/* Replies of remote servers end up here: whatever bytes they send, the line stays a line. */
+static void any_bytes_at_all_give_valid_json_and_a_single_line(void **state)
+{
+	struct rand r;
+
+	rand_seed(&r, 1);
+	log_set_level(LOG_INFO);
+	for (int turn = 0; turn < 20000; turn++) {
+		unsigned char value[300];
+		size_t len = rand_below(&r, sizeof(value));
+		struct log_line line;
+		json_error_t error;
+		json_t *json;
+
+		/* Mostly bytes that begin or continue characters, so that near misses are common. */
+		for (size_t i = 0; i < len; i++)
+			value[i] = (unsigned char)(rand_below(&r, 4) > 0 ? 0x80 + rand_below(&r, 128) : 1 + rand_below(&r, 255));
+		value[len] = '\0';
+		log_begin(&line, LOG_INFO, "tested");
+		log_str(&line, "key", (const char *)value);
+		for (size_t i = 0; i < line.text_len; i++)
+			if ((unsigned char)line.text[i] < 0x20 || line.text[i] == 0x7f)
+				fail_msg("turn %d: control character in the text", turn);
+		line.json[line.json_len] = '}';
+		json = json_loadb(line.json, line.json_len + 1, 0, &error);
+		if (json == NULL)
+			fail_msg("turn %d: %s", turn, error.text);
+		json_decref(json);
+	}
+}
+
 static void more_fields_than_fit_leave_a_valid_line(void **state)
 {
 	static char keys[1000][16];
@@ -350,6 +382,8 @@ int main(void)
 		    release_stderr),
 		cmocka_unit_test(level_names_are_known),
 		cmocka_unit_test(a_long_value_is_cut_and_leaves_room_for_the_next),
+		cmocka_unit_test_setup_teardown(any_bytes_at_all_give_valid_json_and_a_single_line, catch_stderr,
+		    release_stderr),
 		cmocka_unit_test_setup_teardown(more_fields_than_fit_leave_a_valid_line, catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(an_event_log_that_cannot_be_opened_is_an_error, catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(a_failing_event_log_is_told_once_and_stops_nobody, catch_stderr,
