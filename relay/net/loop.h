@@ -30,6 +30,11 @@ struct event_base *loop_base(struct loop *loop); /* for relay/net/ and evhttp on
  * still report on. Loop thread only. */
 void loop_later(struct loop *loop, void (*fn)(void *arg), void *arg);
 
+/* LOOP_SCRATCH bytes that whoever runs on this loop's thread may use until its callback returns: sockets are read into it, so that an idle
+ * connection owns no buffer. Loop thread only. */
+#define LOOP_SCRATCH 65536
+char *loop_scratch(struct loop *loop);
+
 /* Monotonic time, read once a loop turn. Loop thread only. */
 mono_ms loop_now(struct loop *loop);
 
