@@ -125,6 +125,7 @@ struct queue_req {
 	enum queue_kind kind;
 	struct mailbox *reply_to; /* NULL: no answer wanted; the queue frees the request with free() */
 	void (*done)(struct queue_req *req);
+	struct queue_req *also; /* the queue's: answers for one mailbox travel together */
 	enum err result; /* ERR_FULL: nothing of it is stored; ERR_IO likewise; ERR_NOT_FOUND: the message is gone */
 	char why[160];
 };

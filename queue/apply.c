@@ -1,0 +1,371 @@
+/* queue/apply.c - what each kind of request does inside a write transaction. */
+#include "queue/apply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/body.h"
+#include "queue/claim.h"
+#include "queue/message.h"
+#include "queue/recipient.h"
+#include "queue/settle.h"
+
+#define LAST_ID_KEY "@last_id" /* sorts beside the total of the counters: mostly the same page */
+#define BODY_ROWS   64         /* chunks of one body that a transaction deletes; 4 MB */
+
+/* One row per kind of request. */
+struct kind {
+	enum err (*check)(const struct queue_req *req, struct err_detail *why);
+	enum err (*apply)(struct apply *apply, struct queue_req *req, struct err_detail *why);
+	enum apply_tier (*tier)(const struct queue_req *req);
+	struct apply_cost (*cost)(const struct queue_req *req);
+	bool (*rushes)(const struct queue_req *req);
+};
+
+#define AS(type, req) CONTAINER_OF((req), struct type, req)
+
+static bool yes(const struct queue_req *req) { return true; }
+static bool no(const struct queue_req *req) { return false; }
+static enum apply_tier grows(const struct queue_req *req) { return APPLY_GROWS; }
+static enum apply_tier stays(const struct queue_req *req) { return APPLY_STAYS; }
+static enum apply_tier frees(const struct queue_req *req) { return APPLY_FREES; }
+
+static enum err fold(struct apply *apply, int rc, const char *doing, struct err_detail *why)
+{
+	return txn_fold(apply->txn.env, rc, doing, why);
+}
+
+static void note_id(struct apply *apply, msg_id id)
+{
+	if (id > apply->last_id)
+		apply->last_id = id;
+}
+
+/* --- chunks ---------------------------------------------------------------------------------------------------------- */
+
+static struct apply_cost chunk_cost(const struct queue_req *req)
+{
+	return (struct apply_cost){ 1, ((const struct queue_chunk *)req)->blob.len };
+}
+
+static enum err chunk_check(const struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_chunk *chunk = (const struct queue_chunk *)req;
+
+	if (chunk->id == 0 || chunk->blob.len == 0 || chunk->blob.len > QUEUE_CHUNK)
+		return err_set(why, ERR_INVALID, "chunk without id or of %zu bytes", chunk->blob.len);
+	return OK;
+}
+
+/* ERR_EXISTS once the message is accepted: its body is complete. */
+static enum err must_be_unfinished(struct apply *apply, msg_id id, struct err_detail *why)
+{
+	MDB_val value;
+	int rc = txn_get(&apply->txn, TXN_MSG, id, 0, &value);
+
+	if (rc == 0)
+		return err_set(why, ERR_EXISTS, "message is accepted already");
+	return rc == MDB_NOTFOUND ? OK : fold(apply, rc, "get message", why);
+}
+
+static enum err put_chunk(struct apply *apply, msg_id id, uint32_t n, const struct queue_blob *blob,
+    struct err_detail *why)
+{
+	apply->chunk_bytes += blob->len;
+	return fold(apply, body_put(&apply->txn, id, n, blob), "put chunk", why);
+}
+
+static enum err chunk_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_chunk *chunk = AS(queue_chunk, req);
+	enum err e = must_be_unfinished(apply, chunk->id, why);
+
+	if (e != OK)
+		return e;
+	note_id(apply, chunk->id);
+	/* One write: when the chunk is there already (ERR_EXISTS) nothing has been changed. */
+	return put_chunk(apply, chunk->id, chunk->n, &chunk->blob, why);
+}
+
+/* --- acceptance ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t accept_bytes(const struct queue_accept *accept)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < accept->blob_count; i++)
+		bytes += accept->blobs[i].len;
+	return bytes;
+}
+
+static struct apply_cost accept_cost(const struct queue_req *req)
+{
+	const struct queue_accept *accept = (const struct queue_accept *)req;
+
+	return (struct apply_cost){ 1 + accept->rcpt_count + accept->blob_count, accept_bytes(accept) };
+}
+
+/* Recipients of one domain stand side by side and name the first of them as their job. */
+static enum err check_rcpts(const struct queue_accept *accept, struct err_detail *why)
+{
+	for (size_t i = 0; i < accept->rcpt_count; i++) {
+		const struct queue_rcpt *rcpt = &accept->rcpts[i];
+		enum err e = recipient_check(rcpt, why);
+
+		if (e != OK)
+			return e;
+		if (rcpt->n != i || (rcpt->job != i && (i == 0 || rcpt->job != accept->rcpts[i - 1].job)))
+			return err_set(why, ERR_INVALID, "recipient %zu has number %u and job %u", i, rcpt->n, rcpt->job);
+	}
+	return OK;
+}
+
+static enum err accept_check(const struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_accept *accept = (const struct queue_accept *)req;
+	const struct queue_message *message = &accept->message;
+	enum err e = message_check(message, why);
+
+	if (e != OK)
+		return e;
+	if (accept->rcpt_count != message->rcpt_count || accept->first_blob + accept->blob_count != message->chunks ||
+	    !body_fits(accept->blobs, accept->blob_count, accept->first_blob, message->size_bytes))
+		return err_set(why, ERR_INVALID, "message with recipients or a body other than it says");
+	return check_rcpts(accept, why);
+}
+
+enum err apply_accept_check(struct apply *apply, const struct queue_accept *accept, struct err_detail *why)
+{
+	enum err e = must_be_unfinished(apply, accept->message.id, why);
+	int rc;
+
+	if (e != OK)
+		return e;
+	/* A 250 promises the whole body: what was streamed before must be there, chunk by chunk. */
+	rc = body_stored(&apply->txn, accept->message.id, accept->first_blob);
+	if (rc == MDB_NOTFOUND)
+		return err_set(why, ERR_INVALID, "the first %u chunks of the body are not stored", accept->first_blob);
+	return fold(apply, rc, "read body", why);
+}
+
+enum err apply_accept(struct apply *apply, const struct queue_accept *accept, struct err_detail *why)
+{
+	const struct queue_message *message = &accept->message;
+	size_t len = message_encode(message, apply->record);
+	enum err e;
+
+	apply->dirty = true;
+	note_id(apply, message->id);
+	e = fold(apply, txn_put(&apply->txn, TXN_MSG, message->id, 0, apply->record, len, true), "put message", why);
+	for (size_t i = 0; i < accept->blob_count && e == OK; i++)
+		e = put_chunk(apply, message->id, accept->first_blob + (uint32_t)i, &accept->blobs[i], why);
+	for (size_t i = 0; i < accept->rcpt_count && e == OK; i++) {
+		len = recipient_encode(&accept->rcpts[i], apply->record);
+		e = fold(apply, txn_put(&apply->txn, TXN_RCPT, message->id, (uint32_t)i, apply->record, len, true),
+		    "put recipient", why);
+	}
+	if (e == OK)
+		counts_add(&apply->counts, NULL, &(struct queue_counts){ .accepted = accept->rcpt_count });
+	return e;
+}
+
+static enum err accept_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_accept *accept = AS(queue_accept, req);
+	enum err e = apply_accept_check(apply, accept, why);
+
+	return e == OK ? apply_accept(apply, accept, why) : e;
+}
+
+/* --- claims ---------------------------------------------------------------------------------------------------------- */
+
+static struct apply_cost one_row(const struct queue_req *req) { return (struct apply_cost){ 1, 0 }; }
+
+static struct claim claim_of(const struct queue_claim *c)
+{
+	return (struct claim){ .rcpts = c->rcpts, .at = c->at, .source = c->source, .destination = c->destination };
+}
+
+static enum err claim_req_check(const struct queue_req *req, struct err_detail *why)
+{
+	struct claim claim = claim_of((const struct queue_claim *)req);
+
+	return claim_check(&claim, why);
+}
+
+/* A doubt that no settle has ended yet outlives the new claim. */
+static int old_doubt(struct apply *apply, msg_id id, uint32_t job, uint8_t *flags_out)
+{
+	char text[CODEC_RECORD_MAX];
+	struct codec_texts room = { text, text + sizeof(text) };
+	struct claim old;
+	MDB_val value;
+	int rc = txn_get(&apply->txn, TXN_CLAIM, id, job, &value);
+
+	*flags_out = 0;
+	if (rc == 0 && claim_decode(value.mv_data, value.mv_size, &old, &room, NULL) == OK)
+		*flags_out = claim_is_doubtful(&old, apply->run) ? CLAIM_DOUBT : 0;
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static enum err claim_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_claim *c = AS(queue_claim, req);
+	struct claim claim = claim_of(c);
+	MDB_val message;
+	int rc = txn_get(&apply->txn, TXN_MSG, c->id, 0, &message);
+
+	if (rc == MDB_NOTFOUND)
+		return err_set(why, ERR_NOT_FOUND, "message is not in the queue");
+	if (rc == 0)
+		rc = old_doubt(apply, c->id, c->job, &claim.flags);
+	if (rc == 0) {
+		size_t len;
+
+		claim.run = apply->run;
+		len = claim_encode(&claim, apply->record);
+		apply->dirty = true;
+		rc = txn_put(&apply->txn, TXN_CLAIM, c->id, c->job, apply->record, len, false);
+	}
+	return fold(apply, rc, "put claim", why);
+}
+
+/* --- settles and discards -------------------------------------------------------------------------------------------- */
+
+static struct apply_cost settle_cost(const struct queue_req *req)
+{
+	const struct queue_settle *settle = (const struct queue_settle *)req;
+	struct apply_cost cost = { 2 + settle->item_count, 0 };
+
+	if (settle->bounce) {
+		struct apply_cost bounce = accept_cost(&settle->bounce->req);
+
+		cost.rows += bounce.rows;
+		cost.bytes += bounce.bytes;
+	}
+	return cost;
+}
+
+static enum apply_tier settle_tier(const struct queue_req *req)
+{
+	const struct queue_settle *settle = (const struct queue_settle *)req;
+
+	if (settle->bounce)
+		return APPLY_STAYS;
+	for (size_t i = 0; i < settle->item_count; i++)
+		if (!recipient_leaves(settle->items[i].op))
+			return APPLY_STAYS;
+	return APPLY_FREES;
+}
+
+static enum err settle_req_check(const struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_settle *settle = (const struct queue_settle *)req;
+	enum err e = settle_check(settle, why);
+
+	return e == OK && settle->bounce ? accept_check(&settle->bounce->req, why) : e;
+}
+
+static enum err settle_req_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	return settle_apply(apply, AS(queue_settle, req), why);
+}
+
+static bool settle_rushes(const struct queue_req *req) { return ((const struct queue_settle *)req)->urgent; }
+
+void apply_leave(struct apply_left *left, msg_id id)
+{
+	if (left->count == left->cap) {
+		left->cap = left->cap ? 2 * left->cap : 16;
+		left->ids = xrealloc(left->ids, left->cap * sizeof(left->ids[0]));
+	}
+	left->ids[left->count++] = id;
+}
+
+enum err apply_drop_body(struct apply *apply, msg_id id, struct err_detail *why)
+{
+	size_t count = 0;
+	int rc;
+
+	apply->dirty = true;
+	rc = txn_del_all(&apply->txn, TXN_BODY, id, BODY_ROWS, &count);
+	if (rc == 0 && count == BODY_ROWS)
+		apply_leave(&apply->left, id);
+	return fold(apply, rc, "delete body", why);
+}
+
+static enum err discard_check(const struct queue_req *req, struct err_detail *why) { return OK; }
+
+static enum err discard_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_discard *discard = AS(queue_discard, req);
+	enum err e = must_be_unfinished(apply, discard->id, why);
+
+	return e == OK ? apply_drop_body(apply, discard->id, why) : e;
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const struct kind kinds[] = {
+[QUEUE_CHUNK_PUT] = { chunk_check,      chunk_apply,      grows,       chunk_cost,  yes },
+[QUEUE_ACCEPT]    = { accept_check,     accept_apply,     grows,       accept_cost, yes },
+[QUEUE_CLAIM]     = { claim_req_check,  claim_apply,      stays,       one_row,     yes },
+[QUEUE_SETTLE]    = { settle_req_check, settle_req_apply, settle_tier, settle_cost, settle_rushes },
+[QUEUE_DISCARD]   = { discard_check,    discard_apply,    frees,       one_row,     no },
+};
+/* clang-format on */
+
+enum apply_tier apply_tier(const struct queue_req *req) { return kinds[req->kind].tier(req); }
+struct apply_cost apply_cost(const struct queue_req *req) { return kinds[req->kind].cost(req); }
+bool apply_rushes(const struct queue_req *req) { return kinds[req->kind].rushes(req); }
+enum err apply_check(const struct queue_req *req, struct err_detail *why) { return kinds[req->kind].check(req, why); }
+
+enum err apply_request(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	apply->dirty = false;
+	return kinds[req->kind].apply(apply, req, why);
+}
+
+bool apply_is_refusal(const struct apply *apply, enum err e)
+{
+	return !apply->dirty && (e == ERR_NOT_FOUND || e == ERR_EXISTS || e == ERR_INVALID);
+}
+
+int apply_begin(struct apply *apply, const struct txn_env *env)
+{
+	counts_reset(&apply->counts);
+	apply->left.count = 0;
+	apply->chunk_bytes = 0;
+	apply->last_id = 0;
+	return txn_begin(&apply->txn, env, true);
+}
+
+int apply_last_id(struct txn *txn, msg_id *out)
+{
+	MDB_val value;
+	struct codec_in in;
+	int rc = txn_meta_get(txn, LAST_ID_KEY, &value);
+
+	*out = 0;
+	if (rc != 0)
+		return rc == MDB_NOTFOUND ? 0 : rc;
+	in = (struct codec_in){ .at = value.mv_data, .end = (uint8_t *)value.mv_data + value.mv_size };
+	*out = codec_get_u64(&in);
+	return 0;
+}
+
+int apply_finish(struct apply *apply)
+{
+	uint8_t data[8];
+	struct codec_out out = { .at = data, .end = data + sizeof(data) };
+	msg_id stored = 0;
+	int rc = counts_store(&apply->counts, &apply->txn);
+
+	if (rc == 0 && apply->last_id)
+		rc = apply_last_id(&apply->txn, &stored);
+	if (rc != 0 || apply->last_id <= stored)
+		return rc;
+	codec_put_u64(&out, apply->last_id);
+	return txn_meta_put(&apply->txn, LAST_ID_KEY, data, sizeof(data));
+}

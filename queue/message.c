@@ -1,0 +1,66 @@
+/* queue/message.c - the stored form of a message: encode, decode. */
+#include "queue/message.h"
+
+#define VERSION 1
+
+/* clang-format off */
+static const struct codec_field texts[] = {
+	CODEC_FIELD(queue_message, sender, 512, false),
+	CODEC_FIELD(queue_message, tenant, 255, false),
+	CODEC_FIELD(queue_message, pool,   255, false),
+	CODEC_FIELD(queue_message, client, 600, true),
+	CODEC_FIELD(queue_message, login,  255, true),
+};
+/* clang-format on */
+
+uint32_t message_chunks(uint64_t size_bytes) { return (uint32_t)((size_bytes + QUEUE_CHUNK - 1) / QUEUE_CHUNK); }
+
+static bool is_sound(const struct queue_message *m)
+{
+	return m->size_bytes <= (uint64_t)QUEUE_CHUNK * UINT32_MAX && m->chunks == message_chunks(m->size_bytes) &&
+	    m->rcpt_count > 0 && m->arrived >= 0 && m->deadline >= 0;
+}
+
+enum err message_check(const struct queue_message *message, struct err_detail *why)
+{
+	if (message->id == 0 || !is_sound(message))
+		return err_set(why, ERR_INVALID, "message without id or recipients, or size and chunks disagree");
+	return codec_check_texts(message, texts, ARRAY_LEN(texts), why);
+}
+
+size_t message_encode(const struct queue_message *message, uint8_t *out)
+{
+	struct codec_out o = { .at = out, .end = out + CODEC_RECORD_MAX };
+
+	codec_put_u8(&o, VERSION);
+	codec_put_u64(&o, (uint64_t)message->arrived);
+	codec_put_u64(&o, (uint64_t)message->deadline);
+	codec_put_u64(&o, message->size_bytes);
+	codec_put_u32(&o, message->chunks);
+	codec_put_u32(&o, message->rcpt_count);
+	codec_put_u32(&o, message->flags);
+	codec_put_texts(&o, message, texts, ARRAY_LEN(texts));
+	must(!o.failed);
+	return (size_t)(o.at - out);
+}
+
+enum err message_decode(msg_id id, const void *data, size_t len, struct queue_message *out, struct codec_texts *room,
+    struct err_detail *why)
+{
+	struct codec_in in;
+	enum err e = codec_begin(&in, data, len, VERSION, "message", why);
+
+	if (e != OK)
+		return e;
+	*out = (struct queue_message){ .id = id };
+	out->arrived = codec_get_time(&in);
+	out->deadline = codec_get_time(&in);
+	out->size_bytes = codec_get_u64(&in);
+	out->chunks = codec_get_u32(&in);
+	out->rcpt_count = codec_get_u32(&in);
+	out->flags = codec_get_u32(&in);
+	codec_get_texts(&in, out, texts, ARRAY_LEN(texts), room);
+	if (!is_sound(out))
+		in.failed = true;
+	return codec_end(&in, "message", why);
+}

@@ -1,0 +1,106 @@
+/* queue/recipient.c - the stored form of a recipient and what a settle changes of it. */
+#include "queue/recipient.h"
+
+#include <string.h>
+
+#define VERSION 1
+
+/* clang-format off */
+static const struct codec_field texts[] = {
+	CODEC_FIELD(queue_rcpt, address,    512,  false),
+	CODEC_FIELD(queue_rcpt, reason,     600,  true),
+	CODEC_FIELD(queue_rcpt, source,     255,  false),
+	CODEC_FIELD(queue_rcpt, relay,      400,  true),
+	CODEC_FIELD(queue_rcpt, reply,      2000, true),
+	CODEC_FIELD(queue_rcpt, class_name, 64,   true),
+};
+/* clang-format on */
+
+static bool is_sound(const struct queue_rcpt *r)
+{
+	return r->job <= r->n && (unsigned)r->state < RCPT_STATES && r->next >= 0 && r->last_attempt >= 0 && r->address &&
+	    r->address[0] != '\0';
+}
+
+enum err recipient_check(const struct queue_rcpt *rcpt, struct err_detail *why)
+{
+	if (!is_sound(rcpt))
+		return err_set(why, ERR_INVALID, "recipient %u: no address, or impossible job, state or time", rcpt->n);
+	return codec_check_texts(rcpt, texts, ARRAY_LEN(texts), why);
+}
+
+size_t recipient_encode(const struct queue_rcpt *rcpt, uint8_t *out)
+{
+	struct codec_out o = { .at = out, .end = out + CODEC_RECORD_MAX };
+
+	codec_put_u8(&o, VERSION);
+	codec_put_u32(&o, rcpt->job);
+	codec_put_u8(&o, (uint8_t)rcpt->state);
+	codec_put_u32(&o, rcpt->attempts);
+	codec_put_u64(&o, (uint64_t)rcpt->next);
+	codec_put_u64(&o, (uint64_t)rcpt->last_attempt);
+	codec_put_texts(&o, rcpt, texts, ARRAY_LEN(texts));
+	must(!o.failed);
+	return (size_t)(o.at - out);
+}
+
+enum err recipient_decode(uint32_t n, const void *data, size_t len, struct queue_rcpt *out, struct codec_texts *room,
+    struct err_detail *why)
+{
+	struct codec_in in;
+	const char *at;
+	enum err e = codec_begin(&in, data, len, VERSION, "recipient", why);
+
+	if (e != OK)
+		return e;
+	*out = (struct queue_rcpt){ .n = n };
+	out->job = codec_get_u32(&in);
+	out->state = codec_get_u8(&in);
+	out->attempts = codec_get_u32(&in);
+	out->next = codec_get_time(&in);
+	out->last_attempt = codec_get_time(&in);
+	codec_get_texts(&in, out, texts, ARRAY_LEN(texts), room);
+	if (!is_sound(out))
+		in.failed = true;
+	at = strrchr(out->address, '@');
+	out->domain = at ? at + 1 : out->address + strlen(out->address);
+	return codec_end(&in, "recipient", why);
+}
+
+bool recipient_leaves(enum settle_op op) { return op <= SETTLE_DROPPED; }
+
+static const char *or_empty(const char *text) { return text ? text : ""; }
+
+void recipient_change(struct queue_rcpt *rcpt, enum settle_op op, const struct queue_rcpt *change)
+{
+	switch (op) {
+	case SETTLE_UPDATE: {
+		struct queue_rcpt old = *rcpt;
+
+		*rcpt = *change;
+		rcpt->n = old.n;
+		rcpt->job = old.job;
+		rcpt->address = old.address;
+		rcpt->domain = old.domain;
+		break;
+	}
+	case SETTLE_HOLD:
+		rcpt->state = change->state == RCPT_WAITING ? RCPT_HELD : change->state;
+		rcpt->reason = or_empty(change->reason);
+		break;
+	case SETTLE_RELEASE:
+		rcpt->state = RCPT_WAITING;
+		rcpt->reason = or_empty(change->reason);
+		rcpt->next = change->next;
+		break;
+	case SETTLE_RETRY:
+		if (rcpt->state == RCPT_BLOCKED)
+			rcpt->state = RCPT_WAITING;
+		rcpt->next = change->next;
+		break;
+	case SETTLE_DELIVERED:
+	case SETTLE_BOUNCED:
+	case SETTLE_DROPPED:
+		break;
+	}
+}

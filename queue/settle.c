@@ -1,0 +1,156 @@
+/* queue/settle.c - outcomes of recipients, the bounce they owe, the end of a message. */
+#include "queue/settle.h"
+
+#include <string.h>
+
+#include "queue/message.h"
+#include "queue/recipient.h"
+
+static enum err check_item(const struct queue_settle_item *item, struct err_detail *why)
+{
+	struct queue_rcpt rcpt = item->rcpt;
+
+	if ((unsigned)item->op > SETTLE_RETRY)
+		return err_set(why, ERR_INVALID, "unknown settle operation %d", (int)item->op);
+	if (recipient_leaves(item->op))
+		return OK;
+	/* Address and job will be the stored ones. */
+	rcpt.address = "x";
+	rcpt.job = rcpt.n;
+	return recipient_check(&rcpt, why);
+}
+
+enum err settle_check(const struct queue_settle *settle, struct err_detail *why)
+{
+	for (size_t i = 0; i < settle->item_count; i++) {
+		enum err e = check_item(&settle->items[i], why);
+
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+/* Rewrite a recipient that stays; a row that nothing changes is left alone. */
+static enum err change_rcpt(struct apply *apply, msg_id id, const struct queue_settle_item *item, MDB_val stored,
+    struct err_detail *why)
+{
+	char text[CODEC_RECORD_MAX];
+	struct codec_texts room = { text, text + sizeof(text) };
+	struct queue_rcpt rcpt;
+	size_t len;
+	enum err e = recipient_decode(item->rcpt.n, stored.mv_data, stored.mv_size, &rcpt, &room, why);
+
+	if (e != OK)
+		return e;
+	recipient_change(&rcpt, item->op, &item->rcpt);
+	len = recipient_encode(&rcpt, apply->record);
+	if (len == stored.mv_size && memcmp(apply->record, stored.mv_data, len) == 0)
+		return OK;
+	apply->dirty = true;
+	return txn_fold(apply->txn.env, txn_put(&apply->txn, TXN_RCPT, id, rcpt.n, apply->record, len, false),
+	    "put recipient", why);
+}
+
+static void count_item(struct queue_counts *counts, enum settle_op op)
+{
+	counts->delivered += op == SETTLE_DELIVERED;
+	counts->bounced += op == SETTLE_BOUNCED;
+	counts->dropped += op == SETTLE_DROPPED;
+}
+
+static enum err settle_item(struct apply *apply, msg_id id, struct queue_settle_item *item, struct err_detail *why)
+{
+	MDB_val stored;
+	int rc = txn_get(&apply->txn, TXN_RCPT, id, item->rcpt.n, &stored);
+
+	item->found = rc == 0;
+	if (rc == MDB_NOTFOUND)
+		return OK;
+	if (rc != 0)
+		return txn_fold(apply->txn.env, rc, "get recipient", why);
+	if (!recipient_leaves(item->op))
+		return change_rcpt(apply, id, item, stored, why);
+	apply->dirty = true;
+	return txn_fold(apply->txn.env, txn_del(&apply->txn, TXN_RCPT, id, item->rcpt.n), "delete recipient", why);
+}
+
+/* All items; *left_out: somebody left the queue; *bounced_out: a recipient for whom a bounce is owed was there. */
+static enum err settle_items(struct apply *apply, struct queue_settle *settle, bool *left_out, bool *bounced_out,
+    struct err_detail *why)
+{
+	struct queue_counts counts = { 0 };
+
+	*left_out = *bounced_out = false;
+	for (size_t i = 0; i < settle->item_count; i++) {
+		struct queue_settle_item *item = &settle->items[i];
+		enum err e = settle_item(apply, settle->id, item, why);
+
+		if (e != OK)
+			return e;
+		if (!item->found || !recipient_leaves(item->op))
+			continue;
+		count_item(&counts, item->op);
+		*left_out = true;
+		*bounced_out |= item->op == SETTLE_BOUNCED;
+	}
+	if (*left_out)
+		counts_add(&apply->counts, settle->destination, &counts);
+	return OK;
+}
+
+static enum err end_claims(struct apply *apply, msg_id id, uint32_t job, struct err_detail *why)
+{
+	int rc;
+
+	if (job == UINT32_MAX)
+		return OK;
+	rc = txn_del(&apply->txn, TXN_CLAIM, id, job);
+	if (rc == 0)
+		apply->dirty = true;
+	return rc == MDB_NOTFOUND ? OK : txn_fold(apply->txn.env, rc, "delete claim", why);
+}
+
+/* The last recipient has left: message, claims and body go with it. */
+static enum err end_message(struct apply *apply, msg_id id, struct err_detail *why)
+{
+	size_t claims = 0;
+	int rc = txn_has(&apply->txn, TXN_RCPT, id);
+
+	if (rc == 0)
+		return OK;
+	if (rc == MDB_NOTFOUND) {
+		apply->dirty = true;
+		rc = txn_del(&apply->txn, TXN_MSG, id, 0);
+	}
+	if (rc == 0)
+		rc = txn_del_all(&apply->txn, TXN_CLAIM, id, SIZE_MAX, &claims);
+	if (rc != 0)
+		return txn_fold(apply->txn.env, rc, "delete message", why);
+	return apply_drop_body(apply, id, why);
+}
+
+enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct err_detail *why)
+{
+	MDB_val message;
+	bool left, bounced;
+	int rc = txn_get(&apply->txn, TXN_MSG, settle->id, 0, &message);
+	enum err e;
+
+	for (size_t i = 0; i < settle->item_count; i++)
+		settle->items[i].found = false;
+	if (rc == MDB_NOTFOUND)
+		return err_set(why, ERR_NOT_FOUND, "message is not in the queue");
+	e = txn_fold(apply->txn.env, rc, "get message", why);
+	if (e == OK && settle->bounce)
+		e = apply_accept_check(apply, settle->bounce, why);
+	if (e == OK)
+		e = settle_items(apply, settle, &left, &bounced, why);
+	if (e == OK && settle->bounce && bounced)
+		e = apply_accept(apply, settle->bounce, why);
+	else if (e == OK && settle->bounce && settle->bounce->first_blob > 0)
+		apply_leave(&apply->left, settle->bounce->message.id);
+	if (e == OK)
+		e = end_claims(apply, settle->id, settle->job, why);
+	return e == OK && left ? end_message(apply, settle->id, why) : e;
+}
