@@ -203,41 +203,53 @@ static void level_names_are_known(void **state)
 	assert_false(log_level_parse("", &level));
 }
 
-/* `unit` repeated until it is longer than any line, then a short field behind. */
-static void write_too_much(const char *unit)
+/* `pad` times "x", `unit` repeated until it is longer than any line, then a short field behind. */
+static void write_too_much(size_t pad, const char *unit)
 {
-	char value[3 * LOG_LINE_MAX] = "";
+	char value[3 * LOG_LINE_MAX];
 	struct log_line line;
+	size_t len = pad;
 
-	for (size_t len = 0; len + strlen(unit) < sizeof(value); len += strlen(unit))
+	memset(value, 'x', pad);
+	for (; len + strlen(unit) < sizeof(value); len += strlen(unit))
 		memcpy(value + len, unit, strlen(unit));
+	value[len] = '\0';
 	log_begin(&line, LOG_ERROR, "tested");
 	log_str(&line, "long", value);
 	log_num(&line, "after", 12345);
 	log_end(&line);
 }
 
-static void a_long_value_is_cut_and_leaves_room_for_the_next(void **state)
+static void check_cut(void **state, size_t pad, const char *unit)
 {
-	static const char *const units[] = { "x", "y z", "\x01", "\xff", "\"", "\xe2\x82\xac" };
+	const char *text, *cut, *value;
+	json_t *json;
 
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		const char *text, *value;
-		json_t *json;
+	assert_int_equal(catch_stderr(state), 0);
+	write_too_much(pad, unit);
+	text = errors();
+	assert_true(strlen(text) <= LOG_LINE_MAX && strlen(text) > LOG_LINE_MAX / 2);
+	assert_non_null(strstr(text, " after=12345 level=error\n"));
+	cut = strstr(text, "...");
+	assert_non_null(cut);
+	/* No escape is cut in two. */
+	if (unit[0] == '\x01' && cut[-1] != 'x' && cut[-1] != 'a')
+		assert_memory_equal(cut - 4, "\\x01", 4);
+	json = event();
+	value = json_string_value(json_object_get(json, "long"));
+	assert_string_equal(value + strlen(value) - 3, "...");
+	assert_int_equal(json_integer_value(json_object_get(json, "after")), 12345);
+	json_decref(json);
+	assert_int_equal(release_stderr(state), 0);
+}
 
-		assert_int_equal(catch_stderr(state), 0);
-		write_too_much(units[i]);
-		text = errors();
-		assert_true(strlen(text) <= LOG_LINE_MAX && strlen(text) > LOG_LINE_MAX / 2);
-		assert_non_null(strstr(text, "..."));
-		assert_non_null(strstr(text, " after=12345 level=error\n"));
-		json = event();
-		value = json_string_value(json_object_get(json, "long"));
-		assert_string_equal(value + strlen(value) - 3, "...");
-		assert_int_equal(json_integer_value(json_object_get(json, "after")), 12345);
-		json_decref(json);
-		assert_int_equal(release_stderr(state), 0);
-	}
+static void a_long_value_is_cut_between_characters_and_leaves_room_for_the_next(void **state)
+{
+	static const char *const units[] = { "x", "y z", "\x01", "\xff", "\"", "\xe2\x82\xac", "\x01" "a", "\xe2\x82\xac" "a" };
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		for (size_t pad = 0; pad < 8; pad++)
+			check_cut(state, pad, units[i]);
 }
 
 /* Replies of remote servers end up here: whatever bytes they send, the line stays a line. */
@@ -381,7 +393,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_level_quiets_standard_error_but_not_the_event_log, catch_stderr,
 		    release_stderr),
 		cmocka_unit_test(level_names_are_known),
-		cmocka_unit_test(a_long_value_is_cut_and_leaves_room_for_the_next),
+		cmocka_unit_test(a_long_value_is_cut_between_characters_and_leaves_room_for_the_next),
 		cmocka_unit_test_setup_teardown(any_bytes_at_all_give_valid_json_and_a_single_line, catch_stderr,
 		    release_stderr),
 		cmocka_unit_test_setup_teardown(more_fields_than_fit_leave_a_valid_line, catch_stderr, release_stderr),

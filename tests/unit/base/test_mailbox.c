@@ -199,6 +199,53 @@ static void nothing_is_lost_or_reordered_between_threads(void **state)
 	assert_null(mailbox_take(box));
 }
 
+#define ROUNDS 2000
+
+/* A ball that two owners throw to each other: each time the other sleeps and nobody else would wake it. */
+struct ball {
+	struct mail_item mail;
+	int thrown;
+};
+
+struct player {
+	struct mailbox *own, *other;
+};
+
+static void *play(void *arg)
+{
+	struct player *player = arg;
+
+	while (mailbox_wait(player->own, 60000)) {
+		struct ball *ball = CONTAINER_OF(mailbox_take(player->own), struct ball, mail);
+		bool last = ++ball->thrown >= ROUNDS;
+
+		mailbox_post(player->other, &ball->mail);
+		if (last)
+			return player;
+	}
+	return NULL;
+}
+
+static void each_post_wakes_a_sleeping_owner(void **state)
+{
+	struct mailbox *box = *state, *other = mailbox_create();
+	struct player player = { .own = other, .other = box };
+	struct ball ball = { .thrown = 0 };
+	pthread_t thread;
+	void *result;
+
+	assert_int_equal(pthread_create(&thread, NULL, play, &player), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		mailbox_post(other, &ball.mail);
+		assert_true(mailbox_wait(box, 60000));
+		assert_ptr_equal(mailbox_take(box), &ball.mail);
+		assert_int_equal(ball.thrown, i + 1);
+	}
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, &player);
+	mailbox_destroy(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +255,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_item_that_posts_itself_waits_for_the_next_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(waiting_ends_with_the_time_or_with_an_item, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_or_reordered_between_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_post_wakes_a_sleeping_owner, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

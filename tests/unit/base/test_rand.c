@@ -56,6 +56,19 @@ static void numbers_below_a_bound_are_even(void **state)
 	}
 }
 
+/* Three quarters of the range: a plain multiplication would give every third number twice as often as the others. */
+static void a_large_bound_favours_no_number(void **state)
+{
+	uint32_t bound = UINT32_C(3) << 30;
+	int hits = 0;
+	struct rand r;
+
+	rand_seed(&r, 11);
+	for (int n = 0; n < 30000; n++)
+		hits += rand_below(&r, bound) % 3 == 0;
+	assert_in_range(hits, 9500, 10500);
+}
+
 static void unit_numbers_fill_zero_to_one(void **state)
 {
 	struct rand r;
@@ -83,6 +96,7 @@ int main(void)
 		cmocka_unit_test(the_same_seed_gives_the_same_numbers),
 		cmocka_unit_test(the_numbers_are_those_of_the_published_algorithm),
 		cmocka_unit_test(numbers_below_a_bound_are_even),
+		cmocka_unit_test(a_large_bound_favours_no_number),
 		cmocka_unit_test(unit_numbers_fill_zero_to_one),
 		cmocka_unit_test(two_seeds_of_the_kernel_differ),
 	};
