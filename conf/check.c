@@ -37,7 +37,7 @@ static void once(struct check *c, const char *what, const char *name, struct pla
 		    fault_quote(name, quoted), seen->line);
 	} else {
 		seen = xcalloc(1, sizeof(*seen) + strlen(key) + 1);
-		strcpy(seen->key, key); /* NOLINT: just made long enough */
+		memcpy(seen->key, key, strlen(key) + 1);
 		seen->line = at.line;
 		HASH_ADD_STR(c->seen, key, seen);
 	}

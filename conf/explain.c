@@ -130,7 +130,7 @@ void conf_reference(FILE *out)
 	char key[128];
 
 	fputs("# Settings of relay.yaml\n\n"
-	    "Made from conf/schema.def by `UPDATE=1 make unit-conf`; do not edit.\n\n"
+	    "Made from conf/schema.def by `make docs`; do not edit.\n\n"
 	    "Durations are a number and `s`, `m`, `h` or `d`; sizes are bytes, or a number and `K`, `M`, `G` or `T` (powers of\n"
 	    "1024); rates are a number, a slash and `s`, `m`, `h` or `d`. A dot in a key is a map in the file. Relative paths\n"
 	    "start from the folder of the file. `relayd -n -c FILE` checks a file, `relayd --dump -c FILE` prints every value\n"

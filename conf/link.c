@@ -248,8 +248,28 @@ static void link_route(struct load *load, struct conf_route *route)
 		route->to_ip = (struct ip_addr){ 0 };
 }
 
+/* A list that is there and yields nothing is at fault itself; names that point into it are not. */
+static bool is_broken(const struct conf *conf, const void *field, size_t count)
+{
+	return count == 0 && origin_find(conf, field, false);
+}
+
+static void link_names(struct load *load, struct conf *conf, bool sources_broken, bool pools_broken)
+{
+	for (size_t i = 0; i < conf->pool_count && !sources_broken; i++)
+		link_pool(load, conf, &conf->pools[i]);
+	if (pools_broken)
+		return;
+	for (size_t i = 0; i < conf->tenant_count; i++)
+		link_tenant(load, conf, &conf->tenants[i]);
+	link_bounces(load, conf);
+}
+
 void link_conf(struct load *load, struct conf *conf)
 {
+	bool sources_broken = is_broken(conf, &conf->sources, conf->source_count);
+	bool pools_broken = is_broken(conf, &conf->pools, conf->pool_count);
+
 	default_hostname(load, conf);
 	default_workers(conf);
 	default_user(load, conf);
@@ -261,11 +281,7 @@ void link_conf(struct load *load, struct conf *conf)
 			conf->sources[i].ehlo = memory_text(load->memory, conf->hostname);
 	settle_providers(load, conf);
 	conf->index = index_build(conf);
-	for (size_t i = 0; i < conf->pool_count; i++)
-		link_pool(load, conf, &conf->pools[i]);
-	for (size_t i = 0; i < conf->tenant_count; i++)
-		link_tenant(load, conf, &conf->tenants[i]);
-	link_bounces(load, conf);
+	link_names(load, conf, sources_broken, pools_broken);
 	for (size_t i = 0; i < conf->route_count; i++)
 		link_route(load, &conf->routes[i]);
 }

@@ -41,14 +41,15 @@ static bool read_value(struct load *load, const struct schema_row *row, const st
 	return true;
 }
 
-/* False, with a fault: not a list, or an empty one where that means nothing. */
-static bool is_usable_list(struct load *load, const struct schema_row *row, const struct yaml_node *node)
+/* False, with a fault: not a list, or an empty one where that means nothing. The list counts as given even so. */
+static bool is_usable_list(struct load *load, const struct schema_row *row, const struct yaml_node *node, void *base)
 {
+	origin_add(load->origins, schema_field(row, base), false, node->at);
 	if (node->kind != YAML_LIST) {
 		bad_kind(load, row->key, node, "a list");
 		return false;
 	}
-	if (node->count == 0 && !row->may_be_empty) {
+	if (node->count == 0 && !row->may_be_empty && !node->cut) {
 		fault_error(load->faults, node->at, "%s is an empty list, expected at least one entry", row->key);
 		return false;
 	}
@@ -60,7 +61,7 @@ static void load_list(struct load *load, const struct schema_row *row, const str
 	size_t size = value_size(row->type), used = 0;
 	char *items;
 
-	if (!is_usable_list(load, row, node))
+	if (!is_usable_list(load, row, node, base))
 		return;
 	items = memory_array(load->memory, node->count, size);
 	for (const struct yaml_node *item = node->first; item; item = item->next)
@@ -68,7 +69,6 @@ static void load_list(struct load *load, const struct schema_row *row, const str
 			used++;
 	*(void **)schema_field(row, base) = items;
 	*(size_t *)schema_extra(row, base) = used;
-	origin_add(load->origins, schema_field(row, base), false, node->at);
 }
 
 static void load_list_of_maps(struct load *load, const struct schema_row *row, const struct yaml_node *node, void *base)
@@ -76,7 +76,7 @@ static void load_list_of_maps(struct load *load, const struct schema_row *row, c
 	size_t size = schema_struct_size(row->element), used = 0;
 	char *items;
 
-	if (!is_usable_list(load, row, node))
+	if (!is_usable_list(load, row, node, base))
 		return;
 	items = memory_array(load->memory, node->count, size);
 	for (const struct yaml_node *item = node->first; item; item = item->next) {
@@ -90,7 +90,6 @@ static void load_list_of_maps(struct load *load, const struct schema_row *row, c
 	}
 	*(void **)schema_field(row, base) = items;
 	*(size_t *)schema_extra(row, base) = used;
-	origin_add(load->origins, schema_field(row, base), false, node->at);
 }
 
 static void load_row(struct load *load, const struct schema_row *row, const struct yaml_node *node, void *base)
@@ -208,7 +207,7 @@ void load_section(struct load *load, enum schema_section section, const struct y
 
 	load_defaults(load, section, base);
 	load_map(load, section, "", map, base);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !map->cut; i++)
 		if (rows[i].required && !yaml_tree_get(map, rows[i].key))
 			fault_error(load->faults, map->at, "found no \"%s\", expected %s", rows[i].key,
 			    rows[i].kind == SCHEMA_VALUE ? schema_expected(&rows[i], expected) : "a list");

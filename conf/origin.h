@@ -20,6 +20,7 @@ struct origins {
 /* The file name that stands for the list built into the program. Compared by address. */
 extern const char *const origin_shipped;
 
+/* Note that the field got its value at that place. */
 void origin_add(struct origins *origins, const void *field, bool whole, struct place at);
 
 /* Once, after the last origin_add and before the first origin_find. */
@@ -31,6 +32,7 @@ const struct place *origin_find(const struct conf *conf, const void *field, bool
 /* The place of a field, else of the element it stands in, else of the file. */
 struct place origin_of(const struct conf *conf, const void *field, const void *element);
 
+/* Whether the field got its value from the list built into the program. */
 bool origin_is_shipped(const struct conf *conf, const void *field);
 
 void origin_fini(struct origins *origins);

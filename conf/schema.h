@@ -58,11 +58,13 @@ const char *schema_expected(const struct schema_row *row, char out[256]);
 /* Whether a parsed value lies within the row's bounds. "none" of a rate always does. */
 bool schema_in_bounds(const struct schema_row *row, const struct value *value);
 
+/* The field of a row, and its second one, in the struct of its section at `base`. */
 static inline void *schema_field(const struct schema_row *row, void *base)
 {
 	return (char *)base + row->offset;
 }
 
+/* See schema_field. */
 static inline void *schema_extra(const struct schema_row *row, void *base)
 {
 	return (char *)base + row->extra;

@@ -314,6 +314,8 @@ struct yaml_node *yaml_tree_parse(struct memory *memory, const char *file, const
 	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, len);
 	*complete_out = run(&b);
+	for (size_t i = 0; i < b.depth; i++)
+		b.path[i]->cut = true;
 	yaml_parser_delete(&b.parser);
 	if (b.top && !b.top->empty && b.top->kind != YAML_MAP)
 		fault_error(faults, b.top->at, "found %s, expected \"key: value\" lines", yaml_tree_kind(b.top));

@@ -22,6 +22,7 @@ struct yaml_node {
 	struct place at;
 	const char *text;       /* of a text, without NUL inside; "" otherwise */
 	bool empty;             /* nothing was written: "key:" or "~" */
+	bool cut;               /* the file ends inside, with a syntax error */
 	struct yaml_node *key;  /* in a map: the text before the colon */
 	struct yaml_node *next; /* sibling */
 	struct yaml_node *first, *last;
