@@ -64,7 +64,6 @@ LIBS_sched = $(call lib,sched conf base)
 LIBS_wire  = $(call lib,wire base)
 LIBS_net   = $(call lib,net wire conf base)
 LIBS_relay = $(call lib,relay net wire sched queue conf base)
-LIBS_fuzz  = $(call lib,wire sched queue conf base)
 
 all: $(BUILD)/relayd $(BUILD)/relayq ## build the daemon and the operator's tool
 
@@ -118,10 +117,10 @@ $(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
 unit: $(UNIT_BIN)
 unit-threaded: $(filter $(UNIT_BIN),$(THREADED))
 
-# --- fuzz targets: tests/fuzz/fuzz_*.c, built by `make SAN=fuzz fuzz-build` ------------------------------------------------
+# --- fuzz targets: tests/fuzz/fuzz_STEM.c with seeds in tests/fuzz/corpus/STEM/, built by `make SAN=fuzz fuzz-build` ------
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBS_fuzz)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBS_relay)
 	@mkdir -p $(@D)
 	$(call say,link)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
