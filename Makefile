@@ -49,7 +49,7 @@ SRC_wire    := $(wildcard relay/wire/*.c)
 SRC_net     := $(wildcard relay/net/*.c)
 SRC_relay   := $(wildcard relay/intake/*.c relay/deliver/*.c relay/notify/*.c relay/sign/*.c relay/ops/*.c relay/daemon/*.c)
 SRC_relayq  := $(wildcard relay/relayq/*.c)
-SRC_support := $(wildcard tests/support/*.c)
+SRC_support := $(filter-out tests/support/fault_lmdb.c,$(wildcard tests/support/*.c))
 
 # usage: $(call say,WHAT) before a command
 Q   := $(if $(V),,@)
@@ -113,6 +113,12 @@ unit-$(1): $(filter $(BUILD)/unit/$(1)/%,$(UNIT_BIN))
 .PHONY: unit-$(1)
 endef
 $(foreach l,$(LAYERS),$(eval $(call unit_rule,$(l))))
+
+# Put before LMDB by LD_PRELOAD: commits that kill, fail or take their time.
+$(BUILD)/fault_lmdb.so: tests/support/fault_lmdb.c
+	@mkdir -p $(@D)
+	$(call say,link)
+	$(Q)gcc -D_GNU_SOURCE -std=gnu11 -O2 -g -Wall -Wextra $(if $(WERROR),-Werror) -fPIC -shared -o $@ $< -ldl
 
 unit: $(UNIT_BIN)
 unit-threaded: $(filter $(UNIT_BIN),$(THREADED))

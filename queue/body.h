@@ -15,6 +15,7 @@ int body_stored(struct txn *txn, msg_id id, uint32_t count);
 /* Bytes and chunks of a stored body, by its keys alone; *whole_out: numbered from 0 without a gap, all but the last full. */
 int body_measure(struct txn *txn, msg_id id, uint64_t *bytes_out, uint32_t *chunks_out, bool *whole_out);
 
+/* Store one chunk; MDB_KEYEXIST when it is there already. */
 int body_put(struct txn *txn, msg_id id, uint32_t n, const struct queue_blob *blob);
 
 #endif

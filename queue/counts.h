@@ -29,6 +29,7 @@ int counts_store(struct counts *counts, struct txn *txn);
 /* Call `fn` for each stored counter, the total ("") first. LMDB's codes. */
 int counts_each(struct txn *txn, queue_counts_fn fn, void *arg);
 
+/* The stored form. ERR_CORRUPT, ERR_VERSION; *out is zero then. */
 void counts_encode(const struct queue_counts *counts, uint8_t out[COUNTS_RECORD]);
 MUST_USE enum err counts_decode(const void *data, size_t len, struct queue_counts *out, struct err_detail *why);
 

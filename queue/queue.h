@@ -16,6 +16,7 @@ typedef uint64_t msg_id; /* milliseconds since 1970 << 20 | counter; grows over 
 
 #define MSG_ID_TEXT 14 /* 13 characters of base 32 (Crockford, lower case), fixed width, sorts as the number; and NUL */
 
+/* The text form; returns `out`. Parsing takes capitals too; false for anything that is not an id, and for 0. */
 char *msg_id_format(msg_id id, char out[MSG_ID_TEXT]);
 bool msg_id_parse(const char *text, size_t len, msg_id *out);
 static inline wall_ms msg_id_time(msg_id id) { return (wall_ms)(id >> 20); }

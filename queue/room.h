@@ -21,6 +21,7 @@ struct room {
 	char path[4096];
 };
 
+/* `path` of the store, limits in bytes (quota 0: none); limits may be changed by any thread. */
 void room_init(struct room *room, const char *path, uint64_t quota, uint64_t reserve);
 void room_limit(struct room *room, uint64_t quota, uint64_t reserve);
 

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_QUEUE_STORE_H
 #define TESTS_UNIT_QUEUE_STORE_H
 
+#include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,12 +59,14 @@ static inline int store_setup(void **state)
 	return 0;
 }
 
+static inline int store_remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 static inline void store_remove(const char *dir)
 {
-	char *command = xasprintf("rm -rf '%s'", dir);
-
-	assert_int_equal(system(command), 0);
-	free(command);
+	assert_int_equal(nftw(dir, store_remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static inline int store_teardown(void **state)

@@ -1,4 +1,4 @@
-/* queue/job.c - read messages with their recipients, and bodies: one job, one chunk, or a walk over all. */
+/* queue/view.c - read messages with their recipients, and bodies: one job, one chunk, or a walk over all. */
 #include <stdlib.h>
 #include <string.h>
 
