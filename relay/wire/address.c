@@ -97,9 +97,12 @@ static bool skip_atoms(struct cursor *cursor)
 {
 	const char *start = cursor->next;
 
-	while (cursor->next < cursor->end && (is_atom_char(*cursor->next) || skip_utf8(cursor)))
-		if ((uint8_t)*cursor->next < 0x80 && is_atom_char(*cursor->next))
+	while (cursor->next < cursor->end) {
+		if (is_atom_char(*cursor->next))
 			cursor->next++;
+		else if (!skip_utf8(cursor))
+			break;
+	}
 	return cursor->next > start;
 }
 

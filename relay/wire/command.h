@@ -8,6 +8,8 @@ enum verb {
 	VERB_UNKNOWN, VERB_EHLO, VERB_HELO, VERB_MAIL, VERB_RCPT, VERB_DATA, VERB_BDAT, VERB_RSET, VERB_NOOP, VERB_VRFY, VERB_EXPN,
 	VERB_HELP, VERB_QUIT, VERB_STARTTLS, VERB_AUTH, VERBS
 };
+
+/* "MAIL", for logs and texts; "unknown". Never NULL. */
 const char *verb_name(enum verb verb);
 
 enum mail_body { BODY_UNSET, BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };

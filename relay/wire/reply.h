@@ -15,6 +15,7 @@ struct reply {
 	unsigned lines;
 };
 
+/* Start empty; free what was kept; forget it before the next reply. */
 void reply_init(struct reply *reply);
 void reply_fini(struct reply *reply);
 void reply_reset(struct reply *reply);
@@ -29,6 +30,7 @@ enum reply_status { REPLY_MORE, REPLY_DONE, REPLY_BROKEN };
  */
 enum reply_status reply_feed(struct reply *reply, const char *line, size_t len, unsigned max_lines, struct err_detail *why);
 
+/* The first digit of the code; 0: none. */
 static inline int reply_class(const struct reply *reply) { return reply->code / 100; }
 
 /* One line for records and logs: "550 5.1.1 words / more words", at most `size` bytes. Returns `out`. */

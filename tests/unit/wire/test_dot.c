@@ -226,7 +226,7 @@ static size_t stuff(const char *in, size_t len, struct rand *rand, size_t step, 
 			out[written++] = '.';
 		pos += n;
 	}
-	strcpy(out + written, dot_writer_end(&writer));
+	memcpy(out + written, dot_writer_end(&writer), strlen(dot_writer_end(&writer)) + 1);
 	return written + strlen(out + written);
 }
 
