@@ -64,6 +64,7 @@ struct conn {
 	char tls_error[160];
 	mono_ms deadline, timer_at; /* 0: none. The timer may be set for an earlier time than the deadline, never for a later one */
 	struct event read_event, write_event, timer_event;
+	struct loop_orphan orphan; /* from conn_close on, while output or input is left */
 };
 
 static void conn_turn(void *arg);
@@ -130,6 +131,7 @@ static void stop_events(struct conn *conn)
 static void conn_free(struct conn *conn)
 {
 	stop_events(conn);
+	loop_orphan_remove(&conn->orphan);
 	tls_stream_destroy(&conn->tls);
 	tls_server_unref(&conn->tls_server);
 	tls_client_unref(&conn->tls_client);
@@ -207,6 +209,11 @@ struct conn *conn_connect(struct loop *loop, const struct ip_addr *local, const 
 	return conn;
 }
 
+static void end_orphan(struct loop_orphan *orphan)
+{
+	conn_free(CONTAINER_OF(orphan, struct conn, orphan));
+}
+
 void conn_close(struct conn **conn, bool flush)
 {
 	struct conn *c = *conn;
@@ -221,6 +228,7 @@ void conn_close(struct conn **conn, bool flush)
 	if (flush && c->phase == PHASE_OPEN) {
 		want_read(c, false);
 		conn_deadline(c, CLOSE_FLUSH_MS);
+		loop_orphan_add(c->loop, &c->orphan, end_orphan);
 		schedule(c, DUE_FLUSH);
 		return;
 	}

@@ -27,7 +27,7 @@ struct conn_ops {
 	void (*on_end)(void *arg, enum conn_end end, const char *text);
 };
 
-/* Server side: take over an accepted, connected socket. */
+/* Server side: take over an accepted, connected, non-blocking socket. */
 struct conn *conn_accept(struct loop *loop, int fd, const struct conn_ops *ops, void *arg) MUST_USE;
 
 /* Client side: bind to `local` (family 0: the kernel chooses) and connect to `remote`. Never NULL: failures come through on_end. */
@@ -45,28 +45,34 @@ void conn_secure_client(struct conn *conn, struct tls_client *tls, const char *n
 bool conn_is_secure(const struct conn *conn);
 void conn_tls_info(const struct conn *conn, struct tls_info *out);
 
-/* Input. conn_line: the next whole line, without its line end; NULL: not there yet. Valid until the next conn_* call. `max` bounds the line:
- * when more came without LF, *too_long_out is set, and the line is dropped up to its LF as it comes (NULL until then, then one "" line).
- * strict: only CRLF ends a line and a bare CR or LF inside makes *bare_out true; else a lone LF ends it too. */
+/* Input. conn_read_line: the next whole line, without its line end; false: not there yet. The text is valid until the next conn_* call. A line of
+ * more than `max` bytes with its line end is dropped as it comes; at its end there is one empty line with too_long set.
+ * strict: only CRLF ends a line; else a lone LF ends it too. */
 struct conn_line {
 	const char *text;
 	size_t len;
 	bool too_long;
-	bool bare; /* a bare CR, bare LF or NUL is inside */
+	bool bare; /* a CR, LF or NUL is inside */
 };
 bool conn_read_line(struct conn *conn, size_t max, bool strict, struct conn_line *out);
+
+/* Overwrite a line that held a secret, before the next conn_* call. */
+void conn_line_wipe(struct conn_line *line);
 
 /* Raw input: a contiguous piece (not all that is there, maybe) and its length; 0: nothing. Then say how much was used. */
 size_t conn_peek(struct conn *conn, const char **data_out);
 void conn_consume(struct conn *conn, size_t len);
 size_t conn_input_len(const struct conn *conn);
 
-/* Stop and go on reading from the socket (back-pressure). After resume on_data is called when input waits. */
+/* Stop and go on reading from the socket (back-pressure, or an asynchronous step). While paused there is no on_data, and the end of the
+ * stream is not told either; a failed write is. After resume on_data is called when input waits. At the end of the stream on_end follows
+ * on_data at once: who cannot use its input yet must pause. */
 void conn_pause(struct conn *conn, bool paused);
 /* Call on_data again at the next turn if input waits (after an asynchronous step). */
 void conn_kick(struct conn *conn);
 
-/* Output. conn_write copies; conn_write_ref sends from `data`, which must stay until release(arg) is called (also on close). */
+/* Output. conn_write copies; conn_write_ref sends from `data`, which must stay until release(arg) is called (also on
+ * close); release must not call conn_*. */
 void conn_write(struct conn *conn, const void *data, size_t len);
 void conn_printf(struct conn *conn, const char *format, ...) PRINTF_LIKE(2, 3);
 void conn_write_ref(struct conn *conn, const void *data, size_t len, void (*release)(void *arg), void *arg);

@@ -4,9 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Part of a password may have been inside. */
+static void own_release(struct conn_input *input)
+{
+	if (input->own != NULL)
+		explicit_bzero(input->own, input->own_size);
+	free(input->own);
+	input->own = NULL;
+	input->own_size = 0;
+}
+
 void conn_input_fini(struct conn_input *input)
 {
-	free(input->own);
+	own_release(input);
 	*input = (struct conn_input){ .data = NULL };
 }
 
@@ -17,13 +27,6 @@ char *conn_input_begin(struct conn_input *input, char *scratch, size_t *room_out
 	input->data = scratch;
 	*room_out = CONN_INPUT_MAX - input->len;
 	return scratch + input->len;
-}
-
-static void own_release(struct conn_input *input)
-{
-	free(input->own);
-	input->own = NULL;
-	input->own_size = 0;
 }
 
 void conn_input_settle(struct conn_input *input)
@@ -37,8 +40,8 @@ void conn_input_settle(struct conn_input *input)
 		char *bigger = xcalloc(1, input->len);
 
 		memcpy(bigger, input->data, input->len);
+		own_release(input);
 		input->own_size = input->len;
-		free(input->own);
 		input->own = bigger;
 	} else if (input->data != input->own) {
 		memmove(input->own, input->data, input->len);
@@ -91,7 +94,7 @@ static bool skip_line(struct conn_input *input, bool strict)
 
 bool conn_input_line(struct conn_input *input, size_t max, bool strict, struct conn_line *out)
 {
-	size_t end, len;
+	size_t end = 0, len;
 
 	*out = (struct conn_line){ .text = "" };
 	if (input->len == 0)
@@ -114,4 +117,10 @@ bool conn_input_line(struct conn_input *input, size_t max, bool strict, struct c
 	out->bare = memchr(out->text, '\r', len) != NULL || memchr(out->text, '\n', len) != NULL || memchr(out->text, 0, len) != NULL;
 	conn_input_consume(input, end);
 	return true;
+}
+
+void conn_line_wipe(struct conn_line *line)
+{
+	/* The bytes are ours: in `own` or in the loop's scratch. */
+	explicit_bzero((void *)(uintptr_t)line->text, line->len);
 }

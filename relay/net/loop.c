@@ -34,6 +34,7 @@ struct loop {
 	struct mailbox *box;
 	struct event *box_event;
 	struct later_list later, running; /* running: the list being worked off; swapped, so that no call extends its own list */
+	struct loop_orphan *orphans;
 	char *scratch;
 	bool now_known;
 	mono_ms now;
@@ -105,6 +106,8 @@ void loop_destroy(struct loop **loop)
 		return;
 	while (l->later.count > 0)
 		run_later(l);
+	while (l->orphans != NULL)
+		l->orphans->end(l->orphans);
 	event_free(l->box_event);
 	event_base_free(l->base);
 	mailbox_destroy(&l->box);
@@ -165,6 +168,24 @@ void loop_later(struct loop *loop, void (*fn)(void *arg), void *arg)
 		list->items = xrealloc(list->items, list->cap * sizeof(*list->items));
 	}
 	list->items[list->count++] = (struct later){ fn, arg };
+}
+
+void loop_orphan_add(struct loop *loop, struct loop_orphan *orphan, void (*end)(struct loop_orphan *orphan))
+{
+	*orphan = (struct loop_orphan){ .next = loop->orphans, .link = &loop->orphans, .end = end };
+	if (orphan->next != NULL)
+		orphan->next->link = &orphan->next;
+	loop->orphans = orphan;
+}
+
+void loop_orphan_remove(struct loop_orphan *orphan)
+{
+	if (orphan->link == NULL)
+		return;
+	*orphan->link = orphan->next;
+	if (orphan->next != NULL)
+		orphan->next->link = orphan->link;
+	orphan->link = NULL;
 }
 
 mono_ms loop_now(struct loop *loop)

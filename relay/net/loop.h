@@ -30,6 +30,15 @@ struct event_base *loop_base(struct loop *loop); /* for relay/net/ and evhttp on
  * still report on. Loop thread only. */
 void loop_later(struct loop *loop, void (*fn)(void *arg), void *arg);
 
+/* An object of the loop's that has lost its owner and will end by itself: embed it. When the loop is destroyed first, `end` is called, which
+ * must free it. Loop thread only. */
+struct loop_orphan {
+	struct loop_orphan *next, **link;
+	void (*end)(struct loop_orphan *orphan);
+};
+void loop_orphan_add(struct loop *loop, struct loop_orphan *orphan, void (*end)(struct loop_orphan *orphan));
+void loop_orphan_remove(struct loop_orphan *orphan); /* also when it was never added */
+
 /* LOOP_SCRATCH bytes that whoever runs on this loop's thread may use until its callback returns: sockets are read into it, so that an idle
  * connection owns no buffer. Loop thread only. */
 #define LOOP_SCRATCH 65536
