@@ -230,8 +230,8 @@ static void check_process(struct check *c)
 		fault_error(c->faults, origin_of(conf, &conf->limits.text_line, NULL),
 		    "limits.text_line is %u, expected 0 or at least 1000", conf->limits.text_line);
 	if (conf->limits.message_bytes > conf->limits.disk_bytes)
-		fault_error(c->faults, origin_of(conf, &conf->limits.message_bytes, NULL),
-		    "limits.message is above limits.disk, expected less");
+		fault_warn(c->faults, origin_of(conf, &conf->limits.disk_bytes, NULL),
+		    "limits.disk is below limits.message, expected more: the largest messages never fit");
 }
 
 void check_conf(const struct conf *conf, struct fault_list *faults)

@@ -57,12 +57,26 @@ static bool scale(int64_t *number, int64_t factor)
 	return true;
 }
 
+/* Control characters, and the line breaks and non-characters of Unicode that YAML would not give back as they are. */
+static bool is_control(const char *text)
+{
+	static const char *const sequences[] = { "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf" };
+	const unsigned char *bytes = (const unsigned char *)text;
+
+	if (bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] < 0xa0))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(sequences); i++)
+		if (strncmp(text, sequences[i], 3) == 0)
+			return true;
+	return false;
+}
+
 bool notation_string(const char *text, struct value *out)
 {
 	size_t len = strlen(text);
 
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+		if (is_control(text + i))
 			return false;
 	out->text = text;
 	return len > 0 && len < 256;

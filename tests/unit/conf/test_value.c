@@ -55,7 +55,7 @@ static void a_text_of_another_form_is_refused(void **state)
 		{ VALUE_HOST_PORT, "a.example" }, { VALUE_HOST_PORT, ":25" }, { VALUE_HOST_PORT, "::1:25" },
 		{ VALUE_HOST_PORT, "[127.0.0.1]:25" }, { VALUE_HOST_PORT, "1.2.3.256:25" }, { VALUE_NAME, "" }, { VALUE_NAME, "-a" },
 		{ VALUE_NAME, "a/b" }, { VALUE_NAME, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
-		{ VALUE_STRING, "" }, { VALUE_STRING, "a\nb" }, { VALUE_HASH, "" }, { VALUE_HASH, "secret" }, { VALUE_HASH, "$y$" },
+		{ VALUE_STRING, "" }, { VALUE_STRING, "a\nb" }, { VALUE_STRING, "a\xc2\x85" }, { VALUE_STRING, "\xef\xbb\xbf" }, { VALUE_HASH, "" }, { VALUE_HASH, "secret" }, { VALUE_HASH, "$y$" },
 		{ VALUE_HASH, "$1$abcdefgh$G//4keteveJp0qb8z2DxG/" }, { VALUE_HASH, "abJnggxhB/yWI" },
 	};
 
