@@ -20,6 +20,9 @@ void sched_destroy(struct sched **sched);
  * become held with that reason (they are counted as held; nothing is written to the store for it), and return when it is back. */
 void sched_reconfigure(struct sched *sched, struct conf *conf, wall_ms now);
 
+/* The tenant of our own mail (delivery reports): never in the configuration, and yet its jobs are not held for that. */
+#define SCHED_TENANT_INTERNAL "internal"
+
 /* --- jobs ---------------------------------------------------------------------------------------------------------- */
 
 struct sched_job {

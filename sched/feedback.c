@@ -1,0 +1,180 @@
+/* sched/feedback.c - what an attempt's end means for the job, its lane and its destination. */
+#include "sched/model.h"
+
+/* --- destinations --- */
+
+static void dest_works(struct sched *sched, struct dest *dest, wall_ms now)
+{
+	dest->failures = 0;
+	if (!dest->down)
+		return;
+	dest->down = false;
+	sched->dests_down--;
+	dest->probe = ENTRY_NONE;
+	dest->pauses = 0;
+	dest->pause_until = 0;
+	dest_refresh(sched, dest, now);
+}
+
+static void dest_rest(struct sched *sched, struct dest *dest, wall_ms not_before, wall_ms now)
+{
+	const struct conf_retry *retry = &sched->conf->retry;
+
+	if (!dest->down)
+		sched->dests_down++;
+	dest->down = true;
+	dest->probe = ENTRY_NONE;
+	dest->pauses++;
+	dest->pause_until = now + backoff_delay(retry->first_ms, retry->max_ms, dest->pauses, &sched->rand);
+	if (not_before > dest->pause_until)
+		dest->pause_until = not_before;
+	dest_refresh(sched, dest, now);
+}
+
+/* Attempts that were under way when the pause began tell nothing new: only the probe's failure makes it longer. */
+static void dest_fails(struct sched *sched, struct dest *dest, bool probe, wall_ms not_before, wall_ms now)
+{
+	dest->failures++;
+	if (dest->down ? probe : dest->failures >= FAILURES_TO_PAUSE || not_before > now)
+		dest_rest(sched, dest, not_before, now);
+}
+
+/* --- lanes --- */
+
+static void lane_fails(struct sched *sched, struct lane *lane, wall_ms not_before, wall_ms now)
+{
+	const struct conf_retry *retry = &sched->conf->retry;
+
+	if (lane->paused_until <= now) {
+		lane_set_failures(sched, lane, lane->failures + 1);
+		lane->paused_until = now + backoff_delay(retry->first_ms, retry->max_ms, lane->failures, &sched->rand);
+	}
+	if (not_before > lane->paused_until)
+		lane->paused_until = not_before;
+}
+
+static void lane_works(struct sched *sched, struct lane *lane)
+{
+	lane_set_failures(sched, lane, 0);
+}
+
+/* --- blame --- */
+
+static void blame(struct sched *sched, struct lane *lane, const struct sched_result *result, bool probe, wall_ms now)
+{
+	struct dest *dest = lane->dest;
+
+	switch (result->scope) {
+	case SCOPE_HOST:
+	case SCOPE_DESTINATION:
+		if (result->delivered > 0)
+			break;
+		/* Others are chosen first; a pause is the destination's matter. */
+		if (lane->failures == 0)
+			lane_set_failures(sched, lane, 1);
+		dest_fails(sched, dest, probe, result->scope == SCOPE_DESTINATION ? result->not_before : 0, now);
+		return;
+	case SCOPE_LANE:
+	case SCOPE_SOURCE:
+		lane_fails(sched, lane, result->not_before, now);
+		dest_works(sched, dest, now);
+		return;
+	case SCOPE_NONE:
+	case SCOPE_RECIPIENT:
+	case SCOPE_MESSAGE:
+		break;
+	}
+	if (result->attempted || result->delivered > 0) {
+		lane_works(sched, lane);
+		dest_works(sched, dest, now);
+	} else if (probe) {
+		dest_fails(sched, dest, true, 0, now); /* it found out nothing */
+	}
+}
+
+/* --- the job --- */
+
+static void defer(struct sched *sched, struct entry *e, const struct sched_result *result, wall_ms now)
+{
+	const struct conf_retry *retry = &sched->conf->retry;
+
+	e->lost = 0;
+	if (e->attempts < UINT16_MAX)
+		e->attempts++;
+	e->due = now + backoff_delay(retry->first_ms, retry->max_ms, e->attempts, &sched->rand);
+	if (result->not_before > e->due)
+		e->due = result->not_before;
+}
+
+static void plan(struct sched *sched, struct entry *e, const struct sched_result *result, wall_ms now)
+{
+	bool expiry = e->flags & ENTRY_EXPIRY;
+
+	if (expiry) {
+		/* Its end could not be settled: ask again later, or it would be handed out without end. */
+		e->due = e->deadline = now + sched->conf->retry.first_ms;
+	} else if (!result->attempted && e->lost < LOST_MAX) {
+		e->lost++;
+		e->due = now;
+	} else {
+		defer(sched, e, result, now);
+	}
+	if (e->due > e->deadline)
+		e->due = e->deadline;
+	e->flags &= (uint8_t)~ENTRY_EXPIRY & 0xf;
+}
+
+wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_ms now)
+{
+	uint32_t number = entries_find(&sched->entries, result->id, result->first);
+	struct entry *e;
+	struct lane *lane;
+
+	if (number == ENTRY_NONE)
+		return 0;
+	e = entries_get(&sched->entries, number);
+	if (e->place != PLACE_ACTIVE)
+		return e->rcpts > 0 ? e->due : 0;
+	lane = slots_get(&sched->lanes, e->next);
+	e->next = ENTRY_NONE;
+	job_set_rcpts(sched, e, result->rcpts_left);
+	job_move(sched, number, PLACE_DONE, now);
+	if (result->rcpts_left > 0)
+		plan(sched, e, result, now);
+	if (lane != NULL) {
+		lane->active--;
+		blame(sched, lane, result, lane->dest->probe == number, now);
+		lane_tidy(sched, lane, now);
+	}
+	return result->rcpts_left > 0 ? e->due : 0;
+}
+
+void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now)
+{
+	uint32_t number = entries_find(&sched->entries, id, first);
+	struct entry *e;
+
+	if (number == ENTRY_NONE)
+		return;
+	e = entries_get(&sched->entries, number);
+	if (e->place != PLACE_DONE)
+		return;
+	if (e->rcpts == 0)
+		job_forget(sched, number, now);
+	else
+		job_rest(sched, number, now);
+}
+
+void sched_release_connection(struct sched *sched, uint32_t handle, wall_ms now)
+{
+	struct lane *lane = slots_get(&sched->lanes, handle);
+
+	if (lane == NULL || lane->connections == 0)
+		return;
+	lane->connections--;
+	lane->dest->connections--;
+	sched->connections--;
+	if (lane->closed && lane->reasons & WHY_LANE_CONNECTIONS)
+		lane_reopen(sched, lane);
+	lane_tidy(sched, lane, now);
+}

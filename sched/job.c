@@ -1,0 +1,166 @@
+/* sched/job.c - where each job is: the only place that changes entry.place, the counts and the heap of times. */
+#include "sched/model.h"
+
+#define ADVANCE_MAX 4096 /* jobs that one decision moves at most: a million that become due at once must not block a loop */
+
+static struct entry *get(const struct sched *sched, uint32_t number)
+{
+	return entries_get(&sched->entries, number);
+}
+
+enum sched_state job_state(const struct entry *e)
+{
+	switch ((enum place)e->place) {
+	case PLACE_ACTIVE:
+	case PLACE_DONE:
+		return JOB_ACTIVE;
+	case PLACE_HELD:
+	case PLACE_ORPHAN:
+		return JOB_HELD;
+	case PLACE_FREE:
+	case PLACE_LATER:
+	case PLACE_READY:
+	case PLACE_EXPIRED:
+	case PLACES:
+		break;
+	}
+	return e->attempts > 0 ? JOB_DEFERRED : JOB_WAITING;
+}
+
+static void count(struct sched *sched, const struct entry *e, enum sched_state from, enum sched_state to)
+{
+	struct domain *domain = domain_of(sched, e);
+	uint64_t *rows[] = { domain->rcpts, domain->dest->rcpts, sched->rcpts };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && from != to; i++) {
+		if (from != JOB_STATES)
+			rows[i][from] -= e->rcpts;
+		if (to != JOB_STATES)
+			rows[i][to] += e->rcpts;
+	}
+}
+
+/* --- the list of jobs to hand out as EXPIRE --- */
+
+static void expired_push(struct sched *sched, uint32_t number)
+{
+	struct entry *e = get(sched, number);
+
+	e->next = ENTRY_NONE;
+	e->prev = sched->expired_tail;
+	if (e->prev != ENTRY_NONE)
+		get(sched, e->prev)->next = number;
+	else
+		sched->expired = number;
+	sched->expired_tail = number;
+}
+
+static void expired_remove(struct sched *sched, uint32_t number)
+{
+	struct entry *e = get(sched, number);
+
+	if (e->prev != ENTRY_NONE)
+		get(sched, e->prev)->next = e->next;
+	else
+		sched->expired = e->next;
+	if (e->next != ENTRY_NONE)
+		get(sched, e->next)->prev = e->prev;
+	else
+		sched->expired_tail = e->prev;
+	e->next = e->prev = ENTRY_NONE;
+}
+
+/* --- moves --- */
+
+static void unlink_place(struct sched *sched, uint32_t number)
+{
+	enum place place = (enum place)get(sched, number)->place;
+
+	sched->places[place]--;
+	if (place == PLACE_READY)
+		line_remove(sched, number);
+	else if (place == PLACE_EXPIRED)
+		expired_remove(sched, number);
+}
+
+static void link_place(struct sched *sched, uint32_t number, enum place place, wall_ms now)
+{
+	struct entry *e = get(sched, number);
+
+	e->place = (uint8_t)place;
+	sched->places[place]++;
+	if (place == PLACE_READY)
+		line_push(sched, number, now);
+	else if (place == PLACE_EXPIRED)
+		expired_push(sched, number);
+	if (place == PLACE_LATER)
+		heap_set(&sched->times, number, e->due);
+	else if (place == PLACE_READY || place == PLACE_HELD || place == PLACE_ORPHAN)
+		heap_set(&sched->times, number, e->deadline);
+	else
+		heap_remove(&sched->times, number);
+}
+
+static enum place resting_place(const struct sched *sched, const struct entry *e, wall_ms now)
+{
+	if (e->deadline <= now)
+		return PLACE_EXPIRED;
+	if (e->flags & ENTRY_HOLD)
+		return PLACE_HELD;
+	if (!name_tenant_of(sched, e)->present || !name_pool_of(sched, e)->present)
+		return PLACE_ORPHAN;
+	return e->due <= now ? PLACE_READY : PLACE_LATER;
+}
+
+void job_enter(struct sched *sched, uint32_t number, wall_ms now)
+{
+	struct entry *e = get(sched, number);
+
+	link_place(sched, number, resting_place(sched, e, now), now);
+	count(sched, e, JOB_STATES, job_state(e));
+}
+
+void job_move(struct sched *sched, uint32_t number, enum place place, wall_ms now)
+{
+	struct entry *e = get(sched, number);
+	enum sched_state from = job_state(e);
+
+	unlink_place(sched, number);
+	link_place(sched, number, place, now);
+	count(sched, e, from, job_state(e));
+}
+
+void job_rest(struct sched *sched, uint32_t number, wall_ms now)
+{
+	job_move(sched, number, resting_place(sched, get(sched, number), now), now);
+}
+
+void job_set_rcpts(struct sched *sched, struct entry *e, uint32_t rcpts)
+{
+	enum sched_state state = job_state(e);
+
+	count(sched, e, state, JOB_STATES);
+	e->rcpts = rcpts;
+	count(sched, e, JOB_STATES, state);
+}
+
+void job_forget(struct sched *sched, uint32_t number, wall_ms now)
+{
+	struct entry *e = get(sched, number);
+
+	unlink_place(sched, number);
+	heap_remove(&sched->times, number);
+	count(sched, e, job_state(e), JOB_STATES);
+	domain_remove_job(sched, domain_of(sched, e), number, now);
+	entries_remove(&sched->entries, number);
+}
+
+bool job_advance(struct sched *sched, wall_ms now)
+{
+	for (unsigned i = 0; heap_top_key(&sched->times) <= now; i++) {
+		if (i == ADVANCE_MAX)
+			return false;
+		job_rest(sched, heap_top(&sched->times), now);
+	}
+	return true;
+}

@@ -1,0 +1,218 @@
+/* sched/lane.c - one source towards one destination: limits, counts, pauses, and the choice among a pool's sources. */
+#include "sched/model.h"
+
+/* Failures of a lane that nobody uses are forgotten so long after its last pause. */
+static wall_ms forget_at(const struct sched *sched, const struct lane *lane, wall_ms now)
+{
+	return (lane->paused_until > now ? lane->paused_until : now) + sched->conf->retry.max_ms;
+}
+
+struct lane *lane_find(const struct sched *sched, const struct dest *dest, const struct source *source)
+{
+	struct lane_key key = { .dest = dest->handle, .source = source->handle };
+	struct lane *lane;
+
+	HASH_FIND(hh, sched->lane_keys, &key, sizeof(key), lane);
+	return lane;
+}
+
+struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *source)
+{
+	struct lane *lane = lane_find(sched, dest, source);
+
+	if (lane != NULL)
+		return lane;
+	lane = model_alloc(sched, sizeof(*lane));
+	lane->key = (struct lane_key){ .dest = dest->handle, .source = source->handle };
+	lane->dest = dest;
+	lane->source = source;
+	lane->handle = slots_add(&sched->lanes, lane);
+	HASH_ADD(hh, sched->lane_keys, key, sizeof(lane->key), lane);
+	DL_APPEND2(dest->lanes, lane, dest_prev, dest_next);
+	DL_APPEND2(source->lanes, lane, source_prev, source_next);
+	return lane;
+}
+
+static void rate_of(const struct sched *sched, const struct dest *dest, uint32_t *count_out, int64_t *period_out)
+{
+	bool own = dest->provider != NULL && dest->provider->rate_count > 0;
+
+	*count_out = own ? dest->provider->rate_count : sched->conf->lane_rate_count;
+	*period_out = own ? dest->provider->rate_period_ms : sched->conf->lane_rate_period_ms;
+}
+
+/* One gate: `bit` holds until `until`. */
+static void gate(unsigned *reasons, wall_ms *when, unsigned bit, wall_ms until)
+{
+	*reasons |= bit;
+	if (until > *when)
+		*when = until;
+}
+
+unsigned lane_check(const struct sched *sched, const struct dest *dest, const struct source *source, const struct lane *lane, bool connect,
+    uint32_t rcpts, wall_ms now, wall_ms *when_out)
+{
+	unsigned reasons = 0;
+	uint32_t count;
+	int64_t period;
+	wall_ms tokens;
+
+	*when_out = now;
+	if (!source->present)
+		gate(&reasons, when_out, WHY_NO_SOURCE, WALL_NEVER);
+	if (source->paused)
+		gate(&reasons, when_out, WHY_OPERATOR, WALL_NEVER);
+	if (source->parked_until > now)
+		gate(&reasons, when_out, WHY_SOURCE_PARKED, source->parked_until);
+	if (lane == NULL)
+		return reasons;
+	if (lane->paused_until > now)
+		gate(&reasons, when_out, WHY_LANE_PAUSED, lane->paused_until);
+	if (lane->connections + connect > dest_connection_limit(sched, dest))
+		gate(&reasons, when_out, WHY_LANE_CONNECTIONS, WALL_NEVER);
+	rate_of(sched, dest, &count, &period);
+	tokens = rate_next(lane->rate_full_us, count, period, rcpts, now);
+	if (tokens > now)
+		gate(&reasons, when_out, WHY_LANE_RATE, tokens);
+	return reasons;
+}
+
+static void count_closed(struct sched *sched, unsigned reasons, int by)
+{
+	for (unsigned bit = 0; bit < ARRAY_LEN(sched->lanes_closed); bit++)
+		if (reasons & 1u << bit)
+			sched->lanes_closed[bit] += (uint32_t)by;
+}
+
+void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_ms when)
+{
+	must(!lane->closed && reasons != 0);
+	lane->closed = true;
+	lane->reasons = reasons;
+	count_closed(sched, reasons, 1);
+	timer_set(sched, TIMER_LANE, lane->handle, when);
+}
+
+void lane_reopen(struct sched *sched, struct lane *lane)
+{
+	if (!lane->closed)
+		return;
+	lane->closed = false;
+	count_closed(sched, lane->reasons, -1);
+	lane->reasons = 0;
+	timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
+	for (struct bundle *b = lane->dest->bundles; b != NULL; b = b->dest_next)
+		bundle_reopen(sched, b, lane->source);
+}
+
+void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now)
+{
+	uint32_t count;
+	int64_t period;
+
+	rate_of(sched, lane->dest, &count, &period);
+	lane->rate_full_us = rate_take(lane->rate_full_us, count, period, rcpts, now);
+	lane->active++;
+	if (!lane->closed)
+		timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
+}
+
+void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures)
+{
+	uint32_t place;
+
+	if ((lane->failures > 0) != (failures > 0))
+		for (struct bundle *b = lane->dest->bundles; b != NULL; b = b->dest_next)
+			if (name_pool_has(b->pool, lane->source, &place))
+				bundle_mark(b, place, failures > 0);
+	lane->failures = failures;
+}
+
+void lane_free(struct sched *sched, struct lane *lane)
+{
+	must(lane->connections == 0 && lane->active == 0);
+	lane_reopen(sched, lane);
+	lane_set_failures(sched, lane, 0);
+	timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
+	DL_DELETE2(lane->dest->lanes, lane, dest_prev, dest_next);
+	DL_DELETE2(lane->source->lanes, lane, source_prev, source_next);
+	HASH_DEL(sched->lane_keys, lane);
+	slots_remove(&sched->lanes, lane->handle);
+	model_free(sched, lane, sizeof(*lane));
+}
+
+void lane_tidy(struct sched *sched, struct lane *lane, wall_ms now)
+{
+	struct dest *dest = lane->dest;
+	wall_ms full = (lane->rate_full_us + 999) / 1000;
+
+	if (lane->connections > 0 || lane->active > 0 || lane->closed)
+		return;
+	if (lane->failures > 0) {
+		timer_set(sched, TIMER_LANE, lane->handle, forget_at(sched, lane, now));
+	} else if (lane->paused_until > now || full > now) {
+		timer_set(sched, TIMER_LANE, lane->handle, lane->paused_until > full ? lane->paused_until : full);
+	} else {
+		lane_free(sched, lane);
+		dest_tidy(sched, dest, now);
+	}
+}
+
+/* --- choice --- */
+
+/* Where the job was sent from the last time, when that is open and did not fail as such: greylisting wants the same address again. */
+static uint32_t preferred(const struct sched *sched, const struct bundle *bundle, const struct entry *e)
+{
+	const struct source *last = slots_get(&sched->sources, e->source);
+	uint32_t place;
+
+	if (e->attempts == 0 || last == NULL || !name_pool_has(bundle->pool, last, &place))
+		return UINT32_MAX;
+	return bundle_is_closed(bundle, place) || bundle_is_shaky(bundle, place) ? UINT32_MAX : place;
+}
+
+/* The bits of `place` say what its lane says. False: the lane cannot start. */
+static bool try_place(struct sched *sched, struct bundle *bundle, uint32_t place, const struct entry *e, wall_ms now,
+    struct lane **lane_out)
+{
+	struct source *source = slots_get(&sched->sources, bundle->pool->sources[place]);
+	struct lane *lane = lane_find(sched, bundle->dest, source);
+	unsigned reasons;
+	wall_ms when;
+
+	if (lane == NULL || !lane->closed) {
+		reasons = lane_check(sched, bundle->dest, source, lane, true, e->rcpts, now, &when);
+		if (lane == NULL)
+			lane = lane_get(sched, bundle->dest, source);
+		*lane_out = lane;
+		if (reasons == 0)
+			return true;
+		lane_close(sched, lane, reasons, when);
+	}
+	bundle_close(sched, bundle, place);
+	return false;
+}
+
+struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now)
+{
+	struct lane *lane = NULL;
+	uint32_t place = preferred(sched, bundle, e);
+
+	if (place != UINT32_MAX && try_place(sched, bundle, place, e, now, &lane))
+		return lane;
+	while ((place = bundle_choose(bundle)) != UINT32_MAX) {
+		struct source *source = slots_get(&sched->sources, bundle->pool->sources[place]);
+		struct lane *known = lane_find(sched, bundle->dest, source);
+
+		/* The bundle may be younger than the lane's failures. */
+		if (known != NULL && known->failures > 0 && !bundle_is_shaky(bundle, place)) {
+			bundle_mark(bundle, place, true);
+			continue;
+		}
+		if (try_place(sched, bundle, place, e, now, &lane)) {
+			bundle->cursor = (place + 1) % bundle->pool->source_count;
+			return lane;
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,333 @@
+/* sched/model.h - the structures inside the scheduler and who points to whom. For the files of sched/ alone.
+ *
+ *     entry ─▶ domain ─▶ destination ◀─ lane ─▶ source          lane: one source towards one destination
+ *     line    the due jobs of one (domain, tenant, pool), first come first served; hangs on its domain
+ *     share   the lines of one tenant in a bundle; shares take turns, so no tenant's backlog starves another's
+ *     bundle  what one pool may send to one destination with the same address families; runnable bundles take turns
+ *     route   the domains with the same set of hosts: one connection serves them all
+ *
+ * A domain's lines hang in shares only while its route is known; else they wait for the look-up. */
+#ifndef SCHED_MODEL_H
+#define SCHED_MODEL_H
+
+#include <utlist.h>
+
+#include "base/rand.h"
+#include "base/table.h"
+#include "sched/entry.h"
+#include "sched/heap.h"
+#include "sched/sched.h"
+#include "sched/slots.h"
+
+#define RESOLVES_MAX       512  /* look-ups out at once */
+#define IDLE_DOMAINS_MAX   4096 /* domains without jobs whose route is remembered */
+#define LOST_MAX           5    /* connections lost in a row that do not count as an attempt */
+#define FAILURES_TO_PAUSE  3    /* failed connections in a row, on all lanes, until a destination counts as down */
+#define LANE_NONE          UINT32_MAX
+#define SOURCE_NONE        UINT16_MAX
+
+enum { FAMILY_V4 = 1, FAMILY_V6 = 2, FAMILY_ANY = 3 };
+
+struct tenant {
+	uint32_t handle;
+	char *name;
+	bool present; /* in the configuration */
+	bool paused;  /* by the operator */
+	struct share *shares;
+	UT_hash_handle hh;
+};
+
+struct source {
+	uint32_t handle;
+	char *name;
+	bool present, paused;
+	bool warmup;
+	unsigned families; /* which it can reach */
+	wall_ms parked_until;
+	char *park_why;    /* NULL: never parked */
+	struct lane *lanes;
+	UT_hash_handle hh;
+};
+
+struct pool {
+	uint32_t handle;
+	char *name;
+	bool present;
+	uint32_t *sources; /* handles, in the order of the configuration */
+	uint32_t source_count;
+	uint32_t *places;  /* by source handle: index into sources, UINT32_MAX */
+	uint32_t place_count;
+	UT_hash_handle hh;
+};
+
+struct route_key {
+	uint64_t hosts; /* what the resolver calls key */
+	uint64_t dest;  /* handle */
+};
+
+struct route {
+	struct route_key key;
+	uint32_t domains; /* that hang on it */
+	struct line *lines;
+	UT_hash_handle hh;
+};
+
+struct domain {
+	uint32_t handle;
+	char *name;
+	struct dest *dest;      /* never NULL: the last known, at first one named by the domain */
+	struct route *route;    /* NULL until the first answer */
+	unsigned families;      /* of the route */
+	wall_ms expires;        /* of the route */
+	bool routed;            /* the route counts: lines hang in shares */
+	bool wanted;            /* on the list of look-ups to do */
+	bool resolving;         /* its look-up is out */
+	bool idle;              /* no jobs, no look-up: on the list of idle ones */
+	unsigned failed_lookups;
+	wall_ms lookup_after;   /* no look-up before; 0: at once */
+	uint64_t rcpts[JOB_STATES];
+	uint32_t jobs;
+	uint32_t oldest[2], youngest[2]; /* jobs in order of arrival: those that came in, those put back from the store */
+	struct line *lines;
+	struct domain *prev, *next;           /* of look-ups to do, or of idle domains */
+	struct domain *dest_prev, *dest_next;
+	UT_hash_handle hh;
+};
+
+struct dest {
+	uint32_t handle;
+	char *key;  /* identity: "p:" provider, or "h:" sorted host names */
+	char *name; /* shown and typed by the operator */
+	const struct conf_provider *provider; /* borrowed from sched->conf; NULL: limits of lanes */
+	struct domain *domains;
+	struct bundle *bundles;
+	struct lane *lanes;
+	uint64_t rcpts[JOB_STATES];
+	uint32_t connections;
+	bool operator_paused;
+	bool down;           /* paused after failures; one probe once pause_until has passed */
+	bool blocked;        /* operator_paused, or down and no probe may start */
+	uint32_t probe;      /* entry of the probe that is out, ENTRY_NONE */
+	unsigned failures;   /* in a row */
+	unsigned pauses;     /* in a row */
+	wall_ms pause_until;
+	wall_ms lifted_at;   /* sched_retry lifted its pauses */
+	wall_ms oldest;      /* scratch of sched_counts_read */
+	uint32_t resolving;  /* scratch of sched_counts_read */
+	UT_hash_handle hh_key, hh_name;
+};
+
+struct bundle {
+	struct dest *dest;
+	struct pool *pool;
+	unsigned families;
+	bool runnable;
+	struct share *shares;      /* of tenants that are not paused */
+	uint32_t cursor;           /* place in the pool where the next source is looked for */
+	uint32_t open;             /* sources whose bit in `closed` is clear */
+	struct bundle *prev, *next; /* runnable ones */
+	struct bundle *dest_next;
+	uint32_t words;
+	uint64_t bits[];           /* closed[words]: cannot start now; shaky[words]: failed the last time */
+};
+
+struct share_key {
+	const struct bundle *bundle;
+	const struct tenant *tenant;
+};
+
+struct share {
+	struct share_key key;
+	struct bundle *bundle;
+	struct tenant *tenant;
+	bool turning; /* in bundle->shares */
+	struct line *lines;
+	struct share *prev, *next;
+	struct share *tenant_prev, *tenant_next;
+	UT_hash_handle hh;
+};
+
+struct line_key {
+	uint32_t domain, tenant, pool;
+};
+
+struct line {
+	struct line_key key;
+	struct domain *domain;
+	struct share *share; /* NULL: the domain has no route now */
+	uint32_t head, tail; /* entries, never empty */
+	struct line *prev, *next;             /* of the share */
+	struct line *domain_prev, *domain_next;
+	struct line *route_prev, *route_next;
+	UT_hash_handle hh;
+};
+
+struct lane_key {
+	uint32_t dest, source;
+};
+
+/* A lane exists while it has something to remember. */
+struct lane {
+	struct lane_key key;
+	uint32_t handle;
+	struct dest *dest;
+	struct source *source;
+	uint32_t connections;
+	uint32_t active;      /* jobs handed out on it */
+	unsigned failures;    /* in a row; above 0: others are chosen first */
+	wall_ms paused_until;
+	int64_t rate_full_us; /* microseconds since 1970: when the token bucket is full again */
+	bool closed;          /* cannot start now; its bits are set in the bundles that have tried it */
+	unsigned reasons;     /* why it is closed */
+	struct lane *dest_prev, *dest_next;
+	struct lane *source_prev, *source_next;
+	UT_hash_handle hh;
+};
+
+enum timer_kind { TIMER_LANE, TIMER_DEST, TIMER_DOMAIN, TIMER_KINDS };
+
+struct sched {
+	struct conf *conf;
+	struct rand rand;
+	wall_ms now;         /* last one seen, for the few calls that bring none */
+	struct entries entries;
+	struct heap times;   /* jobs: due time of those that wait, deadline of the others */
+	struct heap timers;  /* lanes, destinations, domains: handle * 4 + enum timer_kind */
+	struct tenant *tenant_names;
+	struct source *source_names;
+	struct pool *pool_names;
+	struct domain *domain_names;
+	struct dest *dest_keys, *dest_names;
+	struct route *routes;
+	struct line *line_keys;
+	struct share *share_keys;
+	struct lane *lane_keys;
+	struct slots tenants, sources, pools, domains, dests, lanes;
+	struct bundle *runnable;
+	struct domain *wanted;  /* look-ups to do */
+	struct domain *idle;    /* domains without jobs, longest idle first */
+	uint32_t idle_count;
+	uint32_t lookups;       /* out */
+	uint32_t expired, expired_tail; /* jobs to hand out as EXPIRE */
+	uint32_t connections;
+	uint64_t rcpts[JOB_STATES];
+	uint32_t places[PLACES]; /* jobs */
+	uint32_t dests_down, operator_pauses; /* for the reasons of NOTHING */
+	uint32_t lanes_closed[16]; /* by bit of enum sched_reason */
+	size_t objects;          /* bytes of the small structures */
+};
+
+/* Memory of the small structures is counted, so that sched_memory can tell. */
+void *model_alloc(struct sched *sched, size_t size) MUST_USE;
+void model_free(struct sched *sched, void *object, size_t size);
+
+/* --- name.c: tenants, pools, sources ---------------------------------------------------------------------------------- */
+
+struct tenant *name_tenant(struct sched *sched, const char *name); /* found or made; not in the configuration: present is false */
+struct pool *name_pool(struct sched *sched, const char *name);
+struct source *name_source(struct sched *sched, const char *name);
+struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e);
+struct pool *name_pool_of(const struct sched *sched, const struct entry *e);
+bool name_pool_has(const struct pool *pool, const struct source *source, uint32_t *place_out);
+void name_load(struct sched *sched); /* presence and members from sched->conf */
+void name_fini(struct sched *sched);
+
+/* --- domain.c ---------------------------------------------------------------------------------------------------------- */
+
+struct domain *domain_get(struct sched *sched, const char *name, wall_ms now);
+struct domain *domain_find(const struct sched *sched, const char *name);
+struct domain *domain_of(const struct sched *sched, const struct entry *e);
+void domain_add_job(struct sched *sched, struct domain *domain, uint32_t number); /* into the order of arrival */
+void domain_remove_job(struct sched *sched, struct domain *domain, uint32_t number, wall_ms now);
+uint64_t domain_oldest(const struct sched *sched, const struct domain *domain); /* message id; UINT64_MAX: no jobs */
+void domain_move(struct sched *sched, struct domain *domain, struct dest *dest, wall_ms now);
+void domain_route(struct sched *sched, struct domain *domain, uint64_t key, unsigned families, wall_ms expires);
+void domain_unroute(struct sched *sched, struct domain *domain, wall_ms now); /* its lines wait for a look-up */
+void domain_want(struct sched *sched, struct domain *domain, wall_ms now);    /* ask for a look-up when due jobs wait for one */
+void domain_unwant(struct sched *sched, struct domain *domain);
+void domain_tidy(struct sched *sched, struct domain *domain, wall_ms now);    /* forget one that nothing needs */
+void domain_free(struct sched *sched, struct domain *domain, wall_ms now);
+
+/* --- destination.c ------------------------------------------------------------------------------------------------------ */
+
+struct dest *dest_of_provider(struct sched *sched, const struct conf_provider *provider);
+struct dest *dest_of_hosts(struct sched *sched, const char *const *hosts, size_t count);
+void dest_refresh(struct sched *sched, struct dest *dest, wall_ms now); /* after any change of its pauses */
+void dest_tidy(struct sched *sched, struct dest *dest, wall_ms now);    /* forget one that nothing needs */
+void dest_free(struct sched *sched, struct dest *dest);
+uint32_t dest_connection_limit(const struct sched *sched, const struct dest *dest);
+uint32_t dest_message_limit(const struct sched *sched, const struct dest *dest);
+
+/* --- bundle.c ------------------------------------------------------------------------------------------------------------ */
+
+struct bundle *bundle_get(struct sched *sched, struct dest *dest, struct pool *pool, unsigned families);
+void bundle_refresh(struct sched *sched, struct bundle *bundle); /* runnable or not */
+void bundle_close(struct sched *sched, struct bundle *bundle, uint32_t place);
+void bundle_mark(struct bundle *bundle, uint32_t place, bool shaky);
+bool bundle_is_closed(const struct bundle *bundle, uint32_t place);
+bool bundle_is_shaky(const struct bundle *bundle, uint32_t place);
+void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct source *source);
+uint32_t bundle_choose(const struct bundle *bundle); /* next place in turn, healthy ones first; UINT32_MAX: none is open */
+void bundle_free_all(struct sched *sched, struct dest *dest);
+size_t bundle_size(uint32_t words);
+
+/* --- line.c --------------------------------------------------------------------------------------------------------------- */
+
+void line_push(struct sched *sched, uint32_t number, wall_ms now);
+void line_remove(struct sched *sched, uint32_t number);
+void line_attach(struct sched *sched, struct line *line);
+void line_detach(struct sched *sched, struct line *line);
+void line_turn(struct sched *sched, struct line *line); /* others of its share, bundle and route are next */
+void line_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused);
+
+/* --- lane.c --------------------------------------------------------------------------------------------------------------- */
+
+struct lane *lane_find(const struct sched *sched, const struct dest *dest, const struct source *source);
+struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *source);
+/* Reasons why `rcpts` recipients cannot start now, and when they can (WALL_NEVER: only an event helps). lane NULL: one that has nothing to
+ * remember. connect: a new connection is needed. */
+unsigned lane_check(const struct sched *sched, const struct dest *dest, const struct source *source, const struct lane *lane, bool connect,
+    uint32_t rcpts, wall_ms now, wall_ms *when_out);
+void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_ms when);
+void lane_reopen(struct sched *sched, struct lane *lane);
+void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
+void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures);
+void lane_tidy(struct sched *sched, struct lane *lane, wall_ms now); /* forget one that has nothing to remember */
+void lane_free(struct sched *sched, struct lane *lane);
+/* The lane from which the first job of a bundle's turn may start now; NULL: none, and the bundle is no longer runnable. */
+struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now);
+
+/* --- job.c: the only place that changes entry.place --------------------------------------------------------------------- */
+
+enum sched_state job_state(const struct entry *e);
+void job_enter(struct sched *sched, uint32_t number, wall_ms now); /* a new one, to wherever it belongs */
+void job_move(struct sched *sched, uint32_t number, enum place place, wall_ms now);
+void job_rest(struct sched *sched, uint32_t number, wall_ms now); /* to wherever a job belongs that is not out */
+void job_set_rcpts(struct sched *sched, struct entry *e, uint32_t rcpts);
+void job_forget(struct sched *sched, uint32_t number, wall_ms now);
+bool job_advance(struct sched *sched, wall_ms now); /* what has become due moves; false: more is to do */
+
+/* --- timer.c ---------------------------------------------------------------------------------------------------------------- */
+
+void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_ms when); /* WALL_NEVER: none */
+void timer_run(struct sched *sched, wall_ms now);
+
+/* --- backoff.c: pure ------------------------------------------------------------------------------------------------------- */
+
+/* first doubling to max with `failures` (1..), +-20 % by chance, never above max. */
+int64_t backoff_delay(int64_t first_ms, int64_t max_ms, unsigned failures, struct rand *rand);
+
+/* --- rate.c: a token bucket as one number, the time at which it is full; pure ---------------------------------------------- */
+
+/* When `units` may start: a time <= now means now. count units in period_ms; count 0: no limit. */
+wall_ms rate_next(int64_t full_us, uint32_t count, int64_t period_ms, uint32_t units, wall_ms now);
+int64_t rate_take(int64_t full_us, uint32_t count, int64_t period_ms, uint32_t units, wall_ms now);
+
+/* --- reason.c ----------------------------------------------------------------------------------------------------------------- */
+
+/* All gates before a job, and the time at which they could all be open. */
+unsigned reason_of_job(const struct sched *sched, const struct entry *e, wall_ms now, wall_ms *when_out);
+unsigned reason_of_dest(const struct sched *sched, const struct dest *dest, wall_ms now, wall_ms *when_out);
+unsigned reason_of_all(const struct sched *sched);
+
+#endif

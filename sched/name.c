@@ -1,0 +1,149 @@
+/* sched/name.c - tenants, pools and sources by name. Names that the configuration no longer has stay known: stored mail may bear them. */
+#include "sched/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tenant *name_tenant(struct sched *sched, const char *name)
+{
+	struct tenant *tenant;
+
+	HASH_FIND_STR(sched->tenant_names, name, tenant);
+	if (tenant != NULL)
+		return tenant;
+	tenant = model_alloc(sched, sizeof(*tenant));
+	tenant->name = xstrdup(name);
+	tenant->present = strcmp(name, SCHED_TENANT_INTERNAL) == 0 || conf_tenant_find(sched->conf, name) != NULL;
+	tenant->handle = slots_add(&sched->tenants, tenant);
+	HASH_ADD_KEYPTR(hh, sched->tenant_names, tenant->name, strlen(tenant->name), tenant);
+	return tenant;
+}
+
+struct source *name_source(struct sched *sched, const char *name)
+{
+	struct source *source;
+
+	HASH_FIND_STR(sched->source_names, name, source);
+	if (source != NULL)
+		return source;
+	source = model_alloc(sched, sizeof(*source));
+	source->name = xstrdup(name);
+	source->handle = slots_add(&sched->sources, source);
+	must(source->handle < SOURCE_NONE);
+	HASH_ADD_KEYPTR(hh, sched->source_names, source->name, strlen(source->name), source);
+	return source;
+}
+
+struct pool *name_pool(struct sched *sched, const char *name)
+{
+	struct pool *pool;
+
+	HASH_FIND_STR(sched->pool_names, name, pool);
+	if (pool != NULL)
+		return pool;
+	pool = model_alloc(sched, sizeof(*pool));
+	pool->name = xstrdup(name);
+	pool->handle = slots_add(&sched->pools, pool);
+	must(pool->handle <= UINT16_MAX);
+	HASH_ADD_KEYPTR(hh, sched->pool_names, pool->name, strlen(pool->name), pool);
+	return pool;
+}
+
+struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e)
+{
+	return slots_get(&sched->tenants, e->tenant);
+}
+
+struct pool *name_pool_of(const struct sched *sched, const struct entry *e)
+{
+	return slots_get(&sched->pools, e->pool);
+}
+
+bool name_pool_has(const struct pool *pool, const struct source *source, uint32_t *place_out)
+{
+	if (source->handle >= pool->place_count || pool->places[source->handle] == UINT32_MAX)
+		return false;
+	if (place_out != NULL)
+		*place_out = pool->places[source->handle];
+	return true;
+}
+
+static unsigned families_of(const struct conf_source *from)
+{
+	return from->ip.family == AF_INET ? FAMILY_V4 : from->ip.family == AF_INET6 ? FAMILY_V6 : FAMILY_ANY;
+}
+
+static void load_sources(struct sched *sched)
+{
+	const struct conf *conf = sched->conf;
+
+	for (struct source *source = sched->source_names; source != NULL; source = source->hh.next)
+		source->present = false;
+	for (size_t i = 0; i < conf->source_count; i++) {
+		struct source *source = name_source(sched, conf->sources[i].name);
+
+		source->present = true;
+		source->families = families_of(&conf->sources[i]);
+		source->warmup = conf->sources[i].warmup_plan != NULL;
+	}
+}
+
+static void load_pools(struct sched *sched)
+{
+	const struct conf *conf = sched->conf;
+
+	for (struct pool *pool = sched->pool_names; pool != NULL; pool = pool->hh.next) {
+		pool->present = false;
+		pool->source_count = pool->place_count = 0;
+	}
+	for (size_t i = 0; i < conf->pool_count; i++) {
+		const struct conf_pool *from = &conf->pools[i];
+		struct pool *pool = name_pool(sched, from->name);
+
+		pool->present = true;
+		pool->source_count = (uint32_t)from->source_count;
+		pool->sources = xrealloc(pool->sources, from->source_count * sizeof(*pool->sources));
+		pool->place_count = sched->sources.count;
+		pool->places = xrealloc(pool->places, pool->place_count * sizeof(*pool->places));
+		memset(pool->places, 0xff, pool->place_count * sizeof(*pool->places));
+		for (uint32_t n = 0; n < pool->source_count; n++) {
+			pool->sources[n] = name_source(sched, conf->sources[from->sources[n]].name)->handle;
+			pool->places[pool->sources[n]] = n;
+		}
+	}
+}
+
+void name_load(struct sched *sched)
+{
+	load_sources(sched);
+	load_pools(sched);
+	for (struct tenant *tenant = sched->tenant_names; tenant != NULL; tenant = tenant->hh.next)
+		tenant->present = strcmp(tenant->name, SCHED_TENANT_INTERNAL) == 0 ||
+		    conf_tenant_find(sched->conf, tenant->name) != NULL;
+}
+
+void name_fini(struct sched *sched)
+{
+	struct tenant *tenant, *next_tenant;
+	struct source *source, *next_source;
+	struct pool *pool, *next_pool;
+
+	HASH_ITER(hh, sched->tenant_names, tenant, next_tenant) {
+		HASH_DEL(sched->tenant_names, tenant);
+		free(tenant->name);
+		model_free(sched, tenant, sizeof(*tenant));
+	}
+	HASH_ITER(hh, sched->source_names, source, next_source) {
+		HASH_DEL(sched->source_names, source);
+		free(source->name);
+		free(source->park_why);
+		model_free(sched, source, sizeof(*source));
+	}
+	HASH_ITER(hh, sched->pool_names, pool, next_pool) {
+		HASH_DEL(sched->pool_names, pool);
+		free(pool->name);
+		free(pool->sources);
+		free(pool->places);
+		model_free(sched, pool, sizeof(*pool));
+	}
+}

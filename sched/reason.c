@@ -1,0 +1,210 @@
+/* sched/reason.c - why something does not start now, all of it, and when to ask again. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sched/model.h"
+
+/* clang-format off */
+static const struct {
+	enum sched_reason bit;
+	const char *name, *text;
+} reasons_known[] = {
+	{ WHY_NOT_DUE,            "not-due",            "its next attempt lies ahead" },
+	{ WHY_HELD,               "held",               "held by the operator" },
+	{ WHY_ACTIVE,             "active",             "being delivered now" },
+	{ WHY_LANE_CONNECTIONS,   "lane-connections",   "every connection that its source may have there is busy" },
+	{ WHY_LANE_RATE,          "lane-rate",          "its source has sent as much there as the rate allows" },
+	{ WHY_LANE_PAUSED,        "lane-paused",        "its source is paused there after failures" },
+	{ WHY_DESTINATION_PAUSED, "destination-paused", "the destination is down; one probe at a time" },
+	{ WHY_TOTAL_CONNECTIONS,  "total-connections",  "all outbound connections (delivery.connections) are busy" },
+	{ WHY_RESOLVING,          "resolving",          "its route is being looked up" },
+	{ WHY_NO_SOURCE,          "no-source",          "no source of its pool can be used for it" },
+	{ WHY_SOURCE_PARKED,      "source-parked",      "the address of its source is not on this host" },
+	{ WHY_NO_POOL,            "no-pool",            "its pool or tenant is gone from the configuration" },
+	{ WHY_OPERATOR,           "operator",           "paused by the operator" },
+	{ WHY_QUEUED_BEHIND,      "queued-behind",      "nothing but its turn" },
+};
+/* clang-format on */
+
+char *sched_why_text(unsigned reasons, char out[SCHED_WHY_TEXT])
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(reasons_known); i++) {
+		int n;
+
+		if (!(reasons & reasons_known[i].bit))
+			continue;
+		n = snprintf(out + len, SCHED_WHY_TEXT - len, "%s%s", len > 0 ? "; " : "", reasons_known[i].text);
+		if (n < 0 || (size_t)n >= SCHED_WHY_TEXT - len)
+			break;
+		len += (size_t)n;
+	}
+	return out;
+}
+
+const char *sched_why_name(enum sched_reason bit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(reasons_known); i++)
+		if (reasons_known[i].bit == bit)
+			return reasons_known[i].name;
+	return "unknown";
+}
+
+static void gate(unsigned *reasons, wall_ms *when, unsigned bit, wall_ms until)
+{
+	*reasons |= bit;
+	if (until > *when)
+		*when = until;
+}
+
+static void gates_of_dest(const struct dest *dest, wall_ms now, unsigned *reasons, wall_ms *when)
+{
+	if (dest->operator_paused)
+		gate(reasons, when, WHY_OPERATOR, WALL_NEVER);
+	if (dest->down && dest->probe != ENTRY_NONE)
+		gate(reasons, when, WHY_DESTINATION_PAUSED, WALL_NEVER);
+	else if (dest->down && dest->pause_until > now)
+		gate(reasons, when, WHY_DESTINATION_PAUSED, dest->pause_until);
+}
+
+/* The pool's sources are alternatives: no gate when one of them is open, else the one that opens first. */
+static void gates_of_lanes(const struct sched *sched, const struct dest *dest, const struct pool *pool, unsigned families,
+    uint32_t rcpts, wall_ms now, unsigned *reasons, wall_ms *when)
+{
+	unsigned all = 0;
+	wall_ms first = WALL_NEVER;
+
+	for (uint32_t i = 0; i < pool->source_count; i++) {
+		const struct source *source = slots_get(&sched->sources, pool->sources[i]);
+		unsigned why;
+		wall_ms open;
+
+		if ((source->families & families) == 0)
+			continue;
+		why = lane_check(sched, dest, source, lane_find(sched, dest, source), true, rcpts, now, &open);
+		if (why == 0)
+			return;
+		all |= why;
+		if (open < first)
+			first = open;
+	}
+	gate(reasons, when, all != 0 ? all : WHY_NO_SOURCE, first);
+}
+
+static void gates_of_ready(const struct sched *sched, const struct entry *e, wall_ms now, unsigned *reasons, wall_ms *when)
+{
+	const struct domain *domain = domain_of(sched, e);
+	bool routed = domain->routed && domain->expires > now;
+
+	if (e->place == PLACE_READY && !routed)
+		gate(reasons, when, WHY_RESOLVING, domain->lookup_after > now ? domain->lookup_after : WALL_NEVER);
+	gates_of_dest(domain->dest, now, reasons, when);
+	if (name_tenant_of(sched, e)->paused)
+		gate(reasons, when, WHY_OPERATOR, WALL_NEVER);
+	gates_of_lanes(sched, domain->dest, name_pool_of(sched, e), routed ? domain->families : FAMILY_ANY, e->rcpts, now, reasons,
+	    when);
+	if (sched->connections >= sched->conf->delivery.connections)
+		gate(reasons, when, WHY_TOTAL_CONNECTIONS, WALL_NEVER);
+}
+
+unsigned reason_of_job(const struct sched *sched, const struct entry *e, wall_ms now, wall_ms *when_out)
+{
+	unsigned reasons = 0;
+
+	*when_out = now;
+	switch ((enum place)e->place) {
+	case PLACE_ACTIVE:
+	case PLACE_DONE:
+		*when_out = WALL_NEVER;
+		return WHY_ACTIVE;
+	case PLACE_HELD:
+		gate(&reasons, when_out, WHY_HELD, e->deadline);
+		break;
+	case PLACE_ORPHAN:
+		gate(&reasons, when_out, WHY_NO_POOL, e->deadline);
+		break;
+	case PLACE_LATER:
+		if (e->due > now)
+			gate(&reasons, when_out, WHY_NOT_DUE, e->due);
+		gates_of_ready(sched, e, now, &reasons, when_out);
+		break;
+	case PLACE_READY:
+		gates_of_ready(sched, e, now, &reasons, when_out);
+		break;
+	case PLACE_FREE:
+	case PLACE_EXPIRED:
+	case PLACES:
+		break;
+	}
+	if (*when_out > e->deadline)
+		*when_out = e->deadline;
+	return reasons != 0 ? reasons : WHY_QUEUED_BEHIND;
+}
+
+/* One bundle with due mail: what keeps it from starting. */
+static unsigned gates_of_bundle(const struct sched *sched, const struct bundle *bundle, wall_ms now, wall_ms *when)
+{
+	unsigned reasons = 0;
+
+	*when = now;
+	if (bundle->shares != NULL)
+		gates_of_lanes(sched, bundle->dest, bundle->pool, bundle->families, 1, now, &reasons, when);
+	return reasons;
+}
+
+unsigned reason_of_dest(const struct sched *sched, const struct dest *dest, wall_ms now, wall_ms *when_out)
+{
+	unsigned reasons = 0, lanes = 0;
+	wall_ms first = WALL_NEVER;
+	bool ready = false;
+
+	*when_out = now;
+	gates_of_dest(dest, now, &reasons, when_out);
+	for (const struct bundle *b = dest->bundles; b != NULL; b = b->dest_next) {
+		wall_ms when;
+
+		if (b->shares == NULL)
+			continue;
+		ready = true;
+		lanes |= gates_of_bundle(sched, b, now, &when);
+		if (when < first)
+			first = when;
+	}
+	if (lanes != 0)
+		gate(&reasons, when_out, lanes, first);
+	if (ready && sched->connections >= sched->conf->delivery.connections)
+		gate(&reasons, when_out, WHY_TOTAL_CONNECTIONS, WALL_NEVER);
+	if (reasons == 0 && ready)
+		reasons = WHY_QUEUED_BEHIND;
+	if (reasons == 0 && dest->rcpts[JOB_WAITING] + dest->rcpts[JOB_DEFERRED] > 0)
+		gate(&reasons, when_out, WHY_NOT_DUE, WALL_NEVER);
+	return reasons;
+}
+
+unsigned reason_of_all(const struct sched *sched)
+{
+	unsigned reasons = 0;
+
+	for (unsigned bit = 0; bit < ARRAY_LEN(sched->lanes_closed); bit++)
+		if (sched->lanes_closed[bit] > 0)
+			reasons |= 1u << bit;
+	if (sched->places[PLACE_LATER] > 0)
+		reasons |= WHY_NOT_DUE;
+	if (sched->places[PLACE_HELD] > 0)
+		reasons |= WHY_HELD;
+	if (sched->places[PLACE_ORPHAN] > 0)
+		reasons |= WHY_NO_POOL;
+	if (sched->places[PLACE_ACTIVE] + sched->places[PLACE_DONE] > 0)
+		reasons |= WHY_ACTIVE;
+	if (sched->lookups > 0 || sched->wanted != NULL)
+		reasons |= WHY_RESOLVING;
+	if (sched->dests_down > 0)
+		reasons |= WHY_DESTINATION_PAUSED;
+	if (sched->operator_pauses > 0)
+		reasons |= WHY_OPERATOR;
+	if (sched->connections >= sched->conf->delivery.connections)
+		reasons |= WHY_TOTAL_CONNECTIONS;
+	return reasons;
+}

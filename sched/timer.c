@@ -1,0 +1,54 @@
+/* sched/timer.c - the times at which lanes, destinations and domains change by themselves. */
+#include "sched/model.h"
+
+#define KIND_BITS 2
+
+static void lane_due(struct sched *sched, uint32_t handle, wall_ms now)
+{
+	struct lane *lane = slots_get(&sched->lanes, handle);
+
+	if (lane->closed)
+		lane_reopen(sched, lane);
+	else if (lane->connections == 0 && lane->active == 0)
+		lane_set_failures(sched, lane, 0);
+	lane_tidy(sched, lane, now);
+}
+
+static void dest_due(struct sched *sched, uint32_t handle, wall_ms now)
+{
+	struct dest *dest = slots_get(&sched->dests, handle);
+
+	dest_refresh(sched, dest, now);
+	dest_tidy(sched, dest, now);
+}
+
+static void domain_due(struct sched *sched, uint32_t handle, wall_ms now)
+{
+	domain_want(sched, slots_get(&sched->domains, handle), now);
+}
+
+static void (*const handlers[TIMER_KINDS])(struct sched *, uint32_t, wall_ms) = {
+	[TIMER_LANE] = lane_due,
+	[TIMER_DEST] = dest_due,
+	[TIMER_DOMAIN] = domain_due,
+};
+
+void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_ms when)
+{
+	uint32_t ref = handle << KIND_BITS | (uint32_t)kind;
+
+	if (when == WALL_NEVER)
+		heap_remove(&sched->timers, ref);
+	else
+		heap_set(&sched->timers, ref, when);
+}
+
+void timer_run(struct sched *sched, wall_ms now)
+{
+	while (heap_top_key(&sched->timers) <= now) {
+		uint32_t ref = heap_top(&sched->timers);
+
+		heap_remove(&sched->timers, ref);
+		handlers[ref & ((1u << KIND_BITS) - 1)](sched, ref >> KIND_BITS, now);
+	}
+}

@@ -1,0 +1,152 @@
+/* sched/verify.c - every invariant of the structure, for tests. */
+#include <string.h>
+
+#include "sched/model.h"
+
+static struct entry *get(const struct sched *sched, uint32_t number)
+{
+	return entries_get(&sched->entries, number);
+}
+
+/* Each job is in the heap exactly when its place says so, by the right time, and its counts are in every sum. */
+static void verify_jobs(const struct sched *sched)
+{
+	uint64_t rcpts[JOB_STATES] = { 0 };
+	uint32_t places[PLACES] = { 0 }, in_heap = 0;
+
+	for (uint32_t n = entries_next(&sched->entries, ENTRY_NONE); n != ENTRY_NONE; n = entries_next(&sched->entries, n)) {
+		const struct entry *e = get(sched, n);
+		bool timed = e->place == PLACE_LATER || e->place == PLACE_READY || e->place == PLACE_HELD || e->place == PLACE_ORPHAN;
+
+		places[e->place]++;
+		rcpts[job_state(e)] += e->rcpts;
+		must(e->due <= e->deadline);
+		must(heap_has(&sched->times, n) == timed);
+		must(!timed || heap_key(&sched->times, n) == (e->place == PLACE_LATER ? e->due : e->deadline));
+		must(e->rcpts > 0 || e->place == PLACE_DONE);
+		in_heap += timed;
+	}
+	must(in_heap == sched->times.count);
+	must(memcmp(rcpts, sched->rcpts, sizeof(rcpts)) == 0);
+	for (unsigned i = PLACE_LATER; i < PLACES; i++)
+		must(places[i] == sched->places[i]);
+}
+
+static uint32_t verify_line(const struct sched *sched, const struct line *line)
+{
+	uint32_t jobs = 0, prev = ENTRY_NONE;
+
+	must(line->head != ENTRY_NONE);
+	must((line->share != NULL) == line->domain->routed);
+	for (uint32_t n = line->head; n != ENTRY_NONE; n = get(sched, n)->next) {
+		const struct entry *e = get(sched, n);
+
+		must(e->place == PLACE_READY && e->prev == prev && e->domain == line->domain->handle);
+		must(e->tenant == line->key.tenant && e->pool == line->key.pool);
+		prev = n;
+		jobs++;
+	}
+	must(line->tail == prev);
+	return jobs;
+}
+
+static void verify_domains(const struct sched *sched)
+{
+	uint32_t ready = 0, jobs = 0, wanted = 0, resolving = 0, idle = 0;
+	const struct domain *d;
+
+	for (d = sched->domain_names; d != NULL; d = d->hh.next) {
+		const struct line *line;
+		uint32_t listed = 0;
+
+		must(d->dest != NULL && slots_get(&sched->domains, d->handle) == d);
+		DL_FOREACH2(d->lines, line, domain_next)
+			ready += verify_line(sched, line);
+		for (unsigned list = 0; list < 2; list++)
+			for (uint32_t n = d->oldest[list]; n != ENTRY_NONE; n = get(sched, n)->younger)
+				listed++;
+		must(listed == d->jobs);
+		must(d->idle == (d->jobs == 0 && !d->resolving));
+		/* Due mail of a domain without a route is never forgotten: a look-up is out, wanted, or has its time. */
+		must(d->lines == NULL || d->routed || d->resolving || d->wanted ||
+		    heap_has(&sched->timers, d->handle << 2 | TIMER_DOMAIN));
+		jobs += d->jobs;
+		wanted += d->wanted;
+		resolving += d->resolving;
+		idle += d->idle;
+	}
+	must(jobs == sched->entries.count && ready == sched->places[PLACE_READY]);
+	must(resolving == sched->lookups && idle == sched->idle_count);
+	DL_FOREACH2(sched->wanted, d, next)
+		wanted--;
+	must(wanted == 0);
+}
+
+/* A closed bit belongs to a closed lane or to a source that cannot reach there: nothing is left closed for ever. */
+static void verify_bundle(const struct sched *sched, const struct bundle *b)
+{
+	uint32_t open = 0;
+
+	for (uint32_t i = 0; i < b->pool->source_count; i++) {
+		const struct source *source = slots_get(&sched->sources, b->pool->sources[i]);
+		const struct lane *lane = lane_find(sched, b->dest, source);
+
+		open += !bundle_is_closed(b, i);
+		must(!bundle_is_closed(b, i) || (source->families & b->families) == 0 || (lane != NULL && lane->closed));
+	}
+	must(open == b->open);
+	must(b->runnable == (b->shares != NULL && open > 0 && !b->dest->blocked));
+}
+
+static void verify_dests(const struct sched *sched)
+{
+	uint32_t connections = 0, lane_connections = 0, down = 0;
+	uint64_t total[JOB_STATES] = { 0 };
+
+	for (const struct dest *d = sched->dest_keys; d != NULL; d = d->hh_key.next) {
+		uint64_t rcpts[JOB_STATES] = { 0 };
+		const struct domain *domain;
+		const struct lane *lane;
+
+		DL_FOREACH2(d->domains, domain, dest_next)
+			for (unsigned i = 0; i < JOB_STATES; i++)
+				rcpts[i] += domain->rcpts[i];
+		must(memcmp(rcpts, d->rcpts, sizeof(rcpts)) == 0);
+		for (unsigned i = 0; i < JOB_STATES; i++)
+			total[i] += rcpts[i];
+		DL_FOREACH2(d->lanes, lane, dest_next)
+			lane_connections += lane->connections;
+		for (const struct bundle *b = d->bundles; b != NULL; b = b->dest_next)
+			verify_bundle(sched, b);
+		must(!d->down || !d->blocked || d->operator_paused || d->probe != ENTRY_NONE ||
+		    heap_has(&sched->timers, d->handle << 2 | TIMER_DEST));
+		connections += d->connections;
+		down += d->down;
+	}
+	must(connections == sched->connections && lane_connections == connections && down == sched->dests_down);
+	must(memcmp(total, sched->rcpts, sizeof(total)) == 0);
+}
+
+static void verify_lanes(const struct sched *sched)
+{
+	for (uint32_t i = 0; i < sched->lanes.count; i++) {
+		const struct lane *lane = slots_get(&sched->lanes, i);
+
+		if (lane == NULL)
+			continue;
+		must(lane_find(sched, lane->dest, lane->source) == lane);
+		must(lane->closed == (lane->reasons != 0));
+		must(lane->closed || lane->connections > 0 || lane->active > 0 || heap_has(&sched->timers, i << 2 | TIMER_LANE));
+	}
+}
+
+void sched_verify(const struct sched *sched)
+{
+	entries_verify(&sched->entries);
+	heap_verify(&sched->times);
+	heap_verify(&sched->timers);
+	verify_jobs(sched);
+	verify_domains(sched);
+	verify_dests(sched);
+	verify_lanes(sched);
+}
