@@ -172,7 +172,8 @@ struct conf {
 	void *index; /* of names, networks and domains; conf/ only */
 };
 
-/* All faults of one pass. `text` is a list of lines "FILE:LINE:COLUMN: what was found, what was expected". */
+/* All faults of one pass, in the order of the file. `text` is a list of lines "FILE:LINE:COLUMN: what was found, what was expected"
+ * ("FILE: ..." where no place applies); beyond 200 faults and warnings a last line tells how many more there are. */
 struct conf_faults {
 	char *text; /* malloc'ed, never NULL after conf_load; "" when there are none; the caller frees */
 	size_t count;

@@ -240,6 +240,41 @@ static void a_flood_of_faults_is_counted(void **state)
 	free(text);
 }
 
+/* `count` times `part`, between two texts; malloc'ed. */
+static char *repeated(const char *before, const char *part, size_t count, const char *after)
+{
+	size_t len = strlen(part);
+	char *text = xcalloc(strlen(before) + len * count + strlen(after) + 1, 1), *end = stpcpy(text, before);
+
+	for (size_t i = 0; i < count; i++)
+		end = mempcpy(end, part, len);
+	memcpy(end, after, strlen(after));
+	return text;
+}
+
+static void a_file_that_is_too_large_is_refused(void **state)
+{
+	static const struct { const char *label, *before, *part, *after, *want; size_t count; } rows[] = {
+		{ "bytes", H L, "# comment comment comment comment\n", "", "relay.yaml: found 8500072 bytes, expected at most 8388608\n",
+		  250000 },
+		{ "values", H L "workers: [", "a,", "a]\n", "relay.yaml:4:10: workers is a list, expected a whole number from "
+		  "0 to 256\nrelay.yaml:4:999987: too many values, expected at most 500000\n", 500000 },
+		{ "a text", H L "bounce: {pool: ", "a", "}\n", "relay.yaml:4:16: found a text of 5000 bytes, expected at most 4096\n", 5000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *text = repeated(rows[i].before, rows[i].part, rows[i].count, rows[i].after);
+		struct conf_faults faults;
+
+		assert_null(conf_load_text("relay.yaml", text, strlen(text), &faults));
+		if (strncmp(faults.text, rows[i].want, strlen(rows[i].want)) != 0)
+			fail_msg("%s: want %s, got %s", rows[i].label, rows[i].want, faults.text);
+		conf_faults_free(&faults);
+		free(text);
+	}
+}
+
 static void what_the_operator_should_know_is_a_warning(void **state)
 {
 	static const struct { const char *label, *text, *want; } rows[] = {
@@ -312,6 +347,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_plain_yaml_is_refused),
 		cmocka_unit_test(all_faults_are_shown_in_the_order_of_the_file),
 		cmocka_unit_test(a_flood_of_faults_is_counted),
+		cmocka_unit_test(a_file_that_is_too_large_is_refused),
 		cmocka_unit_test(what_the_operator_should_know_is_a_warning),
 		cmocka_unit_test(what_is_left_out_is_completed),
 		cmocka_unit_test(a_route_is_split_into_host_and_port),
