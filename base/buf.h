@@ -21,7 +21,7 @@ void buf_fini(struct buf *buf);
 /* Forget the content, keep the memory. */
 void buf_reset(struct buf *buf);
 
-/* Append; ERR_LIMIT, with nothing appended, when the cap would be exceeded. */
+/* Append; `data` must not lie inside the buffer itself. ERR_LIMIT, with nothing appended, when the cap would be exceeded. */
 MUST_USE enum err buf_add(struct buf *buf, const void *data, size_t len);
 MUST_USE enum err buf_add_str(struct buf *buf, const char *text);
 MUST_USE enum err buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
