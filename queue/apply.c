@@ -24,11 +24,26 @@ struct kind {
 
 #define AS(type, req) CONTAINER_OF((req), struct type, req)
 
-static bool yes(const struct queue_req *req) { return true; }
-static bool no(const struct queue_req *req) { return false; }
-static enum apply_tier grows(const struct queue_req *req) { return APPLY_GROWS; }
-static enum apply_tier stays(const struct queue_req *req) { return APPLY_STAYS; }
-static enum apply_tier frees(const struct queue_req *req) { return APPLY_FREES; }
+static bool yes(const struct queue_req *req)
+{
+	return true;
+}
+static bool no(const struct queue_req *req)
+{
+	return false;
+}
+static enum apply_tier grows(const struct queue_req *req)
+{
+	return APPLY_GROWS;
+}
+static enum apply_tier stays(const struct queue_req *req)
+{
+	return APPLY_STAYS;
+}
+static enum apply_tier frees(const struct queue_req *req)
+{
+	return APPLY_FREES;
+}
 
 static enum err fold(struct apply *apply, int rc, const char *doing, struct err_detail *why)
 {
@@ -68,8 +83,8 @@ static enum err must_be_unfinished(struct apply *apply, msg_id id, struct err_de
 	return rc == MDB_NOTFOUND ? OK : fold(apply, rc, "get message", why);
 }
 
-static enum err put_chunk(struct apply *apply, msg_id id, uint32_t n, const struct queue_blob *blob,
-    struct err_detail *why)
+static enum err put_chunk(
+    struct apply *apply, msg_id id, uint32_t n, const struct queue_blob *blob, struct err_detail *why)
 {
 	apply->chunk_bytes += blob->len;
 	return fold(apply, body_put(&apply->txn, id, n, blob), "put chunk", why);
@@ -115,7 +130,8 @@ static enum err check_rcpts(const struct queue_accept *accept, struct err_detail
 		if (e != OK)
 			return e;
 		if (rcpt->n != i || (rcpt->job != i && (i == 0 || rcpt->job != accept->rcpts[i - 1].job)))
-			return err_set(why, ERR_INVALID, "recipient %zu has number %u and job %u", i, rcpt->n, rcpt->job);
+			return err_set(
+			    why, ERR_INVALID, "recipient %zu has number %u and job %u", i, rcpt->n, rcpt->job);
 	}
 	return OK;
 }
@@ -179,7 +195,10 @@ static enum err accept_apply(struct apply *apply, struct queue_req *req, struct 
 
 /* --- claims ---------------------------------------------------------------------------------------------------------- */
 
-static struct apply_cost one_row(const struct queue_req *req) { return (struct apply_cost){ 1, 0 }; }
+static struct apply_cost one_row(const struct queue_req *req)
+{
+	return (struct apply_cost){ 1, 0 };
+}
 
 static struct claim claim_of(const struct queue_claim *c)
 {
@@ -271,7 +290,10 @@ static enum err settle_req_apply(struct apply *apply, struct queue_req *req, str
 	return settle_apply(apply, AS(queue_settle, req), why);
 }
 
-static bool settle_rushes(const struct queue_req *req) { return ((const struct queue_settle *)req)->urgent; }
+static bool settle_rushes(const struct queue_req *req)
+{
+	return ((const struct queue_settle *)req)->urgent;
+}
 
 void apply_leave(struct apply_left *left, msg_id id)
 {
@@ -294,7 +316,10 @@ enum err apply_drop_body(struct apply *apply, msg_id id, struct err_detail *why)
 	return fold(apply, rc, "delete body", why);
 }
 
-static enum err discard_check(const struct queue_req *req, struct err_detail *why) { return OK; }
+static enum err discard_check(const struct queue_req *req, struct err_detail *why)
+{
+	return OK;
+}
 
 static enum err discard_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
 {
@@ -316,10 +341,22 @@ static const struct kind kinds[] = {
 };
 /* clang-format on */
 
-enum apply_tier apply_tier(const struct queue_req *req) { return kinds[req->kind].tier(req); }
-struct apply_cost apply_cost(const struct queue_req *req) { return kinds[req->kind].cost(req); }
-bool apply_rushes(const struct queue_req *req) { return kinds[req->kind].rushes(req); }
-enum err apply_check(const struct queue_req *req, struct err_detail *why) { return kinds[req->kind].check(req, why); }
+enum apply_tier apply_tier(const struct queue_req *req)
+{
+	return kinds[req->kind].tier(req);
+}
+struct apply_cost apply_cost(const struct queue_req *req)
+{
+	return kinds[req->kind].cost(req);
+}
+bool apply_rushes(const struct queue_req *req)
+{
+	return kinds[req->kind].rushes(req);
+}
+enum err apply_check(const struct queue_req *req, struct err_detail *why)
+{
+	return kinds[req->kind].check(req, why);
+}
 
 enum err apply_request(struct apply *apply, struct queue_req *req, struct err_detail *why)
 {

@@ -62,8 +62,8 @@ static enum err admit(struct queue *queue, struct apply *apply, struct queue_req
 }
 
 /* Carry out all undecided requests. *guilty_out: the one at which the transaction broke, or NOBODY. */
-static enum err apply_all(struct batch *batch, struct queue *queue, struct apply *apply, size_t *guilty_out,
-    struct err_detail *why)
+static enum err apply_all(
+    struct batch *batch, struct queue *queue, struct apply *apply, size_t *guilty_out, struct err_detail *why)
 {
 	for (size_t i = 0; i < batch->count; i++) {
 		struct queue_req *req = batch->reqs[i];
@@ -93,8 +93,8 @@ static void note_commit(struct queue *queue, struct apply *apply, uint64_t used)
 	room_update(&queue->room, used, txn_env_file_bytes(&queue->env), clock_mono());
 }
 
-static enum err attempt(struct batch *batch, struct queue *queue, struct apply *apply, size_t *guilty_out,
-    struct err_detail *why)
+static enum err attempt(
+    struct batch *batch, struct queue *queue, struct apply *apply, size_t *guilty_out, struct err_detail *why)
 {
 	uint64_t used;
 	enum err e;

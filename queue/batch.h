@@ -5,7 +5,7 @@
 #include "queue/apply.h"
 #include "queue/handle.h"
 
-#define BATCH_ROWS  1000      /* rows and bytes of one transaction, about: a single request may be bigger */
+#define BATCH_ROWS  1000 /* rows and bytes of one transaction, about: a single request may be bigger */
 #define BATCH_BYTES (4u << 20)
 
 struct batch {

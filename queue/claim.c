@@ -10,7 +10,10 @@ static const struct codec_field texts[] = {
 };
 /* clang-format on */
 
-bool claim_is_doubtful(const struct claim *claim, msg_id run) { return claim->flags & CLAIM_DOUBT || claim->run != run; }
+bool claim_is_doubtful(const struct claim *claim, msg_id run)
+{
+	return claim->flags & CLAIM_DOUBT || claim->run != run;
+}
 
 enum err claim_check(const struct claim *claim, struct err_detail *why)
 {

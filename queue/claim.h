@@ -28,7 +28,7 @@ MUST_USE enum err claim_check(const struct claim *claim, struct err_detail *why)
 size_t claim_encode(const struct claim *claim, uint8_t *out);
 
 /* Texts go to `room`, which must hold `len` bytes. ERR_CORRUPT, ERR_VERSION. */
-MUST_USE enum err claim_decode(const void *data, size_t len, struct claim *out, struct codec_texts *room,
-    struct err_detail *why);
+MUST_USE enum err claim_decode(
+    const void *data, size_t len, struct claim *out, struct codec_texts *room, struct err_detail *why);
 
 #endif

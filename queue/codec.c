@@ -13,9 +13,18 @@ static void put_number(struct codec_out *out, uint64_t v, size_t bytes)
 		*out->at++ = (uint8_t)(v >> (8 * i));
 }
 
-void codec_put_u8(struct codec_out *out, uint8_t v) { put_number(out, v, 1); }
-void codec_put_u32(struct codec_out *out, uint32_t v) { put_number(out, v, 4); }
-void codec_put_u64(struct codec_out *out, uint64_t v) { put_number(out, v, 8); }
+void codec_put_u8(struct codec_out *out, uint8_t v)
+{
+	put_number(out, v, 1);
+}
+void codec_put_u32(struct codec_out *out, uint32_t v)
+{
+	put_number(out, v, 4);
+}
+void codec_put_u64(struct codec_out *out, uint64_t v)
+{
+	put_number(out, v, 8);
+}
 
 static const char *text_of(const void *record, const struct codec_field *field)
 {
@@ -67,9 +76,18 @@ static uint64_t get_number(struct codec_in *in, size_t bytes)
 	return v;
 }
 
-uint8_t codec_get_u8(struct codec_in *in) { return (uint8_t)get_number(in, 1); }
-uint32_t codec_get_u32(struct codec_in *in) { return (uint32_t)get_number(in, 4); }
-uint64_t codec_get_u64(struct codec_in *in) { return get_number(in, 8); }
+uint8_t codec_get_u8(struct codec_in *in)
+{
+	return (uint8_t)get_number(in, 1);
+}
+uint32_t codec_get_u32(struct codec_in *in)
+{
+	return (uint32_t)get_number(in, 4);
+}
+uint64_t codec_get_u64(struct codec_in *in)
+{
+	return get_number(in, 8);
+}
 
 int64_t codec_get_time(struct codec_in *in)
 {
@@ -97,8 +115,8 @@ static const char *get_text(struct codec_in *in, size_t max, struct codec_texts 
 	return text;
 }
 
-void codec_get_texts(struct codec_in *in, void *record, const struct codec_field *fields, size_t count,
-    struct codec_texts *room)
+void codec_get_texts(
+    struct codec_in *in, void *record, const struct codec_field *fields, size_t count, struct codec_texts *room)
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *text = get_text(in, fields[i].max, room);
@@ -107,16 +125,16 @@ void codec_get_texts(struct codec_in *in, void *record, const struct codec_field
 	}
 }
 
-enum err codec_begin(struct codec_in *in, const void *data, size_t len, uint8_t known, const char *what,
-    struct err_detail *why)
+enum err codec_begin(
+    struct codec_in *in, const void *data, size_t len, uint8_t known, const char *what, struct err_detail *why)
 {
 	uint8_t version;
 
 	*in = (struct codec_in){ .at = data, .end = (const uint8_t *)data + len };
 	version = codec_get_u8(in);
 	if (version > known)
-		return err_set(why, ERR_VERSION, "%s record of version %u, this program knows up to %u", what, version,
-		    known);
+		return err_set(
+		    why, ERR_VERSION, "%s record of version %u, this program knows up to %u", what, version, known);
 	if (version == 0)
 		return err_set(why, ERR_CORRUPT, "%s record does not start with a version", what);
 	return OK;

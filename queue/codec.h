@@ -34,7 +34,10 @@ struct codec_field {
 	bool clip;    /* too long: cut at a character (words for people), otherwise refuse (names, addresses) */
 };
 
-#define CODEC_FIELD(type, field, max, clip) { #field, offsetof(struct type, field), (max), (clip) }
+#define CODEC_FIELD(type, field, max, clip) \
+	{ \
+#field, offsetof(struct type, field), (max), (clip) \
+	}
 
 void codec_put_u8(struct codec_out *out, uint8_t v);
 void codec_put_u32(struct codec_out *out, uint32_t v);
@@ -47,17 +50,17 @@ uint32_t codec_get_u32(struct codec_in *in);
 uint64_t codec_get_u64(struct codec_in *in);
 int64_t codec_get_time(struct codec_in *in); /* wall_ms; a negative one fails */
 /* Copy the texts into `room`, NUL-terminated, and point the fields there. */
-void codec_get_texts(struct codec_in *in, void *record, const struct codec_field *fields, size_t count,
-    struct codec_texts *room);
+void codec_get_texts(
+    struct codec_in *in, void *record, const struct codec_field *fields, size_t count, struct codec_texts *room);
 
 /* Start reading a record: ERR_VERSION when it is newer than `known`, ERR_CORRUPT when it is empty or of version 0. */
-MUST_USE enum err codec_begin(struct codec_in *in, const void *data, size_t len, uint8_t known, const char *what,
-    struct err_detail *why);
+MUST_USE enum err codec_begin(
+    struct codec_in *in, const void *data, size_t len, uint8_t known, const char *what, struct err_detail *why);
 /* ERR_CORRUPT unless all fields were there and nothing is left over. */
 MUST_USE enum err codec_end(const struct codec_in *in, const char *what, struct err_detail *why);
 
 /* ERR_LIMIT when a text that may not be cut is too long. */
-MUST_USE enum err codec_check_texts(const void *record, const struct codec_field *fields, size_t count,
-    struct err_detail *why);
+MUST_USE enum err codec_check_texts(
+    const void *record, const struct codec_field *fields, size_t count, struct err_detail *why);
 
 #endif

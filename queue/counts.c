@@ -78,7 +78,7 @@ void counts_fini(struct counts *counts)
 {
 	struct counts_row *row, *next;
 
-	HASH_ITER(hh, counts->rows, row, next) {
+	HASH_ITER (hh, counts->rows, row, next) {
 		HASH_DEL(counts->rows, row);
 		free(row);
 	}

@@ -65,8 +65,9 @@ static int inspect_body(struct inspection *in, struct txn *txn, const struct que
 	int rc = body_measure(txn, message->id, &bytes, &chunks, &whole);
 
 	if (rc == 0 && (!whole || bytes != message->size_bytes || chunks != message->chunks))
-		tell(in, true, "%s: body has %" PRIu64 " bytes in %" PRIu32 " chunks instead of %" PRIu64 " in %" PRIu32,
-		    name, bytes, chunks, message->size_bytes, message->chunks);
+		tell(in, true,
+		    "%s: body has %" PRIu64 " bytes in %" PRIu32 " chunks instead of %" PRIu64 " in %" PRIu32, name,
+		    bytes, chunks, message->size_bytes, message->chunks);
 	return rc;
 }
 
@@ -122,7 +123,8 @@ static int inspect_body_owner(struct inspection *in, struct txn *txn, const stru
 	if (rc != MDB_NOTFOUND)
 		return rc;
 	if (in->queue->env.readonly)
-		tell(in, false, "%s: unfinished body of %" PRIu32 " chunks, will be swept at the next start", name, chunks);
+		tell(in, false, "%s: unfinished body of %" PRIu32 " chunks, will be swept at the next start", name,
+		    chunks);
 	else if (!sweep_expects(&in->queue->sweep, row->id))
 		tell(in, true, "%s: body of %" PRIu32 " chunks without a message", name, chunks);
 	return 0;
@@ -183,8 +185,8 @@ static int walk_slice(struct inspection *in, const struct walk *walk, struct txn
 	return 0;
 }
 
-enum err queue_check(struct queue_reader *reader, queue_check_fn fn, void *arg, struct queue_check_totals *out,
-    struct err_detail *why)
+enum err queue_check(
+    struct queue_reader *reader, queue_check_fn fn, void *arg, struct queue_check_totals *out, struct err_detail *why)
 {
 	struct inspection in = { reader->queue, fn, arg, out };
 

@@ -13,7 +13,10 @@ static const struct codec_field texts[] = {
 };
 /* clang-format on */
 
-uint32_t message_chunks(uint64_t size_bytes) { return (uint32_t)((size_bytes + QUEUE_CHUNK - 1) / QUEUE_CHUNK); }
+uint32_t message_chunks(uint64_t size_bytes)
+{
+	return (uint32_t)((size_bytes + QUEUE_CHUNK - 1) / QUEUE_CHUNK);
+}
 
 static bool is_sound(const struct queue_message *m)
 {

@@ -79,7 +79,8 @@ static int doubt_claim(struct apply *apply, const struct txn_row *row)
 	size_t len;
 
 	if (row->value.mv_size > sizeof(text) ||
-	    claim_decode(row->value.mv_data, row->value.mv_size, &claim, &room, NULL) != OK || claim.flags & CLAIM_COUNTED)
+	    claim_decode(row->value.mv_data, row->value.mv_size, &claim, &room, NULL) != OK ||
+	    claim.flags & CLAIM_COUNTED)
 		return 0;
 	claim.flags |= CLAIM_DOUBT | CLAIM_COUNTED;
 	counts_add(&apply->counts, claim.destination, &(struct queue_counts){ .in_doubt = claim.rcpts });
@@ -199,8 +200,8 @@ msg_id queue_new_id(struct queue *queue)
 	/* A clock that stands still or steps back: count on from the last. */
 	do {
 		id = now > last ? now : last + 1;
-	} while (!atomic_compare_exchange_weak_explicit(&queue->last_id, &last, id, memory_order_relaxed,
-	    memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+	    &queue->last_id, &last, id, memory_order_relaxed, memory_order_relaxed));
 	return id;
 }
 

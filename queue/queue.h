@@ -19,7 +19,10 @@ typedef uint64_t msg_id; /* milliseconds since 1970 << 20 | counter; grows over 
 /* The text form; returns `out`. Parsing takes capitals too; false for anything that is not an id, and for 0. */
 char *msg_id_format(msg_id id, char out[MSG_ID_TEXT]);
 bool msg_id_parse(const char *text, size_t len, msg_id *out);
-static inline wall_ms msg_id_time(msg_id id) { return (wall_ms)(id >> 20); }
+static inline wall_ms msg_id_time(msg_id id)
+{
+	return (wall_ms)(id >> 20);
+}
 
 /* --- records, decoded ------------------------------------------------------------------------------------------------- */
 
@@ -41,11 +44,11 @@ struct queue_message {
 	uint32_t chunks;
 	uint32_t rcpt_count; /* at acceptance */
 	uint32_t flags;
-	const char *sender;  /* "" is the null reverse-path */
+	const char *sender; /* "" is the null reverse-path */
 	const char *tenant;
 	const char *pool;
-	const char *client;  /* address and HELO name, for show */
-	const char *login;   /* "" without one */
+	const char *client; /* address and HELO name, for show */
+	const char *login;  /* "" without one */
 };
 
 enum rcpt_state { RCPT_WAITING, RCPT_HELD, RCPT_BLOCKED, RCPT_STATES };
@@ -57,14 +60,14 @@ struct queue_rcpt {
 	uint32_t job;
 	enum rcpt_state state;
 	uint32_t attempts;
-	wall_ms next;         /* not before */
-	wall_ms last_attempt; /* 0: none yet */
-	const char *address;  /* local part as given, domain lower case (A-label unless MSG_SMTPUTF8 needs it) */
-	const char *domain;   /* on decoding: points into address */
-	const char *reason;   /* why it is in its state, words for the operator; "" at first */
-	const char *source;   /* of the last attempt; "" none */
-	const char *relay;    /* host[address] of the last attempt; "" none */
-	const char *reply;    /* the last reply, enhanced code and words; "" none */
+	wall_ms next;           /* not before */
+	wall_ms last_attempt;   /* 0: none yet */
+	const char *address;    /* local part as given, domain lower case (A-label unless MSG_SMTPUTF8 needs it) */
+	const char *domain;     /* on decoding: points into address */
+	const char *reason;     /* why it is in its state, words for the operator; "" at first */
+	const char *source;     /* of the last attempt; "" none */
+	const char *relay;      /* host[address] of the last attempt; "" none */
+	const char *reply;      /* the last reply, enhanced code and words; "" none */
 	const char *class_name; /* verdict of the last reply; "" none */
 };
 
@@ -81,8 +84,9 @@ struct queue_job {
 struct queue;
 
 struct queue_options {
-	uint64_t quota_bytes;   /* our own limit for the store; 0: none */
-	uint64_t reserve_bytes; /* free space that intake leaves on the file system, scaled down to 5 % of a small one */
+	uint64_t quota_bytes; /* our own limit for the store; 0: none */
+	uint64_t
+	    reserve_bytes; /* free space that intake leaves on the file system, scaled down to 5 % of a small one */
 	/* Called on the writer thread when the store is beyond repair: the daemon must end with a non-zero status. */
 	void (*on_fatal)(void *arg, const char *text);
 	void *arg;
@@ -150,7 +154,7 @@ struct queue_chunk {
 /* QUEUE_ACCEPT: the rest of the body and the rows, in one transaction: the commit point of a message. */
 struct queue_accept {
 	struct queue_req req;
-	struct queue_message message; /* id, chunks and size_bytes filled in */
+	struct queue_message message;   /* id, chunks and size_bytes filled in */
 	const struct queue_rcpt *rcpts; /* by n; same domain side by side */
 	size_t rcpt_count;
 	const struct queue_blob *blobs; /* chunks first_blob.. of the body */
@@ -189,12 +193,12 @@ struct queue_settle_item {
 struct queue_settle {
 	struct queue_req req;
 	msg_id id;
-	uint32_t job;           /* whose claim ends; UINT32_MAX: none */
+	uint32_t job;            /* whose claim ends; UINT32_MAX: none */
 	const char *destination; /* for the counters; NULL: not counted there */
 	struct queue_settle_item *items;
 	size_t item_count;
 	struct queue_accept *bounce; /* DSN, or NULL; its req part is not used */
-	bool urgent;             /* start a commit at once (an operator waits) */
+	bool urgent;                 /* start a commit at once (an operator waits) */
 };
 
 /* QUEUE_DISCARD: drop the chunks of a body that will not be finished. */
@@ -212,12 +216,12 @@ struct queue_reader *queue_reader_open(struct queue *queue) MUST_USE; /* never N
 void queue_reader_close(struct queue_reader **reader);
 
 /* Message and those recipients of `job` that are still queued (UINT32_MAX: of all jobs). ERR_NOT_FOUND: none left. */
-MUST_USE enum err queue_job_load(struct queue_reader *reader, msg_id id, uint32_t job, struct queue_job **out,
-    struct err_detail *why);
+MUST_USE enum err queue_job_load(
+    struct queue_reader *reader, msg_id id, uint32_t job, struct queue_job **out, struct err_detail *why);
 
 /* Copy chunk `n` of a body into `data` (QUEUE_CHUNK bytes); *len_out is its length. ERR_NOT_FOUND: no such chunk. */
-MUST_USE enum err queue_body_read(struct queue_reader *reader, msg_id id, uint32_t n, void *data, size_t *len_out,
-    struct err_detail *why);
+MUST_USE enum err queue_body_read(
+    struct queue_reader *reader, msg_id id, uint32_t n, void *data, size_t *len_out, struct err_detail *why);
 
 /* Where a scan stands: start with the id to begin at (0: the oldest); `id` is moved on. */
 struct queue_cursor {
@@ -229,8 +233,8 @@ struct queue_cursor {
 typedef bool (*queue_scan_fn)(void *arg, const struct queue_job *job);
 
 /* Visit up to `max` messages in the order of ids, in one short read transaction; go on until cursor->end. */
-MUST_USE enum err queue_scan(struct queue_reader *reader, struct queue_cursor *cursor, size_t max, queue_scan_fn fn, void *arg,
-    struct err_detail *why);
+MUST_USE enum err queue_scan(struct queue_reader *reader, struct queue_cursor *cursor, size_t max, queue_scan_fn fn,
+    void *arg, struct err_detail *why);
 
 /* Counters that survive restarts, by destination and "" for the total. */
 struct queue_counts {
@@ -241,9 +245,9 @@ MUST_USE enum err queue_counts_read(struct queue_reader *reader, queue_counts_fn
 
 /* Figures for metrics, stats and bench; relaxed atomics, any thread. */
 struct queue_figures {
-	uint64_t commits, rows, chunk_bytes; /* since start */
+	uint64_t commits, rows, chunk_bytes;          /* since start */
 	uint64_t used_bytes, quota_bytes, free_bytes; /* store in use, our limit (0 none), file system */
-	uint64_t pending; /* requests waiting for the writer */
+	uint64_t pending;                             /* requests waiting for the writer */
 };
 void queue_figures(struct queue *queue, struct queue_figures *out);
 
@@ -253,7 +257,7 @@ typedef void (*queue_check_fn)(void *arg, const char *finding);
 struct queue_check_totals {
 	uint64_t messages, rcpts, rcpts_by_state[RCPT_STATES], chunks, claims, findings;
 };
-MUST_USE enum err queue_check(struct queue_reader *reader, queue_check_fn fn, void *arg, struct queue_check_totals *out,
-    struct err_detail *why);
+MUST_USE enum err queue_check(
+    struct queue_reader *reader, queue_check_fn fn, void *arg, struct queue_check_totals *out, struct err_detail *why);
 
 #endif

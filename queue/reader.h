@@ -13,8 +13,8 @@ struct reader_block {
 struct queue_reader {
 	struct queue *queue;
 	struct queue_reader *next, **at; /* list of the queue's readers */
-	MDB_txn *mdb; /* reset between calls; NULL: begun anew when needed */
-	struct reader_block block; /* of scans */
+	MDB_txn *mdb;                    /* reset between calls; NULL: begun anew when needed */
+	struct reader_block block;       /* of scans */
 };
 
 /* Between the two the environment stays open and `txn` shows one state of the store. ERR_IO: the store is being given up. After

@@ -18,8 +18,8 @@ static const struct codec_field texts[] = {
 
 static bool is_sound(const struct queue_rcpt *r)
 {
-	return r->job <= r->n && (unsigned)r->state < RCPT_STATES && r->next >= 0 && r->last_attempt >= 0 && r->address &&
-	    r->address[0] != '\0';
+	return r->job <= r->n && (unsigned)r->state < RCPT_STATES && r->next >= 0 && r->last_attempt >= 0 &&
+	    r->address && r->address[0] != '\0';
 }
 
 enum err recipient_check(const struct queue_rcpt *rcpt, struct err_detail *why)
@@ -44,8 +44,8 @@ size_t recipient_encode(const struct queue_rcpt *rcpt, uint8_t *out)
 	return (size_t)(o.at - out);
 }
 
-enum err recipient_decode(uint32_t n, const void *data, size_t len, struct queue_rcpt *out, struct codec_texts *room,
-    struct err_detail *why)
+enum err recipient_decode(
+    uint32_t n, const void *data, size_t len, struct queue_rcpt *out, struct codec_texts *room, struct err_detail *why)
 {
 	struct codec_in in;
 	const char *at;
@@ -67,9 +67,15 @@ enum err recipient_decode(uint32_t n, const void *data, size_t len, struct queue
 	return codec_end(&in, "recipient", why);
 }
 
-bool recipient_leaves(enum settle_op op) { return op <= SETTLE_DROPPED; }
+bool recipient_leaves(enum settle_op op)
+{
+	return op <= SETTLE_DROPPED;
+}
 
-static const char *or_empty(const char *text) { return text ? text : ""; }
+static const char *or_empty(const char *text)
+{
+	return text ? text : "";
+}
 
 void recipient_change(struct queue_rcpt *rcpt, enum settle_op op, const struct queue_rcpt *change)
 {

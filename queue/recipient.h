@@ -13,8 +13,8 @@ MUST_USE enum err recipient_check(const struct queue_rcpt *rcpt, struct err_deta
 size_t recipient_encode(const struct queue_rcpt *rcpt, uint8_t *out);
 
 /* Texts go to `room`, which must hold `len` bytes. ERR_CORRUPT, ERR_VERSION. Sets n and domain. */
-MUST_USE enum err recipient_decode(uint32_t n, const void *data, size_t len, struct queue_rcpt *out,
-    struct codec_texts *room, struct err_detail *why);
+MUST_USE enum err recipient_decode(
+    uint32_t n, const void *data, size_t len, struct queue_rcpt *out, struct codec_texts *room, struct err_detail *why);
 
 /* What a settle makes of a stored recipient that stays in the queue: `change` as `op` says, over `rcpt`. Texts stay borrowed. */
 void recipient_change(struct queue_rcpt *rcpt, enum settle_op op, const struct queue_rcpt *change);

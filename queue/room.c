@@ -8,7 +8,7 @@
 #define LOAD(field)       atomic_load_explicit(&(field), memory_order_relaxed)
 #define STORE(field, val) atomic_store_explicit(&(field), (val), memory_order_relaxed)
 
-#define SHUT_MS 1000
+#define SHUT_MS           1000
 
 void room_init(struct room *room, const char *path, uint64_t quota, uint64_t reserve)
 {

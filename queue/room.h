@@ -11,13 +11,13 @@ enum room_cause { ROOM_QUOTA, ROOM_DISK, ROOM_FAILED, ROOM_BROKEN };
 
 /* Written by the writer thread (limits: by any), read by all. */
 struct room {
-	_Atomic int64_t left; /* bytes that intake may still bring in */
-	_Atomic int cause;    /* which of enum room_cause bounds `left` */
-	_Atomic uint64_t quota, reserve; /* as configured, bytes */
-	_Atomic uint64_t used, reusable; /* pages in tables; pages of the file that are free inside it */
+	_Atomic int64_t left;                  /* bytes that intake may still bring in */
+	_Atomic int cause;                     /* which of enum room_cause bounds `left` */
+	_Atomic uint64_t quota, reserve;       /* as configured, bytes */
+	_Atomic uint64_t used, reusable;       /* pages in tables; pages of the file that are free inside it */
 	_Atomic uint64_t disk_free, disk_mark; /* file system: available; what intake leaves alone */
-	_Atomic uint64_t in_flight; /* handed in, not committed */
-	_Atomic int64_t shut_until; /* mono_ms: a commit has just found the disk full */
+	_Atomic uint64_t in_flight;            /* handed in, not committed */
+	_Atomic int64_t shut_until;            /* mono_ms: a commit has just found the disk full */
 	char path[4096];
 };
 

@@ -32,8 +32,8 @@ enum err settle_check(const struct queue_settle *settle, struct err_detail *why)
 }
 
 /* Rewrite a recipient that stays; a row that nothing changes is left alone. */
-static enum err change_rcpt(struct apply *apply, msg_id id, const struct queue_settle_item *item, MDB_val stored,
-    struct err_detail *why)
+static enum err change_rcpt(
+    struct apply *apply, msg_id id, const struct queue_settle_item *item, MDB_val stored, struct err_detail *why)
 {
 	char text[CODEC_RECORD_MAX];
 	struct codec_texts room = { text, text + sizeof(text) };
@@ -76,8 +76,8 @@ static enum err settle_item(struct apply *apply, msg_id id, struct queue_settle_
 }
 
 /* All items; *left_out: somebody left the queue; *bounced_out: a recipient for whom a bounce is owed was there. */
-static enum err settle_items(struct apply *apply, struct queue_settle *settle, bool *left_out, bool *bounced_out,
-    struct err_detail *why)
+static enum err settle_items(
+    struct apply *apply, struct queue_settle *settle, bool *left_out, bool *bounced_out, struct err_detail *why)
 {
 	struct queue_counts counts = { 0 };
 

@@ -45,8 +45,8 @@ enum err txn_fold(const struct txn_env *env, int rc, const char *doing, struct e
 			code = known[i].code;
 	if (rc == EIO && is_disk_full(env))
 		code = ERR_FULL;
-	return err_set(why, code, "%s: %s%s", doing, mdb_strerror(rc),
-	    rc == EIO && code == ERR_FULL ? " (file system full)" : "");
+	return err_set(
+	    why, code, "%s: %s%s", doing, mdb_strerror(rc), rc == EIO && code == ERR_FULL ? " (file system full)" : "");
 }
 
 int txn_begin(struct txn *txn, const struct txn_env *env, bool write)
@@ -88,7 +88,10 @@ struct key {
 	MDB_val val;
 };
 
-static size_t key_size(enum txn_table table) { return table == TXN_MSG ? 8 : 12; }
+static size_t key_size(enum txn_table table)
+{
+	return table == TXN_MSG ? 8 : 12;
+}
 
 static MDB_val *key_make(struct key *key, enum txn_table table, msg_id id, uint32_t n)
 {

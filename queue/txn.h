@@ -35,6 +35,10 @@ void txn_env_close(struct txn_env *env);
 uint64_t txn_env_last(const struct txn_env *env);
 uint64_t txn_env_file_bytes(const struct txn_env *env);
 
+/* Have the file system allot `bytes` behind the pages in use, so that what frees space can still be written when others have filled
+ * the disk. The file's length stays. A file system that cannot do it is left alone. */
+void txn_env_keep_ahead(const struct txn_env *env, uint64_t bytes);
+
 /* Turn an LMDB code into ours, with `doing` and LMDB's words in `why`. OK for 0. */
 enum err txn_fold(const struct txn_env *env, int rc, const char *doing, struct err_detail *why);
 

@@ -12,7 +12,11 @@
 #define VERSION_KEY "@version"
 
 static const char *const table_names[TXN_TABLES] = {
-	[TXN_META] = "meta", [TXN_MSG] = "msg", [TXN_BODY] = "body", [TXN_RCPT] = "rcpt", [TXN_CLAIM] = "claim",
+	[TXN_META] = "meta",
+	[TXN_MSG] = "msg",
+	[TXN_BODY] = "body",
+	[TXN_RCPT] = "rcpt",
+	[TXN_CLAIM] = "claim",
 };
 
 /* Address space is all that a map costs, and growing one later is what LMDB does badly: the first size that can be had. */
@@ -27,7 +31,8 @@ static enum err sync_directory(const char *path, struct err_detail *why)
 	if (fd >= 0)
 		close(fd);
 	if (rc != 0)
-		return err_set(why, saved == ENOSPC ? ERR_FULL : ERR_IO, "sync directory %s: %s", path, strerror(saved));
+		return err_set(
+		    why, saved == ENOSPC ? ERR_FULL : ERR_IO, "sync directory %s: %s", path, strerror(saved));
 	return OK;
 }
 
@@ -107,8 +112,9 @@ static enum err check_version(struct txn *txn, bool fresh, struct err_detail *wh
 	if (codec_end(&in, "version", why) != OK)
 		return ERR_CORRUPT;
 	if (version > TXN_FORMAT)
-		return err_set(why, ERR_VERSION, "%s was written by a newer program (format %u, this one knows up to %u)",
-		    txn->env->path, version, TXN_FORMAT);
+		return err_set(why, ERR_VERSION,
+		    "%s was written by a newer program (format %u, this one knows up to %u)", txn->env->path, version,
+		    TXN_FORMAT);
 	return OK;
 }
 
@@ -205,4 +211,12 @@ uint64_t txn_env_file_bytes(const struct txn_env *env)
 	MDB_envinfo info;
 
 	return mdb_env_info(env->env, &info) == 0 ? ((uint64_t)info.me_last_pgno + 1) * env->page_bytes : 0;
+}
+
+void txn_env_keep_ahead(const struct txn_env *env, uint64_t bytes)
+{
+	int fd;
+
+	if (mdb_env_get_fd(env->env, &fd) == 0)
+		(void)!fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)txn_env_file_bytes(env), (off_t)bytes);
 }

@@ -27,7 +27,10 @@ static bool is_part(const struct txn_row *row, msg_id id, uint32_t job, bool *co
 	return !*corrupt && codec_get_u32(&in) == job;
 }
 
-static uint32_t first_n(uint32_t job) { return job == ALL_JOBS ? 0 : job; }
+static uint32_t first_n(uint32_t job)
+{
+	return job == ALL_JOBS ? 0 : job;
+}
 
 /* How many recipients there are and how many bytes their records have. */
 static int measure(struct txn *txn, msg_id id, uint32_t job, size_t *count_out, size_t *bytes_out)
@@ -54,8 +57,8 @@ static void reserve(struct reader_block *block, size_t size)
 	block->size = size;
 }
 
-static enum err decode_rcpts(struct txn *txn, uint32_t job, struct queue_job *out, struct codec_texts *room,
-    struct err_detail *why)
+static enum err decode_rcpts(
+    struct txn *txn, uint32_t job, struct queue_job *out, struct codec_texts *room, struct err_detail *why)
 {
 	struct txn_row row;
 	int rc = txn_seek(txn, TXN_RCPT, out->message.id, first_n(job), &row);
@@ -117,8 +120,8 @@ static enum err job_build(struct queue_reader *reader, struct txn *txn, msg_id i
 	return txn_fold(txn->env, rc, "read claims", why);
 }
 
-enum err queue_job_load(struct queue_reader *reader, msg_id id, uint32_t job, struct queue_job **out,
-    struct err_detail *why)
+enum err queue_job_load(
+    struct queue_reader *reader, msg_id id, uint32_t job, struct queue_job **out, struct err_detail *why)
 {
 	struct reader_block block = { 0 };
 	struct txn txn;
@@ -139,8 +142,8 @@ enum err queue_job_load(struct queue_reader *reader, msg_id id, uint32_t job, st
 	return e;
 }
 
-enum err queue_body_read(struct queue_reader *reader, msg_id id, uint32_t n, void *data, size_t *len_out,
-    struct err_detail *why)
+enum err queue_body_read(
+    struct queue_reader *reader, msg_id id, uint32_t n, void *data, size_t *len_out, struct err_detail *why)
 {
 	struct txn txn;
 	MDB_val chunk;
@@ -161,8 +164,8 @@ enum err queue_body_read(struct queue_reader *reader, msg_id id, uint32_t n, voi
 
 /* One message of a walk. A record that does not decode is passed over here and found by queue_check: one bad row must not hide
  * all others. *more: the walk goes on. */
-static enum err scan_row(struct queue_reader *reader, struct txn *txn, const struct txn_row *row, queue_scan_fn fn,
-    void *arg, bool *more)
+static enum err scan_row(
+    struct queue_reader *reader, struct txn *txn, const struct txn_row *row, queue_scan_fn fn, void *arg, bool *more)
 {
 	struct err_detail why;
 	enum err e = job_build(reader, txn, row->id, ALL_JOBS, &row->value, &reader->block, &why);

@@ -8,10 +8,11 @@
 #include "queue/batch.h"
 #include "queue/reader.h"
 
-#define RIDE_MS        20   /* the longest that a settle waits for company */
-#define TICK_MS        1000 /* how often room is looked at when nothing happens */
-#define CHECK_READERS  5    /* ticks between two looks for readers that died */
-#define TWICE_WITHIN   MINUTES(1)
+#define RIDE_MS       20   /* the longest that a settle waits for company */
+#define TICK_MS       1000 /* how often room is looked at when nothing happens */
+#define CHECK_READERS 5    /* ticks between two looks for readers that died */
+#define AHEAD_MAX     (4u << 20)
+#define TWICE_WITHIN  MINUTES(1)
 
 struct writer {
 	struct queue *queue;
@@ -27,6 +28,7 @@ struct writer {
 
 	struct batch batch;
 	struct apply apply;
+	uint64_t allotted; /* bytes of the data file that the file system holds for us */
 	mono_ms next_tick;
 	unsigned ticks;
 	mono_ms next_sweep; /* after a slice that failed */
@@ -34,7 +36,10 @@ struct writer {
 	bool has_failed, broken;
 };
 
-static void run_stop(struct mail_item *item) { must(!"the writer runs no items"); }
+static void run_stop(struct mail_item *item)
+{
+	must(!"the writer runs no items");
+}
 
 /* --- requests in ----------------------------------------------------------------------------------------------------- */
 
@@ -139,6 +144,21 @@ static void recover(struct writer *w, uint64_t txn_id, bool *committed_out, cons
 
 /* --- work ------------------------------------------------------------------------------------------------------------ */
 
+/* Blocks that the file system holds for us behind the file's pages: a 64th of what is free, 4 MB at most, renewed when half is used. */
+static void keep_ahead(struct writer *w)
+{
+	struct queue *queue = w->queue;
+	uint64_t end = txn_env_file_bytes(&queue->env);
+	uint64_t ahead = atomic_load_explicit(&queue->room.disk_free, memory_order_relaxed) / 64;
+
+	if (ahead > AHEAD_MAX)
+		ahead = AHEAD_MAX;
+	if (ahead == 0 || end + ahead / 2 < w->allotted)
+		return;
+	txn_env_keep_ahead(&queue->env, ahead);
+	w->allotted = end + ahead;
+}
+
 static void run_batch(struct writer *w)
 {
 	struct err_detail why = { 0 };
@@ -149,10 +169,14 @@ static void run_batch(struct writer *w)
 		batch_fail(&w->batch, ERR_IO, "the store has failed");
 	else if (batch_run(&w->batch, w->queue, &w->apply, &why) != OK) {
 		recover(w, w->batch.txn_id, &committed, &why);
-		if (!committed)
+		if (committed)
+			sweep_add(&w->queue->sweep, &w->apply.left);
+		else
 			batch_fail(&w->batch, ERR_IO, why.text);
 	}
 	batch_answer(&w->batch, w->queue);
+	if (!w->broken)
+		keep_ahead(w);
 	w->since = clock_mono();
 }
 
@@ -168,6 +192,7 @@ static void tick(struct writer *w, mono_ms now)
 		return;
 	room_update(&queue->room, txn_used_bytes(&txn), txn_env_file_bytes(&queue->env), now);
 	txn_abort(&txn);
+	keep_ahead(w);
 	if (++w->ticks % CHECK_READERS == 0)
 		(void)mdb_reader_check(queue->env.env, &dead);
 }

@@ -85,7 +85,10 @@ static inline int store_teardown(void **state)
 
 static _Thread_local size_t store_answers;
 
-static inline void store_done(struct queue_req *req) { store_answers++; }
+static inline void store_done(struct queue_req *req)
+{
+	store_answers++;
+}
 
 static inline void store_submit(struct store *s, struct mailbox *box, enum queue_kind kind, struct queue_req *req)
 {
@@ -124,7 +127,10 @@ struct store_mail {
 	char *body;
 };
 
-static inline char body_byte(msg_id id, size_t at) { return (char)('a' + (id + at + at / 251) % 26); }
+static inline char body_byte(msg_id id, size_t at)
+{
+	return (char)('a' + (id + at + at / 251) % 26);
+}
 
 static inline void store_mail_init(struct store_mail *m, msg_id id, size_t size, const char *const *addresses)
 {
@@ -134,7 +140,8 @@ static inline void store_mail_init(struct store_mail *m, msg_id id, size_t size,
 		m->body[i] = body_byte(id, i);
 	for (size_t at = 0; at < size; at += QUEUE_CHUNK)
 		m->blobs[m->accept.blob_count++] = (struct queue_blob){
-			m->body + at, size - at < QUEUE_CHUNK ? size - at : QUEUE_CHUNK,
+			m->body + at,
+			size - at < QUEUE_CHUNK ? size - at : QUEUE_CHUNK,
 		};
 	for (uint32_t n = 0; addresses[n]; n++) {
 		struct queue_rcpt *rcpt = &m->rcpts[n];
@@ -177,11 +184,15 @@ static inline msg_id store_accept(struct store *s, size_t size, const char *cons
 	return id;
 }
 
-static inline enum err store_settle(struct store *s, msg_id id, uint32_t job, struct queue_settle_item *items,
-    size_t count)
+static inline enum err store_settle(
+    struct store *s, msg_id id, uint32_t job, struct queue_settle_item *items, size_t count)
 {
 	struct queue_settle settle = {
-		.id = id, .job = job, .destination = "example.com", .items = items, .item_count = count,
+		.id = id,
+		.job = job,
+		.destination = "example.com",
+		.items = items,
+		.item_count = count,
 	};
 
 	return store_do(s, QUEUE_SETTLE, &settle.req);
@@ -201,11 +212,15 @@ static inline void store_assert_body(struct store *s, msg_id id, size_t size)
 		at += len;
 	}
 	assert_int_equal(at, size);
-	assert_int_equal(queue_body_read(s->reader, id, (uint32_t)((size + QUEUE_CHUNK - 1) / QUEUE_CHUNK), chunk, &len,
-	    NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+	    queue_body_read(s->reader, id, (uint32_t)((size + QUEUE_CHUNK - 1) / QUEUE_CHUNK), chunk, &len, NULL),
+	    ERR_NOT_FOUND);
 }
 
-static inline void store_print_finding(void *arg, const char *finding) { print_message("finding: %s\n", finding); }
+static inline void store_print_finding(void *arg, const char *finding)
+{
+	print_message("finding: %s\n", finding);
+}
 
 /* queue_check finds nothing; returns its totals. */
 static inline struct queue_check_totals store_check(struct store *s)

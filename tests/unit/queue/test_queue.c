@@ -106,7 +106,8 @@ static void the_last_recipient_takes_message_and_body_with_it(void **state)
 {
 	struct store *s = *state;
 	msg_id id = store_accept(s, 200000, two_jobs);
-	struct queue_settle_item first[] = { { SETTLE_DELIVERED, { .n = 0 }, false }, { SETTLE_BOUNCED, { .n = 1 }, false } };
+	struct queue_settle_item first[] = { { SETTLE_DELIVERED, { .n = 0 }, false },
+		{ SETTLE_BOUNCED, { .n = 1 }, false } };
 	struct queue_settle_item last[] = { { SETTLE_DROPPED, { .n = 2 }, false } };
 	struct queue_counts counts;
 	struct queue_job *job;
@@ -133,12 +134,23 @@ static void settles_change_what_they_say_and_nothing_else(void **state)
 {
 	struct store *s = *state;
 	msg_id id = store_accept(s, 10, one);
-	struct queue_settle_item update = { SETTLE_UPDATE, {
-		.n = 0, .state = RCPT_WAITING, .attempts = 3, .next = 5000, .last_attempt = 4000, .address = "ignored@x",
-		.reason = "greylisted", .source = "a", .relay = "mx.example.com[192.0.2.1]", .reply = "450 4.2.0 later",
-		.class_name = "greylist",
-	}, false };
-	struct queue_settle_item hold = { SETTLE_HOLD, { .n = 0, .state = RCPT_HELD, .reason = "by the operator", .next = 9 }, false };
+	struct queue_settle_item update = { SETTLE_UPDATE,
+		{
+		    .n = 0,
+		    .state = RCPT_WAITING,
+		    .attempts = 3,
+		    .next = 5000,
+		    .last_attempt = 4000,
+		    .address = "ignored@x",
+		    .reason = "greylisted",
+		    .source = "a",
+		    .relay = "mx.example.com[192.0.2.1]",
+		    .reply = "450 4.2.0 later",
+		    .class_name = "greylist",
+		},
+		false };
+	struct queue_settle_item hold = { SETTLE_HOLD,
+		{ .n = 0, .state = RCPT_HELD, .reason = "by the operator", .next = 9 }, false };
 	struct queue_settle_item retry = { SETTLE_RETRY, { .n = 0, .next = 6000, .reply = "not this" }, false };
 	struct queue_settle_item release = { SETTLE_RELEASE, { .n = 0, .next = 7000 }, false };
 	struct queue_job *job;
@@ -183,7 +195,11 @@ static void bounce_case_init(struct store *s, struct bounce_case *c)
 	c->report.accept.message.flags = MSG_BOUNCE;
 	c->item = (struct queue_settle_item){ SETTLE_BOUNCED, { .n = 0 }, false };
 	c->settle = (struct queue_settle){
-		.id = c->id, .job = 0, .items = &c->item, .item_count = 1, .bounce = &c->report.accept,
+		.id = c->id,
+		.job = 0,
+		.items = &c->item,
+		.item_count = 1,
+		.bounce = &c->report.accept,
 	};
 }
 
@@ -243,7 +259,8 @@ static void a_bad_request_does_not_spoil_its_neighbours(void **state)
 	}
 	store_await(s->box, 12);
 	for (size_t i = 0; i < 6; i++) {
-		static const enum err want[] = { ERR_LIMIT, ERR_INVALID, ERR_INVALID, ERR_INVALID, ERR_EXISTS, ERR_INVALID };
+		static const enum err want[] = { ERR_LIMIT, ERR_INVALID, ERR_INVALID, ERR_INVALID, ERR_EXISTS,
+			ERR_INVALID };
 
 		assert_int_equal(good[i].accept.req.result, OK);
 		assert_int_equal(bad[i].accept.req.result, want[i]);
@@ -261,7 +278,8 @@ static void requests_of_a_message_are_carried_out_in_order(void **state)
 	struct store *s = *state;
 	struct store_mail m;
 	struct queue_settle_item items[3] = { { SETTLE_HOLD, { .n = 0, .reason = "first" }, false },
-		{ SETTLE_RELEASE, { .n = 0, .reason = "second" }, false }, { SETTLE_HOLD, { .n = 0, .reason = "third" }, false } };
+		{ SETTLE_RELEASE, { .n = 0, .reason = "second" }, false },
+		{ SETTLE_HOLD, { .n = 0, .reason = "third" }, false } };
 	struct queue_settle settles[3];
 	struct queue_job *job;
 
@@ -269,7 +287,10 @@ static void requests_of_a_message_are_carried_out_in_order(void **state)
 	store_submit(s, s->box, QUEUE_ACCEPT, &m.accept.req);
 	for (size_t i = 0; i < 3; i++) {
 		settles[i] = (struct queue_settle){
-			.id = m.accept.message.id, .job = ALL_JOBS, .items = &items[i], .item_count = 1,
+			.id = m.accept.message.id,
+			.job = ALL_JOBS,
+			.items = &items[i],
+			.item_count = 1,
 		};
 		store_submit(s, s->box, QUEUE_SETTLE, &settles[i].req);
 	}
@@ -405,7 +426,9 @@ static void a_claim_without_a_settle_is_in_doubt_after_a_restart(void **state)
 {
 	struct store *s = *state;
 	msg_id id = store_accept(s, 10, two_jobs);
-	struct queue_claim claim = { .id = id, .job = 0, .rcpts = 2, .at = 1, .source = "a", .destination = "example.com" };
+	struct queue_claim claim = {
+		.id = id, .job = 0, .rcpts = 2, .at = 1, .source = "a", .destination = "example.com"
+	};
 	struct queue_settle_item item = { SETTLE_UPDATE, { .n = 0, .attempts = 1 }, false };
 	struct queue_job *job;
 
@@ -468,7 +491,11 @@ static void *produce(void *arg)
 		store_await(box, 1);
 		assert_int_equal(m.accept.req.result, OK);
 		settle = (struct queue_settle){
-			.id = m.accept.message.id, .job = 0, .items = &item, .item_count = 1, .destination = "d",
+			.id = m.accept.message.id,
+			.job = 0,
+			.items = &item,
+			.item_count = 1,
+			.destination = "d",
 		};
 		free(m.body);
 		if (i % 2)
