@@ -21,9 +21,6 @@ struct intake_figures {
 	_Atomic uint64_t sessions, messages, refused_sessions, refused_rcpts, auth_failures;
 };
 
-/* What a password check needs; runs on a helper thread (never on a loop). */
-struct intake_auth;
-
 /* What intake needs from its surroundings; one for each worker, living as long as the worker. */
 struct intake_env {
 	struct loop *loop;
@@ -31,6 +28,7 @@ struct intake_env {
 	struct mailbox *helpers;  /* a helper thread's mailbox: items posted there are run off the loop */
 	void (*on_job)(void *arg, struct intake_job *job);        /* after the commit; worker thread */
 	void (*on_session_end)(void *arg, const struct ip_port *client); /* worker thread: connection counts */
+	struct conf *(*conf_latest)(void *arg); /* the newest snapshot, borrowed, for sessions between two transactions; NULL: they keep theirs */
 	void *arg;
 	_Atomic uint64_t *memory_used; /* bytes of bodies in memory, shared by all workers, against limits.memory */
 	struct intake_figures figures;
@@ -38,7 +36,7 @@ struct intake_env {
 
 struct intake;
 struct intake *intake_create(struct intake_env *env) MUST_USE; /* borrowed env */
-void intake_destroy(struct intake **intake); /* all sessions must have ended */
+void intake_destroy(struct intake **intake); /* drained: `done` of intake_drain has been called, or nothing was ever started */
 
 /* Start a session on an accepted socket. Takes the socket, a reference to conf (its own conf_ref) and to tls (NULL: none).
  * busy: not NULL: answer "421 4.x.x <busy>" and close (limits found by main). Worker thread only. */

@@ -1,0 +1,109 @@
+/* relay/intake/envelope.c - MAIL and RCPT: who may send, as whom, to how many. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/ascii.h"
+#include "relay/intake/dialog.h"
+#include "relay/intake/sessions.h"
+
+static const char *sender_of(const struct dialog *d)
+{
+	return d->tx->strings.data + d->tx->sender;
+}
+
+/* May the tenant send as this domain? The null reverse-path belongs to nobody. */
+static bool owns_sender(const struct conf_tenant *tenant, const struct address *sender)
+{
+	if (tenant->domain_count == 0 || sender->text[0] == '\0')
+		return true;
+	for (size_t i = 0; i < tenant->domain_count; i++) {
+		if (ascii_equal(tenant->domains[i], address_domain(sender)))
+			return true;
+	}
+	return false;
+}
+
+static bool refuse_mail(struct dialog *d, const struct command *c, const char *reply)
+{
+	dialog_log_refusal(d, c->path.text, NULL, reply);
+	dialog_refuse(d, reply);
+	return false;
+}
+
+/* RFC 4954 section 6; without a tenant, but where a login could not help, the recipients are refused. */
+static bool may_send(struct dialog *d, const struct command *c)
+{
+	if (d->tenant == NULL && (d->listen.auth == AUTH_REQUIRED || login_could_help(d)))
+		return refuse_mail(d, c, "530 5.7.0 authentication required");
+	if (d->tenant != NULL && !owns_sender(d->tenant, &c->path))
+		return refuse_mail(d, c, "553 5.7.1 this client may not send as that domain");
+	return true;
+}
+
+bool envelope_mail_check(struct dialog *d, const struct command *c)
+{
+	struct err_detail why;
+
+	if (!may_send(d, c))
+		return false;
+	if (c->path.at == 0 && c->path.text[0] != '\0')
+		return refuse_mail(d, c, "553 5.1.7 the sender needs a domain");
+	if (c->body == BODY_BINARYMIME)
+		return refuse_mail(d, c, "501 5.5.4 BINARYMIME is not offered");
+	if (c->has_size && c->size > d->conf->limits.message_bytes)
+		return refuse_mail(d, c, "552 5.3.4 message is larger than the limit");
+	if (queue_has_room(d->intake->env->queue, c->size, &why) == OK)
+		return true;
+	dialog_log_refusal(d, c->path.text, NULL, why.text);
+	dialog_reply(d, dialog_trouble_reply(ERR_FULL));
+	return false;
+}
+
+void envelope_mail(struct dialog *d, const struct command *c)
+{
+	uint32_t flags = 0;
+
+	if (c->body == BODY_8BITMIME)
+		flags |= MSG_8BIT;
+	if (c->smtputf8)
+		flags |= MSG_SMTPUTF8;
+	if (d->tls_text[0] != '\0')
+		flags |= MSG_TLS;
+	d->tx = transaction_create(d, &c->path, flags);
+	dialog_enter(d, DIALOG_MAIL);
+	dialog_reply(d, "250 2.1.0 ok");
+}
+
+static bool refuse_rcpt(struct dialog *d, const struct command *c, const char *reply)
+{
+	atomic_fetch_add_explicit(&d->intake->env->figures.refused_rcpts, 1, memory_order_relaxed);
+	dialog_log_refusal(d, sender_of(d), c->path.text, reply);
+	dialog_refuse(d, reply);
+	return false;
+}
+
+bool envelope_rcpt_check(struct dialog *d, const struct command *c)
+{
+	if (d->tx->tenant == NULL)
+		return refuse_rcpt(d, c, "550 5.7.1 relaying denied");
+	/* RFC 5321 section 4.5.1 asks for postmaster of those who deliver; nothing is delivered here. */
+	if (c->path.at == 0)
+		return refuse_rcpt(d, c, "550 5.1.3 there are no mailboxes here; the recipient needs a domain");
+	/* RFC 6531 section 3.4 */
+	if (c->path.utf8 && !(d->tx->flags & MSG_SMTPUTF8))
+		return refuse_rcpt(d, c, "553 5.6.7 this address needs SMTPUTF8 in MAIL");
+	return true;
+}
+
+void envelope_rcpt(struct dialog *d, const struct command *c)
+{
+	/* RFC 5321 section 4.5.3.1.10: the client sends the others in another transaction; no error of its. */
+	if (transaction_add(d->tx, &c->path) != OK) {
+		dialog_reply(d, "452 4.5.3 too many recipients");
+		return;
+	}
+	if (d->state == DIALOG_MAIL)
+		dialog_enter(d, DIALOG_RCPT);
+	dialog_reply(d, "250 2.1.5 ok");
+}

@@ -1,0 +1,93 @@
+/* relay/intake/greet.c - the commands around a transaction: EHLO, STARTTLS, RSET, NOOP, VRFY, EXPN, HELP, QUIT. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "relay/intake/dialog.h"
+
+static bool can_starttls(const struct dialog *d)
+{
+	return d->listen.tls == LISTEN_TLS_STARTTLS && d->tls != NULL && !conn_is_secure(d->conn);
+}
+
+/* RFC 5321 section 4.1.1.1; the client address is for humans. */
+void greet_hello(struct dialog *d, const struct command *c)
+{
+	free(d->helo);
+	d->helo = xstrdup(c->domain);
+	d->esmtp = c->verb == VERB_EHLO;
+	dialog_reset(d);
+	if (!d->esmtp) {
+		conn_printf(d->conn, "250 %s hello %s [%s]\r\n", d->conf->hostname, d->helo, d->client_text);
+		return;
+	}
+	conn_printf(d->conn,
+	    "250-%s hello %s [%s]\r\n"
+	    "250-PIPELINING\r\n"
+	    "250-SIZE %" PRIu64 "\r\n"
+	    "250-8BITMIME\r\n"
+	    "250-SMTPUTF8\r\n"
+	    "250-ENHANCEDSTATUSCODES\r\n"
+	    "250-CHUNKING\r\n"
+	    "%s%s"
+	    "250 HELP\r\n",
+	    d->conf->hostname, d->helo, d->client_text, d->conf->limits.message_bytes,
+	    can_starttls(d) ? "250-STARTTLS\r\n" : "", login_is_offered(d) ? "250-AUTH PLAIN LOGIN\r\n" : "");
+}
+
+bool greet_starttls_check(struct dialog *d, const struct command *c)
+{
+	if (c->arg_len > 0)
+		dialog_refuse(d, "501 5.5.4 STARTTLS takes no parameters");
+	else if (conn_is_secure(d->conn))
+		dialog_refuse(d, "503 5.5.1 TLS is active already");
+	else if (!can_starttls(d))
+		dialog_refuse(d, "502 5.5.1 STARTTLS is not offered here");
+	else
+		return true;
+	return false;
+}
+
+/* RFC 3207 section 4.2: all that was said before is forgotten, and the client starts over. */
+void greet_starttls(struct dialog *d, const struct command *c)
+{
+	dialog_reply(d, "220 2.0.0 ready to start TLS");
+	dialog_reset(d);
+	free(d->helo);
+	d->helo = NULL;
+	d->esmtp = false;
+	dialog_enter(d, DIALOG_SECURING);
+	conn_secure_server(d->conn, d->tls);
+}
+
+void greet_rset(struct dialog *d, const struct command *c)
+{
+	dialog_reset(d);
+	dialog_reply(d, "250 2.0.0 ok");
+}
+
+void greet_noop(struct dialog *d, const struct command *c)
+{
+	dialog_reply(d, "250 2.0.0 ok");
+}
+
+/* RFC 5321 section 3.5.3: a relay knows no mailboxes. */
+void greet_vrfy(struct dialog *d, const struct command *c)
+{
+	dialog_reply(d, "252 2.0.0 cannot verify, but will take mail for it and try to deliver");
+}
+
+void greet_expn(struct dialog *d, const struct command *c)
+{
+	dialog_refuse(d, "502 5.5.1 EXPN is not implemented");
+}
+
+void greet_help(struct dialog *d, const struct command *c)
+{
+	dialog_reply(d, "214-2.0.0 warmrelay, an outbound relay for its tenants");
+	dialog_reply(d, "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
+}
+
+void greet_quit(struct dialog *d, const struct command *c)
+{
+	dialog_end(d, "221 2.0.0 bye");
+}

@@ -1,0 +1,66 @@
+/* relay/intake/intake.c - the SMTP server side of one worker: its sessions, their start and their common end. */
+#include "relay/intake/intake.h"
+
+#include <stdlib.h>
+
+#include "relay/intake/dialog.h"
+#include "relay/intake/sessions.h"
+
+#define SCRATCH_MAX 16384 /* a Received field is the longest text */
+
+struct intake *intake_create(struct intake_env *env)
+{
+	struct intake *intake = xcalloc(1, sizeof(*intake));
+
+	intake->env = env;
+	chunk_pool_init(&intake->pool, env->memory_used);
+	buf_init(&intake->scratch, SCRATCH_MAX);
+	return intake;
+}
+
+void intake_destroy(struct intake **intake)
+{
+	struct intake *i = *intake;
+
+	if (i == NULL)
+		return;
+	must(i->session_count == 0 && i->pending == 0);
+	chunk_pool_fini(&i->pool);
+	buf_fini(&i->scratch);
+	free(i);
+	*intake = NULL;
+}
+
+void intake_start(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct conf_listen *listen,
+    struct tls_server *tls, const char *busy)
+{
+	dialog_create(intake, fd, client, conf, listen, tls, intake->draining ? "shutting down" : busy);
+}
+
+void sessions_one_less(struct intake *intake)
+{
+	if (!intake->draining || intake->drained || intake->session_count > 0 || intake->pending > 0)
+		return;
+	intake->drained = true;
+	/* Memory of the last sessions goes at the end of this turn; `done` comes after that. */
+	loop_later(intake->env->loop, intake->done, intake->done_arg);
+}
+
+void intake_drain(struct intake *intake, void (*done)(void *arg), void *arg)
+{
+	struct dialog *next;
+
+	intake->draining = true;
+	intake->done = done;
+	intake->done_arg = arg;
+	for (struct dialog *d = intake->dialogs; d != NULL; d = next) {
+		next = d->next;
+		dialog_drain(d);
+	}
+	sessions_one_less(intake);
+}
+
+size_t intake_session_count(const struct intake *intake)
+{
+	return intake->session_count;
+}

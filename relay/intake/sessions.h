@@ -1,0 +1,24 @@
+/* relay/intake/sessions.h - what all sessions of one worker share: struct intake. Inside intake/ only. */
+#ifndef INTAKE_SESSIONS_H
+#define INTAKE_SESSIONS_H
+
+#include "base/buf.h"
+#include "relay/intake/chunk_pool.h"
+#include "relay/intake/intake.h"
+
+struct intake {
+	struct intake_env *env;
+	struct dialog *dialogs;
+	size_t session_count;
+	size_t pending; /* transactions and password checks: they may outlive their sessions */
+	struct chunk_pool pool;
+	struct buf scratch; /* for text that is put together and used at once */
+	bool draining, drained;
+	void (*done)(void *arg);
+	void *done_arg;
+};
+
+/* A session or something pending has ended: when draining, maybe that was the last. */
+void sessions_one_less(struct intake *intake);
+
+#endif

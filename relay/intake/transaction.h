@@ -1,0 +1,61 @@
+/* relay/intake/transaction.h - one mail transaction: envelope, content, and the commit that makes it a message.
+ *
+ * It belongs to its dialog until the commit is asked for or the dialog lets go of it; after that it ends by itself, when the store has
+ * answered all that is under way. */
+#ifndef INTAKE_TRANSACTION_H
+#define INTAKE_TRANSACTION_H
+
+#include "base/buf.h"
+#include "relay/intake/content.h"
+#include "relay/intake/intake.h"
+#include "relay/wire/address.h"
+
+struct dialog;
+
+/* A recipient; the text stands in transaction.strings. */
+struct transaction_rcpt {
+	uint64_t hash; /* of the whole address: finds duplicates */
+	uint32_t text, order;
+	uint16_t at, len;
+};
+
+struct transaction {
+	struct intake *intake;
+	struct dialog *dialog; /* who waits for the outcome; NULL: nobody any more */
+	struct conf *conf;     /* a reference: settings and tenant of the whole transaction */
+	const struct conf_tenant *tenant; /* NULL: may not relay; no recipient is accepted then */
+	msg_id id;             /* 0 until the content begins */
+	wall_ms arrived;
+	mono_ms began, ended;
+	uint32_t flags;        /* enum message_flag */
+	struct buf strings;    /* offsets, since it moves while it grows */
+	uint32_t sender, client, login;
+	struct transaction_rcpt *rcpts;
+	size_t rcpt_count, rcpt_cap;
+	struct content content;
+	bool complete;         /* all content is here */
+	bool committing;       /* QUEUE_ACCEPT is under way */
+	struct queue_accept accept;
+	struct queue_blob blobs[CONTENT_HELD + 1];
+	struct queue_rcpt *rows;
+};
+
+/* Begin with the reverse-path. */
+struct transaction *transaction_create(struct dialog *dialog, const struct address *sender, uint32_t flags) MUST_USE;
+
+/* Add a recipient; one that is there already is not added again. ERR_LIMIT: limits.recipients. */
+MUST_USE enum err transaction_add(struct transaction *tx, const struct address *rcpt);
+
+/* The content begins: id, time and our Received field. */
+void transaction_begin_content(struct transaction *tx);
+
+/* All content is here, without a fault: commit; the outcome goes to dialog_committed. */
+void transaction_commit(struct transaction *tx);
+
+/* One of its chunks has been answered (content.c). */
+void transaction_on_stored(struct transaction *tx);
+
+/* The dialog lets go of it, for whatever reason: what is stored already is discarded, unless the commit is under way. */
+void transaction_drop(struct transaction **tx);
+
+#endif
