@@ -131,7 +131,10 @@ __attribute__((destructor)) static void write_counts(void)
 /* LMDB's own function behind ours. Through a union: ISO C has no cast from an object pointer to a function. */
 #define REAL(name) \
 	({ \
-		static union { void *object; __typeof__(&name) function; } real; \
+		static union { \
+			void *object; \
+			__typeof__(&name) function; \
+		} real; \
 		if (!real.object) \
 			real.object = dlsym(RTLD_NEXT, #name); \
 		real.function; \
