@@ -120,6 +120,12 @@ $(BUILD)/fault_lmdb.so: tests/support/fault_lmdb.c
 	$(call say,link)
 	$(Q)gcc -D_GNU_SOURCE -std=gnu11 -O2 -g -Wall -Wextra $(if $(WERROR),-Werror) -fPIC -shared -o $@ $< -ldl
 
+# What tests/disk/run drives the queue with.
+$(BUILD)/disk/%: $(BUILD)/obj/tests/disk/%.o $(LIBS_queue)
+	@mkdir -p $(@D)
+	$(call say,link)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 unit: $(UNIT_BIN)
 unit-threaded: $(filter $(UNIT_BIN),$(THREADED))
 
