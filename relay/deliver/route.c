@@ -1,0 +1,264 @@
+/* relay/deliver/route.c - the look-ups behind a route: MX, then the addresses of all hosts side by side. */
+#include "relay/deliver/route.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "relay/deliver/route_build.h"
+
+#define MX_MAX 256 /* records of a set that are looked at */
+
+/* One look-up of addresses that is under way. */
+struct address_query {
+	struct route_lookup *lookup;
+	struct route_found *found;
+	struct dns_query *query; /* NULL: ended */
+};
+
+/* Until `fn` is called the caller's; gone then. */
+struct route_lookup {
+	struct resolver *resolver;
+	struct conf *conf;
+	char *domain;
+	struct rand rand;
+	struct route_facts facts;
+	struct route_failure failure; /* of the look-up of the MX; text "" while there is none */
+	struct dns_query *mx;
+	struct address_query addresses[2 * ROUTE_HOSTS_MAX];
+	size_t open; /* address look-ups under way */
+	struct timer timer; /* to end without a look-up, never from inside route_lookup */
+	route_fn fn;
+	void *arg;
+};
+
+struct route *route_ref(struct route *route)
+{
+	atomic_fetch_add_explicit(&route->refs, 1, memory_order_relaxed);
+	return route;
+}
+
+void route_unref(struct route **route)
+{
+	struct route *r = *route;
+
+	*route = NULL;
+	if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	for (size_t i = 0; i < r->host_count; i++) {
+		free(r->hosts[i].name);
+		free(r->hosts[i].addrs);
+	}
+	free(r->hosts);
+	free(r->domain);
+	free(r);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------------- */
+
+static void lookup_destroy(struct route_lookup *lookup)
+{
+	if (lookup->mx)
+		resolver_cancel(lookup->mx);
+	for (size_t i = 0; i < ARRAY_LEN(lookup->addresses); i++)
+		if (lookup->addresses[i].query)
+			resolver_cancel(lookup->addresses[i].query);
+	timer_fini(&lookup->timer);
+	route_facts_fini(&lookup->facts);
+	conf_unref(&lookup->conf);
+	free(lookup->domain);
+	free(lookup);
+}
+
+static void finish(void *arg)
+{
+	struct route_lookup *lookup = arg;
+	struct route_failure failure = lookup->failure;
+	struct route *route = NULL;
+	route_fn fn = lookup->fn;
+	void *fn_arg = lookup->arg;
+
+	if (!failure.text[0])
+		route = route_build(&lookup->facts, &failure);
+	lookup_destroy(lookup);
+	fn(fn_arg, route, route ? NULL : &failure);
+}
+
+/* --- addresses of the hosts ---------------------------------------------------------------------------------------------- */
+
+static void note_ttl(struct route_lookup *lookup, uint32_t ttl)
+{
+	if (ttl < lookup->facts.ttl)
+		lookup->facts.ttl = ttl;
+}
+
+static void on_addresses(void *arg, const struct dns_answer *answer)
+{
+	struct address_query *query = arg;
+	struct route_lookup *lookup = query->lookup;
+
+	query->query = NULL;
+	query->found->status = answer->status;
+	(void)snprintf(query->found->why, sizeof(query->found->why), "%s", answer->why);
+	if (answer->status == DNS_FOUND) {
+		query->found->addrs = xcalloc(answer->addr_count, sizeof(answer->addrs[0]));
+		memcpy(query->found->addrs, answer->addrs, answer->addr_count * sizeof(answer->addrs[0]));
+		query->found->count = answer->addr_count;
+		note_ttl(lookup, answer->ttl);
+	}
+	if (--lookup->open == 0)
+		finish(lookup);
+}
+
+static void ask_address(struct route_lookup *lookup, const char *name, enum dns_type type, struct route_found *found)
+{
+	struct address_query *query = &lookup->addresses[lookup->open++];
+
+	query->lookup = lookup;
+	query->found = found;
+	query->query = resolver_ask(lookup->resolver, name, type, on_addresses, query);
+}
+
+/* From here on the list of hosts does not move. */
+static void ask_addresses(struct route_lookup *lookup)
+{
+	route_facts_sort(&lookup->facts);
+	for (size_t i = 0; i < lookup->facts.host_count; i++) {
+		struct route_candidate *host = &lookup->facts.hosts[i];
+
+		if (!route_name_usable(host->name))
+			continue;
+		ask_address(lookup, host->name, DNS_A, &host->v4);
+		ask_address(lookup, host->name, DNS_AAAA, &host->v6);
+	}
+	if (lookup->open == 0)
+		timer_start(&lookup->timer, 0);
+}
+
+/* --- MX ------------------------------------------------------------------------------------------------------------------ */
+
+static void take_mx(struct route_lookup *lookup, const struct dns_answer *answer)
+{
+	note_ttl(lookup, answer->ttl);
+	for (size_t i = 0; i < answer->mx_count && i < MX_MAX; i++)
+		if (answer->mx[i].host[0])
+			route_facts_add(&lookup->facts, answer->mx[i].host, answer->mx[i].preference, &lookup->rand);
+	if (lookup->facts.host_count == 0)
+		route_fail(&lookup->failure, true, "5.1.10", "%s does not accept mail (null MX)", lookup->domain);
+}
+
+static void on_mx(void *arg, const struct dns_answer *answer)
+{
+	struct route_lookup *lookup = arg;
+
+	lookup->mx = NULL;
+	switch (answer->status) {
+	case DNS_FOUND:
+		take_mx(lookup, answer);
+		break;
+	case DNS_NO_DATA: /* RFC 5321 section 5.1: the implicit MX */
+		note_ttl(lookup, answer->ttl);
+		lookup->facts.implicit = true;
+		route_facts_add(&lookup->facts, lookup->domain, 0, &lookup->rand);
+		break;
+	case DNS_NO_NAME:
+		route_fail(&lookup->failure, true, "5.1.2", "there is no domain %s", lookup->domain);
+		break;
+	case DNS_FAILED:
+	case DNS_TIMEOUT:
+	case DNS_BOGUS:
+		route_fail(&lookup->failure, false, "4.4.3", "MX of %s: %s%s%s", lookup->domain, dns_status_text(answer->status),
+		    answer->why[0] ? ": " : "", answer->why);
+		break;
+	}
+	if (lookup->failure.text[0])
+		finish(lookup);
+	else
+		ask_addresses(lookup);
+}
+
+/* --- the beginning ------------------------------------------------------------------------------------------------------- */
+
+/* A host that needs no look-up. */
+static void add_known(struct route_lookup *lookup, const struct ip_addr *addr)
+{
+	char text[IP_TEXT];
+	struct route_candidate *host = route_facts_add(&lookup->facts, ip_format(addr, text), 0, &lookup->rand);
+	struct route_found *found = addr->family == AF_INET ? &host->v4 : &host->v6;
+
+	found->status = DNS_FOUND;
+	found->addrs = xcalloc(1, sizeof(*addr));
+	found->addrs[0] = *addr;
+	found->count = 1;
+	timer_start(&lookup->timer, 0);
+}
+
+static void begin_configured(struct route_lookup *lookup, const struct conf_route *to)
+{
+	lookup->facts.from_mx = false;
+	lookup->facts.port = to->to_port;
+	if (to->to_ip.family) {
+		add_known(lookup, &to->to_ip);
+		return;
+	}
+	route_facts_add(&lookup->facts, to->to_host, 0, &lookup->rand);
+	ask_addresses(lookup);
+}
+
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3). */
+static void begin_literal(struct route_lookup *lookup)
+{
+	static const char tag[] = "ipv6:";
+	char text[IP_TEXT] = "";
+	const char *inside = lookup->domain + 1;
+	size_t len = strcspn(inside, "]");
+	struct ip_addr addr;
+
+	if (strncasecmp(inside, tag, sizeof(tag) - 1) == 0) {
+		inside += sizeof(tag) - 1;
+		len -= sizeof(tag) - 1;
+	}
+	if (len < sizeof(text))
+		(void)snprintf(text, sizeof(text), "%.*s", (int)len, inside);
+	if (ip_parse(text, &addr)) {
+		ip_unmap(&addr);
+		add_known(lookup, &addr);
+		return;
+	}
+	route_fail(&lookup->failure, true, "5.1.2", "not an address literal: %s", lookup->domain);
+	timer_start(&lookup->timer, 0);
+}
+
+struct route_lookup *route_lookup(struct resolver *resolver, struct loop *loop, struct conf *conf, const char *domain, uint64_t seed,
+    wall_ms now, route_fn fn, void *arg)
+{
+	const struct conf_route *to = conf_route_find(conf, domain);
+	struct route_lookup *lookup = xcalloc(1, sizeof(*lookup));
+
+	lookup->resolver = resolver;
+	lookup->conf = conf_ref(conf);
+	lookup->domain = xstrdup(domain);
+	lookup->fn = fn;
+	lookup->arg = arg;
+	lookup->facts = (struct route_facts){
+	    .conf = conf, .domain = lookup->domain, .port = conf->delivery.port, .from_mx = true, .ttl = UINT32_MAX, .now = now,
+	};
+	rand_seed(&lookup->rand, seed);
+	timer_init(&lookup->timer, loop, finish, lookup);
+	if (to)
+		begin_configured(lookup, to);
+	else if (domain[0] == '[')
+		begin_literal(lookup);
+	else
+		lookup->mx = resolver_ask(resolver, domain, DNS_MX, on_mx, lookup);
+	return lookup;
+}
+
+void route_lookup_cancel(struct route_lookup **lookup)
+{
+	if (*lookup)
+		lookup_destroy(*lookup);
+	*lookup = NULL;
+}

@@ -1,0 +1,205 @@
+/* relay/net/dns_packet.c - a DNS answer in wire form as the values of resolver.h. ldns does the parsing. */
+#include "relay/net/dns_packet.h"
+
+#include <ldns/ldns.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ascii.h"
+
+#define CNAMES_MAX 16 /* in a chain; longer ones are taken for loops, as resolvers do */
+
+/* The answer that is being made. */
+struct reading {
+	const ldns_pkt *packet;
+	ldns_rr_type type;
+	struct dns_answer *out;
+	uint32_t ttl; /* the least of the records used so far */
+};
+
+static void fail(struct dns_answer *out, const char *why)
+{
+	out->status = DNS_FAILED;
+	snprintf(out->why, sizeof(out->why), "%s", why);
+}
+
+static void note_ttl(struct reading *r, uint32_t ttl)
+{
+	if (ttl < r->ttl)
+		r->ttl = ttl;
+}
+
+/* Lower case, without the last dot; "" is the root. malloc'ed, NULL: cannot be written down. */
+static char *name_text(const ldns_rdf *name)
+{
+	char *text = ldns_rdf2str(name);
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	if (len > 0 && text[len - 1] == '.')
+		text[len - 1] = '\0';
+	if (text != NULL)
+		ascii_lower_str(text);
+	return text;
+}
+
+static bool is_at(const ldns_rr *rr, const ldns_rdf *owner, ldns_rr_type type)
+{
+	return ldns_rr_get_type(rr) == type && ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN &&
+	    ldns_dname_compare(ldns_rr_owner(rr), owner) == 0;
+}
+
+static const ldns_rr *find_cname(const ldns_rr_list *records, const ldns_rdf *owner)
+{
+	for (size_t i = 0; i < ldns_rr_list_rr_count(records); i++)
+		if (is_at(ldns_rr_list_rr(records, i), owner, LDNS_RR_TYPE_CNAME))
+			return ldns_rr_list_rr(records, i);
+	return NULL;
+}
+
+/* The name at the end of the chain that begins at `name`; NULL: it does not end. */
+static const ldns_rdf *follow_cnames(struct reading *r, const ldns_rdf *name)
+{
+	const ldns_rr_list *records = ldns_pkt_answer(r->packet);
+
+	for (unsigned hops = 0; hops < CNAMES_MAX; hops++) {
+		const ldns_rr *cname = find_cname(records, name);
+
+		if (cname == NULL)
+			return name;
+		note_ttl(r, ldns_rr_ttl(cname));
+		name = ldns_rr_rdf(cname, 0);
+	}
+	return NULL;
+}
+
+/* Negative TTL (RFC 2308 section 5): the lesser of the SOA's own and its last field; without an SOA nothing may be kept. */
+static void read_denial(struct reading *r)
+{
+	const ldns_rr_list *authority = ldns_pkt_authority(r->packet);
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(authority, i);
+
+		if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_SOA || ldns_rr_rd_count(rr) < 7)
+			continue;
+		note_ttl(r, ldns_rr_ttl(rr));
+		note_ttl(r, ldns_rdf2native_int32(ldns_rr_rdf(rr, 6)));
+		r->out->ttl = r->ttl;
+		return;
+	}
+}
+
+static bool add_mx(struct dns_answer *out, struct dns_mx *list, const ldns_rr *rr)
+{
+	struct dns_mx *mx = &list[out->mx_count];
+
+	if (ldns_rr_rd_count(rr) < 2)
+		return false;
+	mx->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
+	mx->host = name_text(ldns_rr_rdf(rr, 1));
+	if (mx->host == NULL)
+		return false;
+	out->mx_count++;
+	return true;
+}
+
+static bool add_address(struct dns_answer *out, struct ip_addr *list, const ldns_rr *rr, ldns_rr_type type)
+{
+	struct ip_addr *addr = &list[out->addr_count];
+	size_t size = type == LDNS_RR_TYPE_A ? 4 : 16;
+
+	if (ldns_rr_rd_count(rr) < 1 || ldns_rdf_size(ldns_rr_rdf(rr, 0)) != size)
+		return false;
+	addr->family = type == LDNS_RR_TYPE_A ? AF_INET : AF_INET6;
+	memcpy(addr->bytes, ldns_rdf_data(ldns_rr_rdf(rr, 0)), size);
+	ip_unmap(addr); /* what the kernel would connect to over IPv4 must not pass as IPv6 in a check of networks */
+	out->addr_count++;
+	return true;
+}
+
+static bool read_records(struct reading *r, const ldns_rdf *owner)
+{
+	const ldns_rr_list *records = ldns_pkt_answer(r->packet);
+	size_t count = ldns_rr_list_rr_count(records);
+	struct ip_addr *addrs = NULL;
+	struct dns_mx *mx = NULL;
+
+	if (r->type == LDNS_RR_TYPE_MX)
+		r->out->mx = mx = xcalloc(count + 1, sizeof(*mx));
+	else
+		r->out->addrs = addrs = xcalloc(count + 1, sizeof(*addrs));
+	for (size_t i = 0; i < count; i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(records, i);
+
+		if (!is_at(rr, owner, r->type))
+			continue;
+		note_ttl(r, ldns_rr_ttl(rr));
+		if (mx != NULL ? !add_mx(r->out, mx, rr) : !add_address(r->out, addrs, rr, r->type))
+			return false;
+	}
+	return true;
+}
+
+static void read_answer(struct reading *r, const ldns_rdf *name)
+{
+	const ldns_rdf *end = follow_cnames(r, name);
+
+	if (end == NULL) {
+		fail(r->out, "CNAME loop");
+		return;
+	}
+	r->out->canonical = name_text(end);
+	switch (ldns_pkt_get_rcode(r->packet)) {
+	case LDNS_RCODE_NXDOMAIN:
+		r->out->status = DNS_NO_NAME;
+		read_denial(r);
+		return;
+	case LDNS_RCODE_NOERROR:
+		break;
+	case LDNS_RCODE_REFUSED:
+		fail(r->out, "the resolver refused the question");
+		return;
+	default:
+		fail(r->out, "server failure");
+		return;
+	}
+	if (!read_records(r, end)) {
+		fail(r->out, "malformed record");
+		return;
+	}
+	if (r->out->mx_count + r->out->addr_count > 0) {
+		r->out->status = DNS_FOUND;
+		r->out->ttl = r->ttl;
+	} else {
+		r->out->status = DNS_NO_DATA;
+		read_denial(r);
+	}
+}
+
+void dns_packet_read(const void *packet, size_t len, const char *name, enum dns_type type, struct dns_answer *out)
+{
+	ldns_rdf *owner = ldns_dname_new_frm_str(name);
+	ldns_pkt *parsed = NULL;
+	struct reading r = { .type = (ldns_rr_type)type, .out = out, .ttl = UINT32_MAX };
+
+	memset(out, 0, sizeof(*out));
+	if (owner == NULL || ldns_wire2pkt(&parsed, packet, len) != LDNS_STATUS_OK) {
+		fail(out, "malformed answer");
+	} else {
+		r.packet = parsed;
+		read_answer(&r, owner);
+	}
+	ldns_pkt_free(parsed);
+	ldns_rdf_deep_free(owner);
+}
+
+void dns_packet_free(struct dns_answer *answer)
+{
+	for (size_t i = 0; i < answer->mx_count; i++)
+		free(answer->mx[i].host);
+	free((void *)answer->mx);
+	free((void *)answer->addrs);
+	free((void *)answer->canonical);
+	memset(answer, 0, sizeof(*answer));
+}
