@@ -95,7 +95,7 @@ void content_added(struct transaction *tx, size_t len)
 	content->stored += len;
 	if (content->size > limits->message_bytes)
 		content_fail(tx, "552 5.3.4 message is larger than the limit");
-	else if (content->scan.received > limits->hops)
+	else if (content->scan.received >= limits->hops)
 		content_fail(tx, "554 5.4.6 too many Received fields: the message is looping");
 }
 

@@ -337,7 +337,7 @@ static bool take_line(struct dialog *d)
 		login_response(d, line.text, line.len);
 		conn_line_wipe(&line);
 	}
-	if (d->errors > d->conf->limits.errors)
+	if (d->errors >= d->conf->limits.errors)
 		dialog_end(d, "421 4.7.0 too many errors");
 	return true;
 }
