@@ -22,6 +22,7 @@
 #define PRODUCERS 4
 #define BODY_MAX  (8 * QUEUE_CHUNK)
 #define NAME      MSG_ID_TEXT
+#define KEPT      24 /* messages that a scene looks after */
 
 static int failures;
 
@@ -164,12 +165,12 @@ static void note(struct producer *p, char what, msg_id id, size_t size)
 	must(write(p->log, line, (size_t)len) == len);
 }
 
+static mono_ms end_at;
+
 static size_t next_random(struct producer *p, size_t bound)
 {
 	return (size_t)rand_r(&p->seed) % bound;
 }
-
-static mono_ms end_at;
 
 static void live_once(struct producer *p)
 {
@@ -295,11 +296,6 @@ static void judge(struct queue_reader *reader, const struct promise *p, struct v
 	free(job);
 }
 
-static void print_finding(void *arg, const char *finding)
-{
-	printf("# finding: %s\n", finding);
-}
-
 static int verify(const char *state, const char *log)
 {
 	struct queue *queue = open_or_die(state, 0);
@@ -307,7 +303,7 @@ static int verify(const char *state, const char *log)
 	struct queue_check_totals totals = { 0 };
 	struct verdict v = { 0 };
 	struct promise *all = read_promises(log), *p, *next;
-	enum err e = queue_check(reader, print_finding, NULL, &totals, NULL);
+	enum err e = queue_check(reader, NULL, NULL, &totals, NULL);
 
 	HASH_ITER (hh, all, p, next) {
 		judge(reader, p, &v);
@@ -323,8 +319,6 @@ static int verify(const char *state, const char *log)
 }
 
 /* --- scenes -------------------------------------------------------------------------------------------------------------- */
-
-#define KEPT 24
 
 /* Try to accept until it works; false when it does not within ten seconds. */
 static bool accepts_again(struct producer *p, size_t size, msg_id *id)
@@ -348,7 +342,7 @@ static bool are_whole(struct producer *p, const msg_id *ids, size_t count, size_
 	return whole;
 }
 
-static void fill(int fd, const char *path)
+static void fill(int fd)
 {
 	static const char block[65536];
 	size_t len = sizeof(block);
@@ -386,7 +380,7 @@ static int full(const char *state, const char *ballast)
 	for (size_t i = 0; i < KEPT; i++)
 		must(accept_one(&p, 70000, &ids[i]) == OK);
 	fd = open(ballast, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	fill(fd, ballast);
+	fill(fd);
 	result(is_refused_as_full(&p), "new mail is refused as full");
 	result(queue_has_room(queue, 1000, NULL) == ERR_FULL, "there is no room");
 	result(are_whole(&p, ids, KEPT, 70000), "nothing acknowledged is lost");

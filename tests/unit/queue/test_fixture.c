@@ -1,0 +1,241 @@
+/* tests/unit/queue/test_fixture.c - a store that an earlier program wrote stays readable, field by field.
+ *
+ * usage: test_fixture              the tests, on a copy of tests/fixture/store-v1
+ *        test_fixture write DIR    write what the tests expect to DIR/data.mdb, as tests/fixture/store-v1 was written once */
+#include "tests/unit/queue/store.h"
+
+#include <lmdb.h>
+#include <sys/stat.h>
+
+#define FIXTURE    "tests/fixture/store-v1/data.mdb"
+#define ID(n)      ((1700000000000ull << 20) + (n))
+#define BODY_BYTES (QUEUE_CHUNK + 480)
+
+/* clang-format off */
+static const struct expected {
+	struct queue_message message;
+	struct queue_rcpt rcpts[4]; /* ends with an address of NULL */
+	bool gone[4];               /* delivered before the store was put aside */
+	bool in_doubt;
+} expected[] = {
+	{ { .id = ID(1), .arrived = 1700000000001, .deadline = 1700432000001, .size_bytes = BODY_BYTES, .chunks = 2,
+	    .rcpt_count = 3, .flags = MSG_8BIT | MSG_TLS, .sender = "news@shop.example", .tenant = "shop", .pool = "main",
+	    .client = "10.1.2.3 web.shop.example", .login = "shop" },
+	  { { .n = 0, .job = 0, .address = "new@example.com" },
+	    { .n = 1, .job = 0, .attempts = 3, .next = 1700000900000, .last_attempt = 1700000600000,
+	      .address = "\"odd@ one\"@example.com", .reason = "greylisted", .source = "a", .relay = "mx.example.com[192.0.2.1]",
+	      .reply = "450 4.2.0 come back later", .class_name = "greylist" },
+	    { .n = 2, .job = 2, .state = RCPT_HELD, .address = "held@example.net", .reason = "by the operator" } },
+	  { false }, false },
+	{ { .id = ID(2), .arrived = 1700000000002, .deadline = WALL_NEVER, .size_bytes = 480, .chunks = 1, .rcpt_count = 1,
+	    .flags = MSG_BOUNCE, .sender = "", .tenant = "internal", .pool = "bounces", .client = "", .login = "" },
+	  { { .n = 0, .job = 0, .state = RCPT_BLOCKED, .attempts = 1, .next = 1700003600000, .last_attempt = 1700000000003,
+	      .address = "blocked@example.org", .reason = "reputation of source a", .source = "a", .relay = "mx.example.org[192.0.2.2]",
+	      .reply = "550 5.7.1 blocked", .class_name = "reputation" } },
+	  { false }, true },
+	{ { .id = ID(3), .arrived = 1700000000003, .deadline = 1700432000003, .size_bytes = 0, .chunks = 0, .rcpt_count = 2,
+	    .flags = MSG_SMTPUTF8, .sender = "j\xc3\xb6rg@b\xc3\xbc" "cher.example", .tenant = "books", .pool = "main", .client = "::1 localhost",
+	    .login = "" },
+	  { { .n = 0, .job = 0, .address = "done@example.com" }, { .n = 1, .job = 1, .address = "\xe7\x94\xa8@example.net" } },
+	  { true }, false },
+};
+/* clang-format on */
+
+static size_t rcpt_count(const struct expected *x)
+{
+	size_t n = 0;
+
+	while (n < ARRAY_LEN(x->rcpts) && x->rcpts[n].address)
+		n++;
+	return n;
+}
+
+/* --- writing it ------------------------------------------------------------------------------------------------------------- */
+
+static void write_message(struct store *s, const struct expected *x)
+{
+	static const char *const nobody[] = { NULL };
+	struct store_mail m;
+
+	store_mail_init(&m, x->message.id, x->message.size_bytes, nobody);
+	m.accept.message = x->message;
+	m.accept.rcpts = x->rcpts;
+	m.accept.rcpt_count = x->message.rcpt_count;
+	assert_int_equal(store_do(s, QUEUE_ACCEPT, &m.accept.req), OK);
+	free(m.body);
+	for (size_t n = 0; n < rcpt_count(x); n++) {
+		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = (uint32_t)n }, false };
+
+		if (x->gone[n])
+			assert_int_equal(store_settle(s, x->message.id, (uint32_t)n, &item, 1), OK);
+	}
+	if (x->in_doubt) {
+		struct queue_claim claim = {
+			.id = x->message.id,
+			.rcpts = 1,
+			.at = 1700000000003,
+			.source = "a",
+			.destination = "example.org",
+		};
+
+		assert_int_equal(store_do(s, QUEUE_CLAIM, &claim.req), OK);
+	}
+}
+
+static int write_fixture(const char *to)
+{
+	void *state;
+	struct queue_chunk unfinished = { .id = ID(4), .n = 0, .blob = { "a body that was never finished", 30 } };
+	struct store *s;
+	MDB_env *env;
+	char *path;
+
+	store_setup(&state);
+	s = state;
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+		write_message(s, &expected[i]);
+	assert_int_equal(store_do(s, QUEUE_CHUNK_PUT, &unfinished.req), OK);
+	store_close(s);
+	path = xasprintf("%s/store", s->dir);
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_open(env, path, MDB_RDONLY, 0600), 0);
+	assert_int_equal(mdb_env_copy2(env, to, MDB_CP_COMPACT), 0);
+	mdb_env_close(env);
+	free(path);
+	return store_teardown(&state);
+}
+
+/* --- reading it ------------------------------------------------------------------------------------------------------------- */
+
+static void copy_file(const char *from, const char *to)
+{
+	FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+	char block[4096];
+	size_t len;
+
+	if (!in || !out)
+		fail_msg("copy %s to %s: run from the top folder", from, to);
+	while ((len = fread(block, 1, sizeof(block), in)) > 0)
+		assert_int_equal(fwrite(block, 1, len, out), len);
+	fclose(in);
+	assert_int_equal(fclose(out), 0);
+}
+
+static int setup(void **state)
+{
+	struct store *s = xcalloc(1, sizeof(*s));
+	char *path;
+
+	snprintf(s->dir, sizeof(s->dir), "/tmp/test-queue-XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	path = xasprintf("%s/store", s->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	free(path);
+	path = xasprintf("%s/store/data.mdb", s->dir);
+	copy_file(FIXTURE, path);
+	free(path);
+	s->box = mailbox_create();
+	*state = s;
+	return 0;
+}
+
+static void assert_message(const struct queue_message *got, const struct queue_message *want)
+{
+	assert_true(got->id == want->id && got->arrived == want->arrived && got->deadline == want->deadline);
+	assert_true(got->size_bytes == want->size_bytes && got->chunks == want->chunks);
+	assert_true(got->rcpt_count == want->rcpt_count && got->flags == want->flags);
+	assert_string_equal(got->sender, want->sender);
+	assert_string_equal(got->tenant, want->tenant);
+	assert_string_equal(got->pool, want->pool);
+	assert_string_equal(got->client, want->client);
+	assert_string_equal(got->login, want->login);
+}
+
+static void assert_text(const char *got, const char *want)
+{
+	assert_string_equal(got, want ? want : "");
+}
+
+static void assert_rcpt(const struct queue_rcpt *got, const struct queue_rcpt *want)
+{
+	assert_true(got->n == want->n && got->job == want->job && got->state == want->state);
+	assert_true(got->attempts == want->attempts && got->next == want->next);
+	assert_true(got->last_attempt == want->last_attempt);
+	assert_text(got->address, want->address);
+	assert_text(got->domain, strrchr(want->address, '@') + 1);
+	assert_text(got->reason, want->reason);
+	assert_text(got->source, want->source);
+	assert_text(got->relay, want->relay);
+	assert_text(got->reply, want->reply);
+	assert_text(got->class_name, want->class_name);
+}
+
+static void assert_expected(struct store *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		const struct expected *x = &expected[i];
+		struct queue_job *job;
+		size_t seen = 0;
+
+		assert_int_equal(queue_job_load(s->reader, x->message.id, ALL_JOBS, &job, NULL), OK);
+		assert_message(&job->message, &x->message);
+		for (size_t n = 0; n < rcpt_count(x); n++)
+			if (!x->gone[n])
+				assert_rcpt(&job->rcpts[seen++], &x->rcpts[n]);
+		assert_int_equal(job->rcpt_count, seen);
+		assert_int_equal(job->in_doubt, x->in_doubt);
+		free(job);
+		store_assert_body(s, x->message.id, x->message.size_bytes);
+	}
+	assert_int_equal(store_totals(s).accepted, 6);
+	assert_int_equal(store_totals(s).delivered, 1);
+}
+
+static void it_is_read_without_a_daemon(void **state)
+{
+	struct store *s = *state;
+	struct err_detail why = { 0 };
+	struct queue_check_totals totals;
+
+	s->queue = queue_open_readonly(s->dir, &why);
+	if (!s->queue)
+		fail_msg("%s", why.text);
+	s->reader = queue_reader_open(s->queue);
+	assert_expected(s);
+	totals = store_check(s);
+	assert_true(totals.messages == 3 && totals.rcpts == 5 && totals.chunks == 4 && totals.claims == 1);
+	assert_int_equal(totals.rcpts_by_state[RCPT_WAITING], 3);
+	assert_int_equal(totals.rcpts_by_state[RCPT_HELD], 1);
+	assert_int_equal(totals.rcpts_by_state[RCPT_BLOCKED], 1);
+}
+
+static void it_is_taken_over_by_a_daemon(void **state)
+{
+	static const char *const one[] = { "ann@example.com", NULL };
+	struct store *s = *state;
+	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false };
+
+	store_open(s);
+	assert_expected(s);
+	assert_int_equal(store_totals(s).in_doubt, 1);
+	assert_true(queue_new_id(s->queue) > ID(4));
+	store_accept(s, 5000, one);
+	assert_int_equal(store_settle(s, ID(2), 0, &item, 1), OK);
+	store_reopen(s);
+	assert_int_equal(store_check(s).messages, 3);
+	assert_int_equal(store_check(s).claims, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, store_teardown)
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(it_is_read_without_a_daemon),
+		TEST(it_is_taken_over_by_a_daemon),
+	};
+
+	if (argc == 3 && strcmp(argv[1], "write") == 0)
+		return write_fixture(argv[2]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
