@@ -47,8 +47,9 @@ SRC_queue   := $(wildcard queue/*.c)
 SRC_sched   := $(wildcard sched/*.c)
 SRC_wire    := $(wildcard relay/wire/*.c)
 SRC_net     := $(wildcard relay/net/*.c)
-SRC_relay   := $(wildcard relay/intake/*.c relay/deliver/*.c relay/notify/*.c relay/sign/*.c relay/ops/*.c relay/daemon/*.c)
-SRC_relayq  := $(wildcard relay/relayq/*.c)
+SRC_relay   := $(wildcard relay/intake/*.c relay/deliver/*.c relay/notify/*.c relay/sign/*.c relay/ops/*.c relay/daemon/*.c) \
+               $(filter-out relay/relayq/relayq.c,$(wildcard relay/relayq/*.c))
+SRC_relayq  := relay/relayq/relayq.c
 SRC_support := $(filter-out tests/support/fault_lmdb.c,$(wildcard tests/support/*.c))
 
 # usage: $(call say,WHAT) before a command

@@ -1,0 +1,200 @@
+/* relay/ops/show.c - the verbs show (all that is known of a message) and cat (its body, byte for byte). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ascii.h"
+#include "relay/ops/choice.h"
+#include "relay/ops/encode.h"
+#include "relay/ops/fact.h"
+
+/* One argument that names a message that is in the queue; the job is the caller's to free. False: task_end was called. */
+static bool load_message(struct task *task, struct queue_job **job_out, struct chosen *chosen_out)
+{
+	struct choice choice;
+	struct err_detail why;
+	bool fine = choice_init(&choice, task);
+	enum err err;
+
+	if (fine && choice.id_count != 1) {
+		(void)task_end(task, OPS_USAGE, "%s: expected one ID", task->kind->verb);
+		fine = false;
+	}
+	if (fine)
+		*chosen_out = choice.ids[0];
+	choice_fini(&choice);
+	if (!fine)
+		return false;
+	err = queue_job_load(task->env->reader, chosen_out->id, UINT32_MAX, job_out, &why);
+	if (err == OK)
+		return true;
+	*job_out = NULL;
+	(void)task_end(task, OPS_REFUSED, "%s", err == ERR_NOT_FOUND ? "not in the queue (delivered, bounced or never here)" : why.text);
+	return false;
+}
+
+/* --- show ------------------------------------------------------------------------------------------------------------------- */
+
+static const char *const HEADERS[] = { "From", "To", "Cc", "Subject", "Date", "Message-ID" };
+
+/* A field without its folds (RFC 5322 section 2.2.3), NULs left out. Returns what follows the field. */
+static const char *unfold(const char *at, const char *end, char *out, size_t size, size_t *len_out)
+{
+	size_t len = 0;
+
+	for (; at < end; at++) {
+		if (*at == '\n' && (at + 1 == end || (at[1] != ' ' && at[1] != '\t')))
+			break;
+		if (*at != '\r' && *at != '\n' && *at != '\0' && len < size)
+			out[len++] = *at;
+	}
+	*len_out = len;
+	return at < end ? at + 1 : end;
+}
+
+static void put_header(json_t *headers, const char *field, size_t len)
+{
+	const char *colon = memchr(field, ':', len);
+
+	for (size_t i = 0; colon && i < ARRAY_LEN(HEADERS); i++) {
+		const char *value = colon + 1, *end = field + len;
+
+		if (!ascii_equal_n(field, (size_t)(colon - field), HEADERS[i]) || json_object_get(headers, HEADERS[i]))
+			continue;
+		while (value < end && (*value == ' ' || *value == '\t'))
+			value++;
+		fact_text_n(headers, HEADERS[i], value, (size_t)(end - value));
+	}
+}
+
+/* The header section as far as the first chunk of the body holds it. */
+static json_t *headers_of(const struct ops_env *env, msg_id id)
+{
+	json_t *headers = json_object();
+	char *chunk = xcalloc(1, QUEUE_CHUNK), field[2048];
+	size_t len = 0;
+
+	if (queue_body_read(env->reader, id, 0, chunk, &len, NULL) == OK) {
+		const char *at = chunk, *end = chunk + len;
+
+		while (at < end && *at != '\r' && *at != '\n') {
+			size_t n;
+
+			at = unfold(at, end, field, sizeof(field), &n);
+			put_header(headers, field, n);
+		}
+	}
+	free(chunk);
+	return headers;
+}
+
+static json_t *show_rcpt(const struct row *row)
+{
+	json_t *o = row_json(row);
+
+	fact_text(o, "relay", row->rcpt->relay);
+	fact_time(o, "last_attempt", row->rcpt->last_attempt);
+	fact_time(o, "since", row->since);
+	(void)json_object_del(o, "sender");
+	(void)json_object_del(o, "tenant");
+	(void)json_object_del(o, "size");
+	return o;
+}
+
+static void put_flags(json_t *o, uint32_t flags)
+{
+	fact_bool(o, "eight_bit", flags & MSG_8BIT);
+	fact_bool(o, "smtputf8", flags & MSG_SMTPUTF8);
+	fact_bool(o, "bounce", flags & MSG_BOUNCE);
+	fact_bool(o, "tls", flags & MSG_TLS);
+}
+
+static enum task_state show_step(struct task *task)
+{
+	wall_ms now = row_now(task->env);
+	struct queue_job *job;
+	struct chosen chosen;
+	char id[MSG_ID_TEXT];
+	json_t *o, *rcpts;
+
+	if (!load_message(task, &job, &chosen))
+		return TASK_END;
+	rcpts = json_array();
+	for (size_t i = 0; i < job->rcpt_count; i++) {
+		struct row row;
+
+		if (!chosen.whole && job->rcpts[i].n != chosen.n)
+			continue;
+		row_fill(&row, task->env, job, i, now);
+		must(json_array_append_new(rcpts, show_rcpt(&row)) == 0);
+	}
+	if (json_array_size(rcpts) == 0) {
+		json_decref(rcpts);
+		free(job);
+		return task_end(task, OPS_REFUSED, "this recipient is not in the queue (delivered, bounced or never here)");
+	}
+	o = json_object();
+	fact_text(o, "id", msg_id_format(job->message.id, id));
+	fact_text(o, "sender", job->message.sender);
+	fact_text(o, "tenant", job->message.tenant);
+	fact_text(o, "pool", job->message.pool);
+	fact_text(o, "client", job->message.client);
+	fact_text(o, "login", job->message.login);
+	fact_time(o, "arrived", job->message.arrived);
+	fact_time(o, "deadline", job->message.deadline);
+	fact_number(o, "size", job->message.size_bytes);
+	fact_number(o, "accepted_recipients", job->message.rcpt_count);
+	put_flags(o, job->message.flags);
+	fact_bool(o, "in_doubt", job->in_doubt);
+	fact_json(o, "headers", headers_of(task->env, job->message.id));
+	fact_json(o, "recipients", rcpts);
+	free(job);
+	task_emit(task, o);
+	return task_end(task, OPS_DONE, "%s", "");
+}
+
+const struct task_kind show_kind = { .verb = "show", .size = sizeof(struct task), .step = show_step };
+
+/* --- cat -------------------------------------------------------------------------------------------------------------------- */
+
+struct cat {
+	struct task task;
+	msg_id id; /* 0: not yet looked for */
+	uint32_t chunk, chunks;
+};
+
+static enum task_state cat_step(struct task *task)
+{
+	struct cat *cat = (struct cat *)task;
+	struct err_detail why;
+	char *data, *text;
+	size_t len;
+	json_t *o;
+
+	if (cat->id == 0) {
+		struct queue_job *job;
+		struct chosen chosen;
+
+		if (!load_message(task, &job, &chosen))
+			return TASK_END;
+		cat->id = chosen.id;
+		cat->chunks = job->message.chunks;
+		free(job);
+	}
+	if (cat->chunk == cat->chunks)
+		return task_end(task, OPS_DONE, "%s", "");
+	data = xcalloc(1, QUEUE_CHUNK);
+	if (queue_body_read(task->env->reader, cat->id, cat->chunk, data, &len, &why) != OK) {
+		free(data);
+		return task_end(task, OPS_REFUSED, "the message has left the queue while it was read");
+	}
+	text = xcalloc(1, BASE64_SIZE(len));
+	o = json_object();
+	fact_text(o, "data", base64_encode(data, len, text));
+	task_emit(task, o);
+	free(text);
+	free(data);
+	cat->chunk++;
+	return TASK_MORE;
+}
+
+const struct task_kind cat_kind = { .verb = "cat", .size = sizeof(struct cat), .step = cat_step };

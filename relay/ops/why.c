@@ -1,0 +1,154 @@
+/* relay/ops/why.c - the verb why: all reasons why something waits, and when it is asked again. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/ops/choice.h"
+#include "relay/ops/fact.h"
+
+#define SLICE_MESSAGES 500
+
+struct why {
+	struct task task;
+	const char *name; /* borrowed from the arguments */
+	bool walking;     /* without a daemon: counting what the store knows of the name */
+	struct queue_cursor cursor;
+	uint64_t states[ROW_STATES], total;
+	wall_ms now;
+};
+
+static bool why_start(struct task *task)
+{
+	struct why *why = (struct why *)task;
+
+	why->name = task_text(task, "name");
+	why->now = row_now(task->env);
+	if (why->name)
+		return true;
+	(void)task_end(task, OPS_USAGE, "why what? expected an ID, a destination, a tenant or a source");
+	return false;
+}
+
+/* --- a message or recipient ------------------------------------------------------------------------------------------------- */
+
+static void emit_row(struct task *task, const struct row *row)
+{
+	unsigned bits = row->scheduled ? row->view.reasons : 0;
+	char text[SCHED_WHY_TEXT];
+	json_t *o = row_json(row);
+
+	fact_json(o, "reasons", row_reason_names(bits));
+	if (row->scheduled)
+		fact_text(o, "why", sched_why_text(bits, text));
+	else
+		fact_text(o, "why", task->env->sched ? "it is being read back or written" : "no daemon is running");
+	fact_time(o, "ask_again", row->scheduled ? row->view.ask_again : 0);
+	fact_text(o, "relay", row->rcpt->relay);
+	fact_time(o, "last_attempt", row->rcpt->last_attempt);
+	task_emit(task, o);
+}
+
+/* False: it is no ID of what is queued. */
+static bool explain_id(struct why *why)
+{
+	const char *dot = strchr(why->name, '.');
+	struct queue_job *job;
+	uint64_t told = 0;
+	msg_id id;
+
+	if (!msg_id_parse(why->name, dot ? (size_t)(dot - why->name) : strlen(why->name), &id) ||
+	    queue_job_load(why->task.env->reader, id, UINT32_MAX, &job, NULL) != OK)
+		return false;
+	for (size_t i = 0; i < job->rcpt_count; i++) {
+		struct row row;
+
+		row_fill(&row, why->task.env, job, i, why->now);
+		if (dot && strcmp(row.id, why->name) != 0)
+			continue;
+		told++;
+		emit_row(&why->task, &row);
+	}
+	free(job);
+	return told > 0;
+}
+
+/* --- a name ----------------------------------------------------------------------------------------------------------------- */
+
+static void emit_line(void *arg, const char *text)
+{
+	struct why *why = arg;
+	json_t *o = json_object();
+
+	fact_text(o, "name", why->name);
+	fact_text(o, "line", text);
+	task_emit(&why->task, o);
+}
+
+static bool is_named(const struct row *row, const char *name)
+{
+	return strcmp(row->destination, name) == 0 || strcmp(row->rcpt->domain, name) == 0 || strcmp(row->message->tenant, name) == 0 ||
+	    strcmp(row->source, name) == 0;
+}
+
+static bool count_row(void *arg, const struct queue_job *job)
+{
+	struct why *why = arg;
+
+	for (size_t i = 0; i < job->rcpt_count; i++) {
+		struct row row;
+
+		row_fill(&row, why->task.env, job, i, why->now);
+		if (!is_named(&row, why->name))
+			continue;
+		why->total++;
+		why->states[row.state]++;
+	}
+	return true;
+}
+
+static enum task_state not_known(struct why *why)
+{
+	return task_end(&why->task, OPS_REFUSED, "%s: no such message, destination, tenant or source", why->name);
+}
+
+static enum task_state step_walk(struct why *why)
+{
+	struct task *task = &why->task;
+	struct err_detail text;
+
+	if (queue_scan(task->env->reader, &why->cursor, SLICE_MESSAGES, count_row, why, &text) != OK)
+		return task_end(task, OPS_REFUSED, "%s", text.text);
+	if (!why->cursor.end)
+		return TASK_MORE;
+	if (why->total == 0)
+		return not_known(why);
+	emit_line(why, "no daemon is running: nothing is being sent");
+	for (enum row_state state = 0; state < ROW_STATES; state++) {
+		char line[80];
+
+		if (why->states[state] == 0)
+			continue;
+		(void)snprintf(line, sizeof(line), "%llu %s", (unsigned long long)why->states[state], row_state_name(state));
+		emit_line(why, line);
+	}
+	return task_end(task, OPS_DONE, "%s", "");
+}
+
+static enum task_state why_step(struct task *task)
+{
+	struct why *why = (struct why *)task;
+
+	if (why->walking)
+		return step_walk(why);
+	if (explain_id(why))
+		return task_end(task, OPS_DONE, "%s", "");
+	if (!task->env->sched) {
+		why->walking = true;
+		return TASK_MORE;
+	}
+	if (sched_explain(task->env->sched, why->name, why->now, emit_line, why) != OK)
+		return not_known(why);
+	return task_end(task, OPS_DONE, "%s", "");
+}
+
+const struct task_kind why_kind = { .verb = "why", .size = sizeof(struct why), .start = why_start, .step = why_step };

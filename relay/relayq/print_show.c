@@ -1,0 +1,105 @@
+/* relay/relayq/print_show.c - show as paragraphs: the message, its header fields, its recipients. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/relayq/field.h"
+#include "relay/relayq/print.h"
+#include "relay/relayq/text.h"
+
+#define LABEL "  %-12s "
+
+/* Takes `text`. */
+static void put(struct print *print, const char *label, char *text)
+{
+	char *clean = text_clean(text);
+
+	(void)fprintf(print->out, LABEL "%s\n", label, clean);
+	free(clean);
+	free(text);
+}
+
+static void put_moment(struct print *print, const char *label, wall_ms when)
+{
+	char date[TEXT_SHORT], relative[TEXT_SHORT];
+
+	put(print, label, xasprintf("%s (%s)", text_date(when, date), text_relative(when, print->now, relative)));
+}
+
+static void put_envelope(struct print *print, const json_t *row)
+{
+	const char *sender = field_text(row, "sender"), *login = field_text(row, "login");
+	char size[TEXT_SHORT];
+
+	put(print, "sender", xstrdup(sender[0] ? sender : "<> (the null sender)"));
+	put(print, "tenant", xasprintf("%s%s%s%s", field_text(row, "tenant"), login[0] ? ", login " : "", login,
+	    field_bool(row, "bounce") ? ", a delivery report of ours" : ""));
+	if (field_text(row, "client")[0])
+		put(print, "client", xasprintf("%s, %s", field_text(row, "client"), field_bool(row, "tls") ? "TLS" : "no TLS"));
+	put_moment(print, "arrived", field_time(row, "arrived"));
+	put_moment(print, "expires", field_time(row, "deadline"));
+	put(print, "size", xasprintf("%s%s%s", text_size(field_number(row, "size"), size), field_bool(row, "eight_bit") ? ", 8-bit" : "",
+	    field_bool(row, "smtputf8") ? ", SMTPUTF8" : ""));
+	put(print, "pool", xstrdup(field_text(row, "pool")));
+	if (field_bool(row, "in_doubt"))
+		put(print, "in doubt", xstrdup("a crash fell into an attempt: it may have been delivered already"));
+}
+
+static void put_headers(struct print *print, json_t *headers)
+{
+	const char *key;
+	json_t *value;
+
+	if (json_object_size(headers) > 0)
+		(void)fputc('\n', print->out);
+	json_object_foreach(headers, key, value)
+		put(print, key, xstrdup(json_string_value(value)));
+}
+
+static void put_attempts(struct print *print, const json_t *rcpt)
+{
+	const char *source = field_text(rcpt, "source"), *relay = field_text(rcpt, "relay");
+	uint64_t attempts = field_number(rcpt, "attempts");
+	char counted[TEXT_SHORT + 24], relative[TEXT_SHORT];
+
+	if (field_time(rcpt, "since") > 0)
+		put(print, "under way", xasprintf("since %s", text_relative(field_time(rcpt, "since"), print->now, relative)));
+	if (attempts == 0)
+		return;
+	put(print, "tried", xasprintf("%s, the last %s%s%s%s%s", text_counted(attempts, "time", counted),
+	    text_relative(field_time(rcpt, "last_attempt"), print->now, relative), source[0] ? " from " : "", source,
+	    relay[0] ? " to " : "", relay));
+}
+
+static void put_rcpt(struct print *print, const json_t *rcpt)
+{
+	const char *reason = field_text(rcpt, "reason"), *reply = field_text(rcpt, "reply"), *class_name = field_text(rcpt, "class");
+	char *head = xasprintf("%s  %s", field_text(rcpt, "id"), field_text(rcpt, "rcpt")), *clean = text_clean(head);
+
+	(void)fprintf(print->out, "\n%s\n", clean);
+	free(clean);
+	free(head);
+	put(print, "state", xasprintf("%s, to %s", field_text(rcpt, "state"), field_text(rcpt, "destination")));
+	if (field_time(rcpt, "next") > 0)
+		put_moment(print, "next", field_time(rcpt, "next"));
+	put_attempts(print, rcpt);
+	if (reply[0])
+		put(print, "reply", xasprintf("%s%s%s%s", reply, class_name[0] ? " (" : "", class_name, class_name[0] ? ")" : ""));
+	if (reason[0] && strcmp(reason, reply) != 0)
+		put(print, "reason", xstrdup(reason));
+}
+
+static void show_row(struct print *print, const json_t *row)
+{
+	json_t *rcpts = json_object_get(row, "recipients"), *rcpt;
+	uint64_t accepted = field_number(row, "accepted_recipients");
+	size_t i;
+
+	(void)fprintf(print->out, "%s  %zu of %llu recipient%s in the queue\n\n", field_text(row, "id"), json_array_size(rcpts),
+	    (unsigned long long)accepted, accepted == 1 ? "" : "s");
+	put_envelope(print, row);
+	put_headers(print, json_object_get(row, "headers"));
+	json_array_foreach(rcpts, i, rcpt)
+		put_rcpt(print, rcpt);
+}
+
+const struct printer print_show = { .row = show_row };

@@ -1,0 +1,85 @@
+/* relay/relayq/relayq.c - the operator's tool: one verb, asked of the daemon or of the store, printed for people or as JSON. */
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "relay/relayq/client.h"
+#include "relay/relayq/hash.h"
+#include "relay/relayq/settings.h"
+#include "relay/relayq/verb.h"
+
+#define WIDTH_LEAST 40 /* a narrower terminal wraps */
+
+struct answer {
+	struct print print;
+	const struct printer *printer;
+};
+
+static void on_row(void *arg, const json_t *row)
+{
+	struct answer *answer = arg;
+
+	print_row(&answer->print, answer->printer, row);
+}
+
+static void on_end(void *arg, const json_t *end)
+{
+	struct answer *answer = arg;
+
+	print_end(&answer->print, answer->printer, end);
+}
+
+/* 0: standard output is no terminal. */
+static size_t terminal_width(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col < WIDTH_LEAST ? WIDTH_LEAST : size.ws_col;
+}
+
+static enum ops_exit run(const struct command *command)
+{
+	struct answer answer = {
+		.print = { .out = stdout, .err = stderr, .json = command->json, .all = command->all, .width = terminal_width(),
+		    .now = clock_wall() },
+		.printer = command->verb->printer,
+	};
+	struct client_sink sink = { .row = on_row, .end = on_end, .arg = &answer };
+	struct conf *conf = settings_load(command->file, stderr);
+	enum ops_exit status;
+
+	if (!conf)
+		return OPS_USAGE;
+	status = client_ask(conf, command->verb->name, command->args, &sink);
+	conf_unref(&conf);
+	if (!answer.print.failed)
+		return status;
+	(void)fputs("relayq: the output cannot be written\n", stderr);
+	return status == OPS_DONE ? OPS_REFUSED : status;
+}
+
+int main(int argc, char **argv)
+{
+	struct command command;
+	enum ops_exit status;
+
+	/* Texts of mail are UTF-8 whatever the operator's locale says. */
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		(void)setlocale(LC_CTYPE, "");
+	status = command_parse(&command, argc, argv, stdout, stderr);
+	if (status != OPS_DONE || !command.verb)
+		return (int)status;
+	if (command.verb->printer)
+		status = run(&command);
+	else
+		status = hash_run(stdin, stdout, stderr);
+	command_fini(&command);
+	return (int)status;
+}

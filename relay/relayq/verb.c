@@ -1,0 +1,366 @@
+/* relay/relayq/verb.c - the command line as tables: verbs and their options, from which parsing and help are made. */
+#include "relay/relayq/verb.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/version.h"
+#include "conf/value.h"
+#include "relay/ops/fact.h"
+
+enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, KIND_ALL, KIND_FILE, KIND_JSON, KIND_HELP, KIND_VERSION };
+
+#define BIT(i)  (1u << (i))
+#define GLOBAL  BIT(0)
+#define FILTERS BIT(1)
+#define STATES  BIT(2)
+#define LIMIT   BIT(3)
+#define REASON  BIT(4)
+#define CHANGES BIT(5)
+#define SCOPE   BIT(6)
+#define ROWS    BIT(7)
+
+/* clang-format off */
+static const struct option_row {
+	const char *name, *key, *metavar, *help;
+	enum option_kind kind;
+	unsigned group; /* verbs of the same bit take it */
+} options[] = {
+	{ "--destination", "destination", "NAME",     "destination, or recipient domain",               KIND_TEXTS,    FILTERS },
+	{ "--tenant",      "tenant",      "NAME",     "who handed the message in",                      KIND_TEXTS,    FILTERS },
+	{ "--sender",      "sender",      "ADDRESS",  "envelope sender; '<>' is the null sender",       KIND_TEXTS,    FILTERS },
+	{ "--rcpt",        "rcpt",        "ADDRESS",  "recipient, such as '*@example.net'",             KIND_TEXTS,    FILTERS },
+	{ "--reply",       "reply",       "TEXT",     "last reply; without wildcards: anywhere in it",  KIND_TEXTS,    FILTERS },
+	{ "--source",      "source",      "NAME",     "source of the last attempt",                     KIND_TEXTS,    FILTERS },
+	{ "--older",       "older",       "DURATION", "in the queue for longer than 90s, 15m, 4h, 5d",  KIND_DURATION, FILTERS },
+	{ "--state",       "state",       "STATE",    "waiting, active, deferred, held or blocked",     KIND_TEXTS,    STATES },
+	{ "--limit",       "limit",       "N",        "stop after N recipients",                        KIND_COUNT,    LIMIT },
+	{ "--reason",      "reason",      "TEXT",     "why: kept with the recipient, told in a bounce", KIND_TEXT,     REASON },
+	{ "--dry-run",     "dry_run",     NULL,       "only list what would be changed",                KIND_FLAG,     CHANGES },
+	{ "--destination", "destination", "NAME",     "everything towards this destination",            KIND_TEXT,     SCOPE },
+	{ "--tenant",      "tenant",      "NAME",     "everything of this tenant",                      KIND_TEXT,     SCOPE },
+	{ "--source",      "source",      "NAME",     "everything from this source",                    KIND_TEXT,     SCOPE },
+	{ "--all",         NULL,          NULL,       "every destination, not only the busiest",        KIND_ALL,      ROWS },
+	{ "-c",            NULL,          "FILE",     "configuration (default " RELAYQ_FILE ")",        KIND_FILE,     GLOBAL },
+	{ "--json",        NULL,          NULL,       "one JSON object a line",                         KIND_JSON,     GLOBAL },
+	{ "--help",        NULL,          NULL,       "this text",                                      KIND_HELP,     GLOBAL },
+	{ "-h",            NULL,          NULL,       NULL,                                             KIND_HELP,     GLOBAL },
+	{ "--version",     NULL,          NULL,       "print the version",                              KIND_VERSION,  GLOBAL },
+};
+
+#define CHOICE_TEXT "An ID names a message, ID.n one recipient. Filters take shell wildcards; '*' is all. A filter given twice: one of\n" \
+	"the two must match; different filters must all match."
+
+static const struct verb verbs[] = {
+	{ "stats", "", "how many recipients wait, per destination, and why", NULL, OPERANDS_NONE, ROWS, &print_stats },
+	{ "list", "[ID...]", "a line for each undelivered recipient", CHOICE_TEXT, OPERANDS_IDS, FILTERS | STATES | LIMIT, &print_list },
+	{ "show", "ID", "all that is known of a message or recipient", NULL, OPERANDS_ID, 0, &print_show },
+	{ "cat", "ID", "the stored message, byte for byte", NULL, OPERANDS_ID, 0, &print_cat },
+	{ "why", "ID|DESTINATION|TENANT|SOURCE", "why something waits, and when it is asked again", NULL, OPERANDS_NAME, 0, &print_why },
+	{ "retry", "ID...|FILTERS", "make recipients due at once", CHOICE_TEXT, OPERANDS_IDS, FILTERS | STATES | CHANGES, &print_change },
+	{ "hold", "ID...|FILTERS", "keep recipients back until they are released", CHOICE_TEXT, OPERANDS_IDS,
+	  FILTERS | STATES | CHANGES | REASON, &print_change },
+	{ "release", "ID...|FILTERS", "let held recipients go", CHOICE_TEXT, OPERANDS_IDS, FILTERS | STATES | CHANGES, &print_change },
+	{ "drop", "ID...|FILTERS", "remove recipients without telling the sender", CHOICE_TEXT, OPERANDS_IDS, FILTERS | STATES | CHANGES,
+	  &print_change },
+	{ "bounce", "ID...|FILTERS", "return recipients to the sender as failed", CHOICE_TEXT, OPERANDS_IDS,
+	  FILTERS | STATES | CHANGES | REASON, &print_change },
+	{ "pause", "", "start nothing more for a destination, tenant or source", "Not kept over a restart of the daemon.", OPERANDS_NONE,
+	  SCOPE, &print_outcome },
+	{ "resume", "", "end a pause", NULL, OPERANDS_NONE, SCOPE, &print_outcome },
+	{ "source", "[list]", "the addresses that mail is sent from", NULL, OPERANDS_LIST, 0, &print_source },
+	{ "reload", "", "check the configuration and put it in force", NULL, OPERANDS_NONE, 0, &print_outcome },
+	{ "check", "", "compare what is stored with itself and with what is scheduled", NULL, OPERANDS_NONE, 0, &print_check },
+	{ "hash", "", "a password line in, the string for logins[].hash out", NULL, OPERANDS_NONE, 0, NULL },
+	{ "help", "[VERB]", "this text, or more about a verb", NULL, OPERANDS_VERB, 0, NULL },
+};
+/* clang-format on */
+
+/* Of the design, and not of this version. */
+static const char *const LATER[] = {
+	"top", "tail", "reroute", "warmup", "suppress", "dead", "classify", "doctor", "lint", "ban", "dkim", "providers", "export", "import",
+};
+
+static const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* --- help ------------------------------------------------------------------------------------------------------------------- */
+
+static void help_options(unsigned groups, FILE *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		char left[40];
+
+		if (!(options[i].group & groups) || !options[i].help)
+			continue;
+		(void)snprintf(left, sizeof(left), "%s %s", options[i].name, options[i].metavar ? options[i].metavar : "");
+		(void)fprintf(out, "  %-24s %s\n", left, options[i].help);
+	}
+}
+
+static void help_all(FILE *out)
+{
+	(void)fputs("usage: relayq [-c FILE] [--json] [VERB ...]    (without a verb: stats)\n\n", out);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		(void)fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
+	(void)fputc('\n', out);
+	help_options(GLOBAL, out);
+	(void)fputs("\nrelayq VERB --help tells the options of a verb. What only reads works without a daemon too.\n"
+	    "Exit status: 0 done, 1 refused, not found or a check that fails, 2 usage, 3 the daemon cannot be reached.\n", out);
+}
+
+void verb_help(const char *name, FILE *out)
+{
+	const struct verb *verb = name ? verb_find(name) : NULL;
+
+	if (!verb) {
+		help_all(out);
+		return;
+	}
+	(void)fprintf(out, "usage: relayq %s%s%s%s\n\n%s\n", verb->name, verb->operands_text[0] ? " " : "", verb->operands_text,
+	    verb->options ? " [OPTIONS]" : "", verb->summary);
+	if (verb->more)
+		(void)fprintf(out, "\n%s\n", verb->more);
+	(void)fputc('\n', out);
+	help_options(verb->options | GLOBAL, out);
+}
+
+/* --- parsing ---------------------------------------------------------------------------------------------------------------- */
+
+struct parser {
+	struct command *command;
+	FILE *out, *err;
+	int argc, at;
+	char **argv;
+	bool literal; /* "--" was seen */
+	bool said;    /* help or version */
+};
+
+static enum ops_exit fault(struct parser *p, const char *where, const char *what, const char *more)
+{
+	(void)fprintf(p->err, "relayq: %s%s%s%s%s\n", where, what ? " \"" : "", what ? what : "", what ? "\"" : "", more ? more : "");
+	return OPS_USAGE;
+}
+
+/* One value as it is, several as an array. */
+static void add_text(json_t *args, const char *key, const char *text)
+{
+	json_t *old = json_object_get(args, key), *both;
+
+	if (!old) {
+		fact_text(args, key, text);
+		return;
+	}
+	if (!json_is_array(old)) {
+		both = json_array();
+		must(json_array_append(both, old) == 0);
+		fact_json(args, key, both);
+		old = both;
+	}
+	must(json_array_append_new(old, json_string(text)) == 0);
+}
+
+static enum ops_exit take_value(struct parser *p, const struct option_row *option, const char *text)
+{
+	json_t *args = p->command->args;
+	struct value value;
+
+	switch (option->kind) {
+	case KIND_TEXTS:
+	case KIND_TEXT: {
+		json_t *probe = json_string(text);
+
+		if (!probe)
+			return fault(p, option->name, text, ": not UTF-8");
+		json_decref(probe);
+		if (option->kind == KIND_TEXTS)
+			add_text(args, option->key, text);
+		else
+			fact_text(args, option->key, text);
+		return OPS_DONE;
+	}
+	case KIND_DURATION:
+		if (!value_parse(VALUE_DURATION, text, &value))
+			return fault(p, option->name, text, ": expected a duration such as 90s, 15m, 4h or 5d");
+		fact_number(args, option->key, (uint64_t)value.number);
+		return OPS_DONE;
+	case KIND_COUNT:
+		if (!value_parse(VALUE_COUNT, text, &value) || value.number < 1)
+			return fault(p, option->name, text, ": expected a number from 1 on");
+		fact_number(args, option->key, (uint64_t)value.number);
+		return OPS_DONE;
+	case KIND_FILE:
+		p->command->file = text;
+		return OPS_DONE;
+	case KIND_FLAG:
+	case KIND_ALL:
+	case KIND_JSON:
+	case KIND_HELP:
+	case KIND_VERSION:
+		break;
+	}
+	return fault(p, option->name, NULL, " takes no value");
+}
+
+static enum ops_exit take_flag(struct parser *p, const struct option_row *option)
+{
+	if (option->kind == KIND_FLAG)
+		fact_bool(p->command->args, option->key, true);
+	else if (option->kind == KIND_ALL)
+		p->command->all = true;
+	else if (option->kind == KIND_JSON)
+		p->command->json = true;
+	else if (option->kind == KIND_VERSION)
+		(void)fputs("relayq (warmrelay) " WARMRELAY_VERSION "\n", p->out);
+	else
+		verb_help(p->command->verb ? p->command->verb->name : NULL, p->out);
+	p->said = p->said || option->kind == KIND_VERSION || option->kind == KIND_HELP;
+	return OPS_DONE;
+}
+
+/* "--name" or "--name=value" of the options that the verb, or any call, takes. */
+static const struct option_row *option_find(const char *word, unsigned groups, const char **value_out)
+{
+	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+	size_t len = equals ? (size_t)(equals - word) : strlen(word);
+
+	*value_out = equals ? equals + 1 : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (options[i].group & groups && strlen(options[i].name) == len && strncmp(options[i].name, word, len) == 0)
+			return &options[i];
+	return NULL;
+}
+
+static enum ops_exit take_option(struct parser *p, const char *word)
+{
+	const struct verb *verb = p->command->verb;
+	const char *value;
+	const struct option_row *option = option_find(word, GLOBAL | (verb ? verb->options : 0), &value);
+
+	if (!option)
+		return fault(p, verb ? verb->name : "option", word, verb ? ": no such option (--help tells which)" : " is not known here");
+	if (!option->metavar && !value)
+		return take_flag(p, option);
+	if (!value && p->at == p->argc)
+		return fault(p, word, NULL, " expects a value");
+	return take_value(p, option, value ? value : p->argv[p->at++]);
+}
+
+static enum ops_exit take_verb(struct parser *p, const char *word)
+{
+	p->command->verb = verb_find(word);
+	if (p->command->verb)
+		return OPS_DONE;
+	for (size_t i = 0; i < ARRAY_LEN(LATER); i++)
+		if (strcmp(LATER[i], word) == 0)
+			return fault(p, word, NULL, " is not available in this version; relayq help tells what is");
+	return fault(p, "verb", word, " is not known; relayq help tells what is");
+}
+
+static enum ops_exit take_operand(struct parser *p, const char *word)
+{
+	const struct verb *verb = p->command->verb;
+	json_t *args = p->command->args;
+
+	switch (verb->operands) {
+	case OPERANDS_NONE:
+		break;
+	case OPERANDS_ID:
+	case OPERANDS_IDS: {
+		json_t *ids = json_object_get(args, "ids"), *id = json_string(word);
+
+		if (!id || (verb->operands == OPERANDS_ID && ids)) {
+			json_decref(id);
+			break;
+		}
+		if (!ids) {
+			ids = json_array();
+			fact_json(args, "ids", ids);
+		}
+		must(json_array_append_new(ids, id) == 0);
+		return OPS_DONE;
+	}
+	case OPERANDS_NAME:
+		if (json_object_get(args, "name"))
+			break;
+		fact_text(args, "name", word);
+		return OPS_DONE;
+	case OPERANDS_LIST:
+		if (strcmp(word, "list") == 0)
+			return OPS_DONE;
+		return fault(p, "source", word, " is not available in this version; relayq source list is");
+	case OPERANDS_VERB:
+		if (!verb_find(word))
+			return fault(p, "verb", word, " is not known; relayq help tells what is");
+		verb_help(word, p->out);
+		p->said = true;
+		return OPS_DONE;
+	}
+	return fault(p, verb->name, word, ": one argument too many");
+}
+
+static enum ops_exit parse_words(struct parser *p)
+{
+	while (p->at < p->argc && !p->said) {
+		const char *word = p->argv[p->at++];
+		enum ops_exit status;
+
+		if (!p->literal && strcmp(word, "--") == 0) {
+			p->literal = true;
+			continue;
+		}
+		if (!p->literal && word[0] == '-' && word[1])
+			status = take_option(p, word);
+		else
+			status = p->command->verb ? take_operand(p, word) : take_verb(p, word);
+		if (status != OPS_DONE)
+			return status;
+	}
+	return OPS_DONE;
+}
+
+/* What must be there is. */
+static enum ops_exit check_operands(struct parser *p)
+{
+	const struct verb *verb = p->command->verb;
+	json_t *args = p->command->args;
+
+	if (verb->operands == OPERANDS_ID && !json_object_get(args, "ids"))
+		return fault(p, verb->name, NULL, ": expected an ID");
+	if (verb->operands == OPERANDS_NAME && !json_object_get(args, "name"))
+		return fault(p, verb->name, NULL, ": expected an ID, or the name of a destination, tenant or source");
+	return OPS_DONE;
+}
+
+enum ops_exit command_parse(struct command *command, int argc, char **argv, FILE *out, FILE *err)
+{
+	struct parser p = { .command = command, .out = out, .err = err, .argc = argc, .at = 1, .argv = argv };
+	enum ops_exit status;
+
+	*command = (struct command){ .file = RELAYQ_FILE, .args = json_object() };
+	status = parse_words(&p);
+	if (status == OPS_DONE && !p.said && !command->verb)
+		command->verb = verb_find("stats");
+	if (status == OPS_DONE && !p.said && command->verb->operands == OPERANDS_VERB) {
+		verb_help(NULL, out);
+		p.said = true;
+	}
+	if (status == OPS_DONE && !p.said)
+		status = check_operands(&p);
+	if (status == OPS_DONE && !p.said)
+		return OPS_DONE;
+	command_fini(command);
+	return status;
+}
+
+void command_fini(struct command *command)
+{
+	json_decref(command->args);
+	command->args = NULL;
+	command->verb = NULL;
+}
