@@ -190,7 +190,8 @@ int main(int argc, char **argv)
 {
 	static const size_t producers[] = { 1, 8, 50, 200 };
 	const char *folder = argc > 1 ? argv[1] : "/tmp";
-	size_t body_bytes = argc > 2 ? (size_t)atol(argv[2]) : 4096, messages = argc > 3 ? (size_t)atol(argv[3]) : 4000;
+	size_t body_bytes = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 4096,
+	       messages = argc > 3 ? (size_t)strtoul(argv[3], NULL, 10) : 4000;
 	static const char *const leftovers[] = { "store/data.mdb", "store/lock.mdb", "store", "lock", "" };
 	struct err_detail why;
 	char *state = xasprintf("%s/bench-queue-XXXXXX", folder);

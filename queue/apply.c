@@ -12,6 +12,7 @@
 
 #define LAST_ID_KEY "@last_id" /* sorts beside the total of the counters: mostly the same page */
 #define BODY_ROWS   64         /* chunks of one body that a transaction deletes; 4 MB */
+#define TXN_ROWS    2000       /* a transaction that has come so far deletes no more bodies */
 
 /* One row per kind of request. */
 struct kind {
@@ -306,12 +307,12 @@ void apply_leave(struct apply_left *left, msg_id id)
 
 enum err apply_drop_body(struct apply *apply, msg_id id, struct err_detail *why)
 {
-	size_t count = 0;
+	size_t count = 0, max = apply->txn.rows < TXN_ROWS ? BODY_ROWS : 0;
 	int rc;
 
 	apply->dirty = true;
-	rc = txn_del_all(&apply->txn, TXN_BODY, id, BODY_ROWS, &count);
-	if (rc == 0 && count == BODY_ROWS)
+	rc = txn_del_all(&apply->txn, TXN_BODY, id, max, &count);
+	if (rc == 0 && count == max)
 		apply_leave(&apply->left, id);
 	return fold(apply, rc, "delete body", why);
 }

@@ -229,10 +229,13 @@ struct queue_cursor {
 	bool end; /* nothing more */
 };
 
-/* Called with each message and all its queued recipients; borrowed for the call. False: stop after this one. */
+/* Called with each message and all its queued recipients; borrowed for the call. False: stop after this one. It must not call
+ * functions that read: the read transaction of the walk is open. */
 typedef bool (*queue_scan_fn)(void *arg, const struct queue_job *job);
 
-/* Visit up to `max` messages in the order of ids, in one short read transaction; go on until cursor->end. */
+/* Visit up to `max` messages in the order of ids, in one short read transaction; go on until cursor->end.
+ * Damaged messages are passed over here and told by queue_check. ERR_VERSION: the cursor stands behind a message of a newer
+ * program; it is safe to go on. */
 MUST_USE enum err queue_scan(struct queue_reader *reader, struct queue_cursor *cursor, size_t max, queue_scan_fn fn,
     void *arg, struct err_detail *why);
 

@@ -30,7 +30,9 @@ void room_enter(struct room *room, uint64_t bytes)
 
 void room_leave(struct room *room, uint64_t bytes)
 {
+	/* Stored by now and counted as used, or refused: in both cases it is no longer counted twice. */
 	atomic_fetch_sub_explicit(&room->in_flight, bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&room->left, (int64_t)bytes, memory_order_relaxed);
 }
 
 static void look_at_disk(struct room *room)

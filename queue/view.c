@@ -51,7 +51,7 @@ static int measure(struct txn *txn, msg_id id, uint32_t job, size_t *count_out, 
 
 static void reserve(struct reader_block *block, size_t size)
 {
-	if (block->size >= size)
+	if (block->job && block->size >= size)
 		return;
 	block->job = xrealloc(block->job, size);
 	block->size = size;

@@ -177,7 +177,6 @@ static void run_batch(struct writer *w)
 	batch_answer(&w->batch, w->queue);
 	if (!w->broken)
 		keep_ahead(w);
-	w->since = clock_mono();
 }
 
 /* Look at the disk without writing, so that a full one is noticed and its recovery too. */
@@ -219,8 +218,11 @@ static void sweep_some(struct writer *w, mono_ms now)
 		sweep_advance(&queue->sweep, &mark);
 		return;
 	}
-	w->next_sweep = now + TICK_MS;
-	if (e != ERR_FULL)
+	/* A damaged page must not take the daemon down for the sake of tidiness. */
+	w->next_sweep = now + (e == ERR_CORRUPT ? HOURS(1) : TICK_MS);
+	if (e == ERR_CORRUPT)
+		log_text(LOG_ERROR, "sweep-failed", "%s", why.text);
+	else if (e != ERR_FULL)
 		recover(w, 0, &committed, &why);
 }
 

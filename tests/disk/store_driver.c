@@ -482,7 +482,7 @@ int main(int argc, char **argv)
 	const char *verb = argc > 2 ? argv[1] : "";
 
 	if (strcmp(verb, "load") == 0 && argc == 5)
-		return load(argv[2], argv[3], atoi(argv[4]));
+		return load(argv[2], argv[3], (int)strtol(argv[4], NULL, 10));
 	if (strcmp(verb, "verify") == 0 && argc == 4)
 		return verify(argv[2], argv[3]);
 	if (strcmp(verb, "full") == 0 && argc == 4)

@@ -78,6 +78,12 @@ static enum err accept_one(struct store *s, msg_id *id)
 	return e;
 }
 
+static bool count_scanned(void *arg, const struct queue_job *job)
+{
+	++*(size_t *)arg;
+	return true;
+}
+
 static bool is_stored(struct store *s, msg_id id)
 {
 	struct queue_job *job;
@@ -104,6 +110,47 @@ static void after_a_failed_sync_the_store_is_opened_anew(void **state)
 	store_reopen(s);
 	assert_true(is_stored(s, before) && is_stored(s, after));
 	store_check(s);
+}
+
+static _Atomic bool stop_reading;
+
+static void *keep_reading(void *arg)
+{
+	struct store *s = arg;
+	struct queue_reader *reader = queue_reader_open(s->queue);
+	size_t read = 0;
+
+	while (!stop_reading) {
+		struct queue_cursor cursor = { 0 };
+		size_t scanned = 0;
+
+		assert_int_equal(queue_scan(reader, &cursor, 10, count_scanned, &scanned, NULL), OK);
+		assert_true(scanned >= 1);
+		read++;
+	}
+	queue_reader_close(&reader);
+	assert_true(read > 0);
+	return NULL;
+}
+
+static void readers_go_on_while_the_store_is_opened_anew(void **state)
+{
+	struct store *s = *state;
+	pthread_t threads[2];
+	msg_id id;
+
+	store_accept(s, 100, one);
+	stop_reading = false;
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, keep_reading, s), 0);
+	assert_int_equal(accept_one(s, &id), OK);
+	spoil_commits(SPOIL_LOST, EIO, 1);
+	assert_int_equal(accept_one(s, &id), ERR_IO);
+	assert_int_equal(accept_one(s, &id), OK);
+	stop_reading = true;
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	assert_true(is_stored(s, id));
 }
 
 static void a_commit_that_failed_late_but_is_in_the_store_counts_as_done(void **state)
@@ -348,12 +395,6 @@ static void a_store_that_was_cut_short_is_refused(void **state)
 	free(path);
 }
 
-static bool count_scanned(void *arg, const struct queue_job *job)
-{
-	++*(size_t *)arg;
-	return true;
-}
-
 static void a_damaged_row_hides_no_other_and_can_be_dropped(void **state)
 {
 	struct store *s = *state;
@@ -423,6 +464,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(after_a_failed_sync_the_store_is_opened_anew),
+		TEST(readers_go_on_while_the_store_is_opened_anew),
 		TEST(a_commit_that_failed_late_but_is_in_the_store_counts_as_done),
 		TEST(a_second_failure_within_a_minute_is_fatal),
 		TEST(a_store_that_cannot_be_opened_anew_is_given_up),

@@ -328,6 +328,45 @@ static void discard_drops_an_unfinished_body_but_no_message(void **state)
 	store_assert_body(s, id, 1000);
 }
 
+static void a_big_body_is_swept_after_its_message_has_left(void **state)
+{
+	const size_t size = 63 * QUEUE_CHUNK + 1;
+	struct store *s = *state;
+	msg_id id = store_accept(s, size, one), other = store_accept(s, 10, one);
+	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false };
+	struct queue_job *job;
+
+	store_assert_body(s, id, size);
+	assert_int_equal(store_settle(s, id, 0, &item, 1), OK);
+	assert_int_equal(queue_job_load(s->reader, id, 0, &job, NULL), ERR_NOT_FOUND);
+	for (int i = 0; i < 1000 && store_check(s).chunks != 1; i++)
+		usleep(2000);
+	assert_int_equal(store_check(s).chunks, 1);
+	store_assert_body(s, other, 10);
+}
+
+static void a_mass_of_settles_leaves_bodies_to_the_sweeper(void **state)
+{
+	enum { MESSAGES = 60 };
+	struct store *s = *state;
+	struct queue_settle_item items[MESSAGES];
+	struct queue_settle settles[MESSAGES];
+
+	for (size_t i = 0; i < MESSAGES; i++) {
+		items[i] = (struct queue_settle_item){ SETTLE_DELIVERED, { .n = 0 }, false };
+		settles[i] = (struct queue_settle){
+			.id = store_accept(s, 50 * QUEUE_CHUNK, one), .job = 0, .items = &items[i], .item_count = 1
+		};
+	}
+	for (size_t i = 0; i < MESSAGES; i++)
+		store_submit(s, s->box, QUEUE_SETTLE, &settles[i].req);
+	store_await(s->box, MESSAGES);
+	assert_int_equal(store_check(s).messages, 0);
+	for (int i = 0; i < 1000 && store_check(s).chunks != 0; i++)
+		usleep(2000);
+	assert_int_equal(store_check(s).chunks, 0);
+}
+
 /* --- walking ----------------------------------------------------------------------------------------------------------- */
 
 struct seen {
@@ -546,6 +585,8 @@ int main(void)
 		TEST(requests_of_a_message_are_carried_out_in_order),
 		TEST(a_request_without_reply_address_is_freed_by_the_queue),
 		TEST(discard_drops_an_unfinished_body_but_no_message),
+		TEST(a_big_body_is_swept_after_its_message_has_left),
+		TEST(a_mass_of_settles_leaves_bodies_to_the_sweeper),
 		TEST(a_walk_visits_every_message_once_in_order),
 		TEST(messages_counters_and_ids_survive_a_restart),
 		TEST(ids_grow_even_when_the_clock_is_behind_the_last_one),
