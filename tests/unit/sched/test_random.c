@@ -1,0 +1,324 @@
+/* tests/unit/sched/test_random.c - properties on random runs: limits are kept, no job is forgotten or at two places, counts equal a
+ * recount, nothing idles that may work, and every job ends. The seeds are printed. */
+#include "base/rand.h"
+#include "tests/unit/sched/sched_test.h"
+
+#define JOBS_MAX    3000
+#define OUT_MAX     256
+#define DOMAINS     40
+#define SOURCE_SETS 3
+
+enum fate { FATE_UNUSED, FATE_QUEUED, FATE_OUT, FATE_ENDED };
+
+struct run {
+	struct world w;
+	struct rand rand;
+	const char *yaml;
+	enum fate fates[JOBS_MAX];
+	uint64_t ids[JOBS_MAX];
+	bool held[JOBS_MAX];
+	unsigned jobs, queued;
+	struct sched_decision out[OUT_MAX]; /* being delivered */
+	unsigned out_count;
+	uint32_t lanes[4096]; /* connections by lane, counted by the test */
+	unsigned connections, starts, expired;
+	bool quiet; /* no more mishaps: everything must end */
+};
+
+/* clang-format off */
+static const char *const configurations[] = {
+	BASICS "lanes: {connections: 3, messages: 5}\ndelivery: {connections: 40}\n"
+	    "providers: [{name: big, domains: [d0.example, d1.example], mx: [big.net], connections: 2, rate: 60/m}]\n",
+	BASICS "lanes: {connections: 1}\ndelivery: {connections: 7}\n",
+	BASICS "lanes: {connections: 4, rate: 100/h}\ndelivery: {connections: 100}\n",
+};
+/* clang-format on */
+
+static uint32_t limit_of(const struct run *r, const char *destination)
+{
+	return r->yaml == configurations[0] ? strcmp(destination, "big") == 0 ? 2 : 3 : r->yaml == configurations[1] ? 1 : 4;
+}
+
+static unsigned total_limit(const struct run *r)
+{
+	return r->yaml == configurations[0] ? 40 : r->yaml == configurations[1] ? 7 : 100;
+}
+
+static unsigned job_of(const struct run *r, uint64_t id)
+{
+	unsigned job = (unsigned)(id & 0xfffff) - 1;
+
+	assert_true(job < r->jobs && r->ids[job] == id);
+	return job;
+}
+
+static void add_job(struct run *r)
+{
+	static const char *const tenants[] = { "shop", "news", "gone" };
+	static const char *const pools[] = { "main", "main", "mixed", "lost" };
+	struct sched_job job;
+	char domain[32];
+
+	if (r->jobs == JOBS_MAX)
+		return;
+	snprintf(domain, sizeof(domain), "d%u.example", rand_below(&r->rand, DOMAINS));
+	job = world_job(&r->w, domain);
+	job.tenant = tenants[rand_below(&r->rand, r->quiet ? 2 : 3)];
+	job.pool = pools[rand_below(&r->rand, 4)];
+	job.rcpts = 1 + rand_below(&r->rand, 8);
+	job.due += (int64_t)rand_below(&r->rand, 3) * MINUTES(rand_below(&r->rand, 60));
+	job.deadline = r->w.now + MINUTES(rand_below(&r->rand, 3000));
+	job.held = rand_below(&r->rand, 20) == 0;
+	job.attempts = rand_below(&r->rand, 3);
+	job.source = rand_below(&r->rand, 2) ? "a" : NULL;
+	assert_true(sched_add(r->w.sched, &job, r->w.now));
+	assert_false(sched_add(r->w.sched, &job, r->w.now));
+	r->ids[r->jobs] = job.id;
+	r->held[r->jobs] = job.held;
+	r->fates[r->jobs++] = FATE_QUEUED;
+	r->queued++;
+}
+
+static void take(struct run *r, const struct sched_decision *d, bool connected)
+{
+	unsigned job = job_of(r, d->id);
+
+	assert_int_equal(r->fates[job], FATE_QUEUED);
+	assert_true(r->out_count < OUT_MAX);
+	r->fates[job] = FATE_OUT;
+	r->out[r->out_count++] = *d;
+	r->expired += d->kind == SCHED_EXPIRE;
+	r->starts += d->kind == SCHED_START;
+	if (d->kind != SCHED_START || d->lane == LANE_NONE)
+		return;
+	assert_false(r->held[job]);
+	if (connected) {
+		r->lanes[d->lane]++;
+		r->connections++;
+	}
+	assert_in_range(r->lanes[d->lane], 1, limit_of(r, d->destination));
+	assert_in_range(r->connections, 1, total_limit(r));
+}
+
+static void look_up(struct run *r, const char *name)
+{
+	char host[64];
+	const char *hosts[] = { host };
+	struct sched_decision d;
+	unsigned n = (unsigned)atoi(name + 1);
+
+	if (!r->quiet && rand_below(&r->rand, 6) == 0) {
+		while (r->out_count < OUT_MAX) {
+			sched_unresolved(r->w.sched, name, r->w.now, &d);
+			if (d.kind == SCHED_NOTHING)
+				return;
+			take(r, &d, false);
+		}
+	}
+	snprintf(host, sizeof(host), n < 2 ? "mx%u.big.net" : "mx%u.host.example", n % 7);
+	sched_resolved(r->w.sched, name, n % 7, hosts, 1, 1 + n % 3, r->w.now + MINUTES(rand_below(&r->rand, 90)), r->w.now);
+}
+
+static void end_one(struct run *r, unsigned which)
+{
+	struct sched_decision d = r->out[which], more;
+	unsigned job = job_of(r, d.id);
+	unsigned luck = r->quiet ? 0 : rand_below(&r->rand, 10);
+	struct sched_result result = { .attempted = luck != 9 };
+
+	result.rcpts_left = luck < 5 ? 0 : luck == 9 ? d.rcpts : 1 + rand_below(&r->rand, d.rcpts);
+	result.scope = luck < 5 || luck == 9 ? SCOPE_NONE : (enum sched_scope)rand_below(&r->rand, SCOPE_SOURCE + 1);
+	result.delivered = result.scope <= SCOPE_MESSAGE ? d.rcpts - result.rcpts_left : 0;
+	if (luck == 8)
+		result.not_before = r->w.now + MINUTES(rand_below(&r->rand, 200));
+	r->out[which] = r->out[--r->out_count];
+	world_settle(&r->w, &d, &result);
+	r->fates[job] = result.rcpts_left > 0 ? FATE_QUEUED : FATE_ENDED;
+	r->queued -= result.rcpts_left == 0;
+	if (d.lane == LANE_NONE)
+		return;
+	if (rand_below(&r->rand, 2) == 0) {
+		sched_next_on(r->w.sched, d.lane, d.domain, r->w.now, &more);
+		if (more.kind == SCHED_START) {
+			assert_int_equal(more.lane, d.lane);
+			take(r, &more, false);
+			return;
+		}
+	}
+	sched_release_connection(r->w.sched, d.lane, r->w.now);
+	r->lanes[d.lane]--;
+	r->connections--;
+}
+
+/* No lane idles while it may send and mail waits: after NOTHING each job has an obstacle. A lane with a rate may wait for a larger job. */
+static void check_nothing_idles(struct run *r)
+{
+	struct sched_view view;
+
+	for (unsigned job = 0; job < r->jobs; job++) {
+		if (r->fates[job] != FATE_QUEUED || !sched_find(r->w.sched, r->ids[job], 0, r->w.now, &view))
+			continue;
+		if (view.reasons == WHY_QUEUED_BEHIND && view.destination != NULL && strcmp(view.destination, "big") != 0)
+			fail_msg("job %u of %s waits without a reason", job, view.destination);
+		assert_true(view.ask_again > r->w.now || r->yaml == configurations[2]);
+	}
+}
+
+/* What NOTHING promises: asked again just before `when`, without an event, the answer is the same. */
+static void decide(struct run *r)
+{
+	struct sched_decision d, again;
+
+	while (r->out_count < OUT_MAX - 1) {
+		sched_next(r->w.sched, r->w.now, &d);
+		if (d.kind == SCHED_RESOLVE) {
+			char name[64];
+
+			snprintf(name, sizeof(name), "%s", d.domain);
+			look_up(r, name);
+		} else if (d.kind == SCHED_NOTHING) {
+			assert_true(d.when > r->w.now);
+			sched_next(r->w.sched, r->w.now, &again);
+			assert_int_equal(again.kind, SCHED_NOTHING);
+			if (r->yaml != configurations[2] && rand_below(&r->rand, 20) == 0)
+				check_nothing_idles(r);
+			return;
+		} else {
+			take(r, &d, true);
+		}
+	}
+}
+
+static void operator_acts(struct run *r)
+{
+	static const char *const names[][2] = { { "tenant", "shop" }, { "source", "a" }, { "source", "six" },
+		{ "destination", "mx3.host.example" }, { "destination", "big" } };
+	uint32_t pick = rand_below(&r->rand, ARRAY_LEN(names));
+	unsigned job = rand_below(&r->rand, r->jobs);
+	bool queued = r->fates[job] == FATE_QUEUED;
+	enum err err;
+
+	switch (rand_below(&r->rand, 6)) {
+	case 0:
+		err = sched_pause(r->w.sched, names[pick][0], names[pick][1], rand_below(&r->rand, 2), r->w.now);
+		assert_true(err == OK || err == ERR_NOT_FOUND);
+		break;
+	case 1:
+		err = sched_hold(r->w.sched, r->ids[job], 0);
+		r->held[job] |= err == OK;
+		break;
+	case 2:
+		err = sched_release(r->w.sched, r->ids[job], 0, r->w.now);
+		r->held[job] = false;
+		break;
+	case 3:
+		err = sched_retry(r->w.sched, r->ids[job], 0, r->w.now);
+		assert_int_equal(err, queued ? OK : r->fates[job] == FATE_OUT ? ERR_BUSY : ERR_NOT_FOUND);
+		break;
+	case 4:
+		sched_park_source(r->w.sched, "b", r->w.now + MINUTES(rand_below(&r->rand, 20)), "test");
+		break;
+	default:
+		if (rand_below(&r->rand, 8) == 0)
+			world_reload(&r->w, r->yaml);
+		err = sched_drop(r->w.sched, r->ids[job], 0);
+		assert_int_equal(err, queued ? OK : r->fates[job] == FATE_OUT ? ERR_BUSY : ERR_NOT_FOUND);
+		if (err == OK) {
+			r->fates[job] = FATE_ENDED;
+			r->queued--;
+		}
+	}
+}
+
+static void check(struct run *r)
+{
+	sched_verify(r->w.sched);
+	assert_int_equal(sched_job_count(r->w.sched), r->queued);
+}
+
+static void resume_all(struct run *r)
+{
+	static const char *const names[][2] = { { "tenant", "shop" }, { "source", "a" }, { "source", "six" },
+		{ "destination", "mx3.host.example" }, { "destination", "big" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (sched_pause(r->w.sched, names[i][0], names[i][1], false, r->w.now) == ERR_NOT_FOUND)
+			continue;
+	sched_park_source(r->w.sched, "b", 0, NULL);
+}
+
+/* Time goes on; in the end every job was delivered or has expired. */
+static void finish(struct run *r)
+{
+	wall_ms last = r->w.now + DAYS(10);
+
+	r->quiet = true;
+	resume_all(r);
+	while (r->queued > 0 && r->w.now < last) {
+		struct sched_decision d;
+
+		decide(r);
+		while (r->out_count > 0)
+			end_one(r, 0);
+		sched_next(r->w.sched, r->w.now, &d);
+		if (d.kind == SCHED_NOTHING) {
+			/* Else a job would be forgotten. */
+			assert_true(r->queued == 0 || (d.when > r->w.now && d.when < WALL_NEVER));
+			r->w.now = r->queued > 0 ? d.when : r->w.now;
+		}
+		if (d.kind == SCHED_RESOLVE)
+			world_resolve(&r->w, d.domain, "mx.late.example");
+		if (d.kind == SCHED_START || d.kind == SCHED_EXPIRE)
+			take(r, &d, true);
+	}
+	check(r);
+	assert_int_equal(r->queued, 0);
+}
+
+static void one_run(uint64_t seed)
+{
+	struct run *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	r->yaml = configurations[seed % ARRAY_LEN(configurations)];
+	rand_seed(&r->rand, seed);
+	world_open(&r->w, r->yaml);
+	for (int step = 0; step < 6000; step++) {
+		uint32_t what = rand_below(&r->rand, 10);
+
+		if (what < 3 || r->jobs == 0)
+			add_job(r);
+		else if (what < 6 && r->out_count > 0)
+			end_one(r, rand_below(&r->rand, r->out_count));
+		else if (what == 6)
+			r->w.now += rand_below(&r->rand, 4) == 0 ? MINUTES(rand_below(&r->rand, 10)) : rand_below(&r->rand, 5000);
+		else if (what == 7)
+			operator_acts(r);
+		else
+			decide(r);
+		if (step % 50 == 0)
+			check(r);
+	}
+	finish(r);
+	printf("seed %llu: %u jobs, %u starts, %u expired\n", (unsigned long long)seed, r->jobs, r->starts, r->expired);
+	assert_true(r->starts > r->jobs / 4);
+	world_close(&r->w);
+	free(r);
+}
+
+static void random_runs_keep_every_promise(void **state)
+{
+	uint64_t base = rand_entropy() % 1000000;
+
+	for (uint64_t seed = 1; seed <= 9; seed++)
+		one_run(seed);
+	for (uint64_t i = 0; i < 3; i++)
+		one_run(base + i);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(random_runs_keep_every_promise) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
