@@ -86,7 +86,7 @@ class Relay:
         self.conf['listen'][0]['auth'] = 'optional'
 
     def start(self):
-        with open(self.file, 'w', encoding='utf-8') as file:
+        with open(self.file, 'w', encoding='utf-8', opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(self.conf, file, indent=1)  # JSON is YAML
         os.makedirs(self.conf['state'], exist_ok=True)
         with open(self.log_file, 'ab') as log:
