@@ -61,6 +61,7 @@ struct producer {
 	struct mailbox *box;
 	size_t count, body_bytes;
 	int64_t *accept_us, *settle_us; /* one for each message */
+	bool keeps;                     /* accepts only */
 	bool answered;
 };
 
@@ -113,6 +114,8 @@ static void *produce(void *arg)
 			.tenant = "shop",
 			.pool = "main" };
 		p->accept_us[i] = ask(QUEUE_ACCEPT, &accept.req);
+		if (p->keeps)
+			continue;
 		settle.id = accept.message.id;
 		p->settle_us[i] = ask(QUEUE_SETTLE, &settle.req);
 	}
@@ -156,11 +159,26 @@ static void lone_commits(const char *folder, size_t body_bytes)
 	free(path);
 }
 
-static void measure(struct queue *queue, size_t producers, size_t body_bytes, size_t messages)
+/* Producers at work until each has done its share. */
+static void run_producers(const struct producer *model, size_t producers, int64_t *accept_us, int64_t *settle_us)
 {
 	static struct producer all[PRODUCERS_MAX];
 	static pthread_t threads[PRODUCERS_MAX];
-	size_t each = messages / producers, count = each * producers;
+
+	for (size_t i = 0; i < producers; i++) {
+		all[i] = *model;
+		all[i].accept_us = accept_us + i * model->count;
+		all[i].settle_us = settle_us + i * model->count;
+		must(pthread_create(&threads[i], NULL, produce, &all[i]) == 0);
+	}
+	for (size_t i = 0; i < producers; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void measure(struct queue *queue, size_t producers, size_t body_bytes, size_t messages)
+{
+	struct producer model = { .queue = queue, .count = messages / producers, .body_bytes = body_bytes };
+	size_t count = model.count * producers;
 	int64_t *accept_us = xcalloc(count, sizeof(*accept_us)), *settle_us = xcalloc(count, sizeof(*settle_us));
 	struct queue_figures before, after;
 	uint64_t written = written_bytes();
@@ -168,13 +186,7 @@ static void measure(struct queue *queue, size_t producers, size_t body_bytes, si
 	double seconds;
 
 	queue_figures(queue, &before);
-	for (size_t i = 0; i < producers; i++) {
-		all[i] = (struct producer){ queue, NULL, each, body_bytes, accept_us + i * each, settle_us + i * each,
-			false };
-		must(pthread_create(&threads[i], NULL, produce, &all[i]) == 0);
-	}
-	for (size_t i = 0; i < producers; i++)
-		pthread_join(threads[i], NULL);
+	run_producers(&model, producers, accept_us, settle_us);
 	seconds = (double)(now_us() - begin) / 1e6;
 	queue_figures(queue, &after);
 	printf("%9zu %10.0f %8.2f %8.2f %8.2f %8.2f %12.1f %10.1f\n", producers, (double)count / seconds,
@@ -184,6 +196,34 @@ static void measure(struct queue *queue, size_t producers, size_t body_bytes, si
 	    (double)(written_bytes() - written) / 4096 / (double)count);
 	free(accept_us);
 	free(settle_us);
+}
+
+static bool count_rcpts(void *arg, const struct queue_job *job)
+{
+	*(size_t *)arg += job->rcpt_count;
+	return true;
+}
+
+/* What a start does: walk over all messages in slices. */
+static void measure_walk(struct queue *queue, size_t messages)
+{
+	struct producer model = { .queue = queue, .count = messages / 100, .body_bytes = 1000, .keeps = true };
+	int64_t *us = xcalloc(messages, sizeof(*us)), begin;
+	struct queue_reader *reader = queue_reader_open(queue);
+	struct queue_check_totals totals;
+	struct queue_cursor cursor = { 0 };
+	size_t rcpts = 0;
+
+	run_producers(&model, 100, us, us);
+	begin = now_us();
+	while (!cursor.end)
+		must(queue_scan(reader, &cursor, 500, count_rcpts, &rcpts, NULL) == OK);
+	printf("walk over %zu recipients: %.0f ms\n", rcpts, (double)(now_us() - begin) / 1000);
+	begin = now_us();
+	must(queue_check(reader, NULL, NULL, &totals, NULL) == OK && totals.findings == 0);
+	printf("check of the same: %.0f ms\n", (double)(now_us() - begin) / 1000);
+	queue_reader_close(&reader);
+	free(us);
 }
 
 int main(int argc, char **argv)
@@ -208,6 +248,7 @@ int main(int argc, char **argv)
 	    "messages/s", "acc p50", "acc p99", "set p50", "set p99", "msgs/commit", "pages/msg");
 	for (size_t i = 0; i < ARRAY_LEN(producers); i++)
 		measure(queue, producers[i], body_bytes, producers[i] == 1 ? messages / 20 : messages);
+	measure_walk(queue, 10 * messages);
 	queue_close(&queue);
 	for (size_t i = 0; i < ARRAY_LEN(leftovers); i++) {
 		char *path = xasprintf("%s/%s", state, leftovers[i]);

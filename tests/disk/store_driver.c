@@ -387,16 +387,16 @@ static int full(const char *state, const char *ballast)
 	for (size_t i = 0; i < KEPT / 2; i++)
 		settled = settle_one(&p, ids[i], i % 2 ? SETTLE_DELIVERED : SETTLE_UPDATE) == OK && settled;
 	result(settled, "settles go on while the disk is full");
+	queue_close(&queue);
+	p.queue = queue = open_or_die(state, 0);
+	result(are_whole(&p, ids + KEPT / 2, KEPT / 2, 70000), "a restart on the full disk finds all of it");
+	result(settle_one(&p, ids[0], SETTLE_DELIVERED) == OK, "and settles");
 	close(fd);
 	must(unlink(ballast) == 0);
 	result(accepts_again(&p, 70000, &again), "new mail comes in by itself once there is space");
 	result(are_whole(&p, ids + KEPT / 2, KEPT / 2, 70000) && are_whole(&p, &again, 1, 70000),
 	    "and all is still there");
 	result(fatal_calls == 0, "the store was never given up");
-	queue_close(&queue);
-	queue = open_or_die(state, 0);
-	p.queue = queue;
-	result(are_whole(&p, ids + KEPT / 2, KEPT / 2, 70000), "and after a restart too");
 	mailbox_destroy(&p.box);
 	queue_close(&queue);
 	return failures > 0;
