@@ -78,7 +78,7 @@ enum sched_reason {
 	WHY_OPERATOR = 1 << 12,           /* paused by the operator */
 	WHY_QUEUED_BEHIND = 1 << 13,      /* nothing but its turn */
 };
-#define SCHED_WHY_TEXT 512
+#define SCHED_WHY_TEXT 1024
 /* Words for a set of reasons, joined by "; ". Returns `out`. */
 char *sched_why_text(unsigned reasons, char out[SCHED_WHY_TEXT]);
 /* Short key of one bit, such as "lane-connections", for JSON. */
