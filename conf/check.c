@@ -153,15 +153,24 @@ static void check_tenants(struct check *c)
 		    "there are logins and no listener with auth, expected auth: optional or required in listen");
 }
 
+#define KEYS_MAX 8 /* of one domain: each signs every message */
+
 static void check_dkim(struct check *c, const struct conf_dkim *key)
 {
+	const struct conf *conf = c->conf;
 	char *name;
+	size_t before = 0;
 
 	if (!key->domain || !key->selector)
 		return;
 	name = xasprintf("%s._domainkey.%s", key->selector, key->domain);
-	once(c, "key name", name, origin_of(c->conf, &key->selector, key));
+	once(c, "key name", name, origin_of(conf, &key->selector, key));
 	free(name);
+	for (const struct conf_dkim *other = conf->dkim; other < key; other++)
+		before += other->domain && strcmp(other->domain, key->domain) == 0;
+	if (before == KEYS_MAX)
+		fault_error(c->faults, origin_of(conf, &key->domain, key), "more than %d keys of \"%s\", expected fewer", KEYS_MAX,
+		    key->domain);
 }
 
 static void check_source(struct check *c, const struct conf_source *source)

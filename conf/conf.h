@@ -152,6 +152,7 @@ struct conf {
 	size_t tenant_count;
 	struct conf_dkim *dkim;
 	size_t dkim_count;
+	char *signing_fallback; /* one of the domains of dkim[]; NULL: none */
 	struct conf_source *sources; /* at least one: "default" is implied when the file names none */
 	size_t source_count;
 	struct conf_pool *pools; /* at least one: "default" with all sources is implied when the file names none */
@@ -170,6 +171,8 @@ struct conf {
 	void *memory; /* the arena; conf/ only */
 	const void *origins; /* where each value came from; conf/ only */
 	void *index; /* of names, networks and domains; conf/ only */
+	void *attached; /* what has been made of this snapshot before it was shared: the loaded keys (relay/sign/keyring.h) */
+	void (*attached_free)(void *attached); /* called with it when the last reference goes */
 };
 
 /* All faults of one pass, in the order of the file. `text` is a list of lines "FILE:LINE:COLUMN: what was found, what was expected"
@@ -197,6 +200,10 @@ struct conf *conf_load_text(const char *file, const char *text, size_t len, stru
 
 /* Open what the configuration names (certificates, keys, anchors, state) as `user` would, adding faults. */
 void conf_check_files(const struct conf *conf, struct conf_faults *faults);
+
+/* Add what somebody else found out about a setting, with its place in the file. `field` points to the field inside the snapshot. */
+void conf_fault(const struct conf *conf, const void *field, bool is_error, struct conf_faults *faults, const char *format, ...)
+    PRINTF_LIKE(5, 6);
 
 void conf_faults_free(struct conf_faults *faults);
 

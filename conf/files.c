@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -190,5 +191,22 @@ void conf_check_files(const struct conf *conf, struct conf_faults *faults)
 		fault_error(&list, origin_of(conf, &conf->user, NULL), "cannot become \"%s\" to try the files, expected that",
 		    conf->user);
 	free(trial.files);
+	fault_export(&list, faults);
+}
+
+void conf_fault(const struct conf *conf, const void *field, bool is_error, struct conf_faults *faults, const char *format, ...)
+{
+	struct fault_list list = { 0 };
+	struct place at = origin_of(conf, field, NULL);
+	va_list args;
+	char *text;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	must(len >= 0);
+	(is_error ? fault_error : fault_warn)(&list, at, "%s", text);
+	free(text);
 	fault_export(&list, faults);
 }

@@ -237,6 +237,24 @@ static void link_bounces(struct load *load, struct conf *conf)
 	conf->bounce_pool = memory_text(load->memory, pool->name ? pool->name : IMPLIED);
 }
 
+static void link_fallback(struct load *load, const struct conf *conf)
+{
+	const char **names;
+	char quoted[FAULT_QUOTE];
+
+	if (!conf->signing_fallback)
+		return;
+	names = memory_array(load->scratch, conf->dkim_count, sizeof(char *));
+	for (size_t i = 0; i < conf->dkim_count; i++) {
+		names[i] = conf->dkim[i].domain ? conf->dkim[i].domain : "";
+		if (strcmp(names[i], conf->signing_fallback) == 0)
+			return;
+	}
+	fault_error(load->faults, origin_of(conf, &conf->signing_fallback, NULL), "no key of %s stands in dkim, %s",
+	    fault_quote(conf->signing_fallback, quoted),
+	    conf->dkim_count > 0 ? suggest(load, conf->signing_fallback, names, conf->dkim_count) : "expected one");
+}
+
 static void link_route(struct load *load, struct conf_route *route)
 {
 	char host[256];
@@ -282,6 +300,8 @@ void link_conf(struct load *load, struct conf *conf)
 	settle_providers(load, conf);
 	conf->index = index_build(conf);
 	link_names(load, conf, sources_broken, pools_broken);
+	if (!is_broken(conf, &conf->dkim, conf->dkim_count))
+		link_fallback(load, conf);
 	for (size_t i = 0; i < conf->route_count; i++)
 		link_route(load, &conf->routes[i]);
 }

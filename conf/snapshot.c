@@ -28,6 +28,8 @@ static void conf_destroy(struct conf *conf)
 	struct memory *memory = conf->memory;
 	struct index *index = conf->index;
 
+	if (conf->attached)
+		conf->attached_free(conf->attached);
 	index_destroy(&index);
 	origin_fini((struct origins *)(uintptr_t)conf->origins);
 	memory_fini(memory);

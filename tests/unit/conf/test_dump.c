@@ -13,7 +13,7 @@ static const char everything[] =
     "log: {level: debug, keep: 4d, size: 12M}\n"
     "tenants: [{name: shop, from: [10.1.0.0/16, \"2001:db8::/32\"], logins: [{user: 'a \"b\" \\c: #d', hash: \"" TEST_HASH "\"}],\n"
     "  domains: [Shop.Example], pool: main, quota: {hour: 5, day: 6}}]\n"
-    "dkim: [{domain: shop.example, selector: r1, key: keys/shop.pem}]\n"
+    "dkim: [{domain: shop.example, selector: r1, key: keys/shop.pem}]\nsigning: {fallback: shop.example}\n"
     "sources: [{name: a, ip: 192.0.2.10, ehlo: A.relay.example.net, warmup: {plan: standard, since: 2026-11-24}}]\n"
     "pools: [{name: main, sources: [a]}]\n"
     "providers: [{name: p, domains: [p.example], mx: [mx.p.example], connections: 2, messages: 3, rate: 90/h}]\n"
