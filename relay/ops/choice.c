@@ -37,6 +37,13 @@ static const struct filter {
 	{ "source", source_field, NULL, false },
 };
 
+static bool text_matches(const char *pattern, const char *text, bool within)
+{
+	if (within && !strpbrk(pattern, WILDCARDS))
+		return strcasestr(text, pattern) != NULL;
+	return fnmatch(pattern, text, FNM_CASEFOLD | FNM_NOESCAPE) == 0;
+}
+
 /* "ID" or "ID.n". */
 static bool parse_id(const char *text, struct chosen *out)
 {
@@ -74,7 +81,7 @@ static bool read_ids(struct choice *choice, struct task *task)
 		if (text && strpbrk(text, WILDCARDS)) {
 			must(json_array_append(choice->patterns, value) == 0);
 		} else if (!text || !parse_id(text, &choice->ids[choice->id_count++])) {
-			(void)task_end(task, OPS_USAGE, "\"%s\" is no ID: expected ID, ID.n or shell wildcards", text ? text : "");
+			(void)task_end(task, OPS_REFUSED, "\"%s\" is no ID: expected ID, ID.n or shell wildcards", text ? text : "");
 			return false;
 		}
 	}
@@ -94,6 +101,24 @@ static bool is_text_or_texts(const json_t *value)
 	return json_is_string(value) || json_array_size(value) > 0;
 }
 
+/* A misspelt state would look like an empty queue. */
+static bool is_known_state(const json_t *args)
+{
+	json_t *value = json_object_get(args, "state");
+	size_t count = json_is_array(value) ? json_array_size(value) : value ? 1 : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *pattern = json_is_array(value) ? json_array_get(value, i) : value;
+		bool known = false;
+
+		for (enum row_state state = 0; state < ROW_STATES; state++)
+			known = known || text_matches(json_string_value(pattern), row_state_name(state), false);
+		if (!known)
+			return false;
+	}
+	return true;
+}
+
 bool choice_init(struct choice *choice, struct task *task)
 {
 	json_t *older = json_object_get(task->args, "older");
@@ -108,6 +133,10 @@ bool choice_init(struct choice *choice, struct task *task)
 			(void)task_end(task, OPS_USAGE, "%s: expected a text", filters[i].key);
 			return false;
 		}
+	}
+	if (!is_known_state(choice->args)) {
+		(void)task_end(task, OPS_USAGE, "state: expected waiting, active, deferred, held or blocked");
+		return false;
 	}
 	if (older && (!json_is_integer(older) || json_integer_value(older) < 0)) {
 		(void)task_end(task, OPS_USAGE, "older: expected milliseconds");
@@ -136,13 +165,6 @@ bool choice_is_given(const struct choice *choice)
 }
 
 /* --- matching --------------------------------------------------------------------------------------------------------------- */
-
-static bool text_matches(const char *pattern, const char *text, bool within)
-{
-	if (within && !strpbrk(pattern, WILDCARDS))
-		return strcasestr(text, pattern) != NULL;
-	return fnmatch(pattern, text, FNM_CASEFOLD | FNM_NOESCAPE) == 0;
-}
 
 static bool filter_matches(const struct filter *filter, const char *pattern, const struct row *row)
 {

@@ -58,9 +58,11 @@ const struct task_kind resume_kind = { .verb = "resume", .needs_daemon = true, .
 
 /* --- source list -------------------------------------------------------------------------------------------------------------- */
 
+/* Without "source NAME: ", which stands beside it. */
 static void add_line(void *arg, const char *line)
 {
-	json_t *text = json_string(line);
+	const char *colon = strncmp(line, "source ", 7) == 0 ? strstr(line, ": ") : NULL;
+	json_t *text = json_string(colon ? colon + 2 : line);
 
 	if (text)
 		must(json_array_append_new(arg, text) == 0);

@@ -7,6 +7,11 @@
 #include "relay/ops/encode.h"
 #include "relay/ops/fact.h"
 
+static const char *given_id(const struct task *task)
+{
+	return json_string_value(json_array_get(json_object_get(task->args, "ids"), 0));
+}
+
 /* One argument that names a message that is in the queue; the job is the caller's to free. False: task_end was called. */
 static bool load_message(struct task *task, struct queue_job **job_out, struct chosen *chosen_out)
 {
@@ -28,7 +33,10 @@ static bool load_message(struct task *task, struct queue_job **job_out, struct c
 	if (err == OK)
 		return true;
 	*job_out = NULL;
-	(void)task_end(task, OPS_REFUSED, "%s", err == ERR_NOT_FOUND ? "not in the queue (delivered, bounced or never here)" : why.text);
+	if (err == ERR_NOT_FOUND)
+		(void)task_end(task, OPS_REFUSED, "%s is not in the queue: delivered, bounced, or never here", given_id(task));
+	else
+		(void)task_end(task, OPS_REFUSED, "%s", why.text);
 	return false;
 }
 
@@ -130,7 +138,7 @@ static enum task_state show_step(struct task *task)
 	if (json_array_size(rcpts) == 0) {
 		json_decref(rcpts);
 		free(job);
-		return task_end(task, OPS_REFUSED, "this recipient is not in the queue (delivered, bounced or never here)");
+		return task_end(task, OPS_REFUSED, "%s is not in the queue: delivered, bounced, or never here", given_id(task));
 	}
 	o = json_object();
 	fact_text(o, "id", msg_id_format(job->message.id, id));
@@ -142,6 +150,7 @@ static enum task_state show_step(struct task *task)
 	fact_time(o, "arrived", job->message.arrived);
 	fact_time(o, "deadline", job->message.deadline);
 	fact_number(o, "size", job->message.size_bytes);
+	fact_number(o, "queued_recipients", job->rcpt_count);
 	fact_number(o, "accepted_recipients", job->message.rcpt_count);
 	put_flags(o, job->message.flags);
 	fact_bool(o, "in_doubt", job->in_doubt);

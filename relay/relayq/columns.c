@@ -8,6 +8,7 @@
 
 #define GAP         2 /* between two columns */
 #define NOTE_INDENT 4
+#define NOTE_TITLE  "DETAIL" /* where it is a column */
 
 struct row {
 	char *cells[COLUMNS_MAX];
@@ -73,15 +74,33 @@ static void put_cell(const struct columns *columns, size_t i, const char *text, 
 	put_spaces(columns, (width < room ? room - width : 0) + GAP);
 }
 
+/* Bytes of the first line of a text that needs more than one: up to a space, if there is one. */
+static size_t line_break(const char *text, size_t room)
+{
+	size_t width, bytes = text_prefix(text, room, &width), space = bytes;
+
+	while (text[bytes] && space > 0 && text[space] != ' ')
+		space--;
+	return text[bytes] && space > 0 ? space : bytes;
+}
+
+/* Below the row on a terminal, in up to two lines; elsewhere a last column. */
 static void put_note(const struct columns *columns, const char *note)
 {
-	if (columns->width > NOTE_INDENT) {
-		(void)fputc('\n', columns->out);
-		put_spaces(columns, NOTE_INDENT);
-		(void)put_cut(columns, note, columns->width - NOTE_INDENT);
-	} else {
+	size_t room = columns->width > NOTE_INDENT ? columns->width - NOTE_INDENT : 0, first;
+
+	if (room == 0) {
 		(void)fputs(note, columns->out);
+		return;
 	}
+	first = line_break(note, room);
+	(void)fprintf(columns->out, "\n%*s%.*s", NOTE_INDENT, "", (int)first, note);
+	for (note += first; *note == ' ';)
+		note++;
+	if (!*note)
+		return;
+	(void)fprintf(columns->out, "\n%*s", NOTE_INDENT, "");
+	(void)put_cut(columns, note, room);
 }
 
 static void put_row(const struct columns *columns, const char *const *cells, const char *note)
@@ -157,7 +176,7 @@ static void decide(struct columns *columns)
 	for (size_t i = 0; i < columns->count; i++)
 		titles[i] = columns->column[i].title;
 	if (columns->held_count > 0)
-		put_row(columns, titles, NULL);
+		put_row(columns, titles, columns->width == 0 && columns->held[0].note ? NOTE_TITLE : NULL);
 	for (size_t r = 0; r < columns->held_count; r++) {
 		put_row(columns, (const char *const *)columns->held[r].cells, columns->held[r].note);
 		row_free(&columns->held[r]);

@@ -176,6 +176,7 @@ static void source_row(struct print *print, const json_t *row)
 {
 	static const struct column COLUMNS[] = {
 		{ "SOURCE", false, 0 }, { "ADDRESS", false, 0 }, { "EHLO", false, 12 }, { "WARM-UP", false, 0 }, { "POOLS", false, 8 },
+		{ "STATUS", false, 0 },
 	};
 	const char *cells[ARRAY_LEN(COLUMNS)], *warmup = field_text(row, "warmup"), *ip = field_text(row, "ip");
 	char *pools = field_joined(row, "pools", ", "), *status = field_joined(row, "status", "; ");
@@ -187,7 +188,8 @@ static void source_row(struct print *print, const json_t *row)
 	cells[2] = field_text(row, "ehlo");
 	cells[3] = warmup[0] ? warmup : "warm";
 	cells[4] = pools;
-	columns_add(print->columns, cells, status);
+	cells[5] = status[0] ? status : "-";
+	columns_add(print->columns, cells, NULL);
 	free(pools);
 	free(status);
 }
@@ -228,6 +230,8 @@ void print_end(struct print *print, const struct printer *printer, const json_t 
 	for (size_t i = 0; i < print->reason_count; i++)
 		free(print->reasons[i].text);
 	free(print->reasons);
+	json_decref(print->held);
+	print->held = NULL;
 	print->reasons = NULL;
 	print->reason_count = 0;
 }

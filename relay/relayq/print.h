@@ -23,6 +23,7 @@ struct print {
 	wall_ms now;
 	struct columns *columns;
 	uint64_t rows, hidden;
+	json_t *held;                 /* rows of stats, until the total tells which columns are needed */
 	struct print_reason *reasons; /* of stats */
 	size_t reason_count;
 	bool failed; /* out could not be written */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/relayq/encoded.h"
 #include "relay/relayq/field.h"
 #include "relay/relayq/print.h"
 #include "relay/relayq/text.h"
@@ -28,6 +29,7 @@ static void put_moment(struct print *print, const char *label, wall_ms when)
 static void put_envelope(struct print *print, const json_t *row)
 {
 	const char *sender = field_text(row, "sender"), *login = field_text(row, "login");
+	uint64_t bytes = field_number(row, "size");
 	char size[TEXT_SHORT];
 
 	put(print, "sender", xstrdup(sender[0] ? sender : "<> (the null sender)"));
@@ -37,7 +39,7 @@ static void put_envelope(struct print *print, const json_t *row)
 		put(print, "client", xasprintf("%s, %s", field_text(row, "client"), field_bool(row, "tls") ? "TLS" : "no TLS"));
 	put_moment(print, "arrived", field_time(row, "arrived"));
 	put_moment(print, "expires", field_time(row, "deadline"));
-	put(print, "size", xasprintf("%s%s%s", text_size(field_number(row, "size"), size), field_bool(row, "eight_bit") ? ", 8-bit" : "",
+	put(print, "size", xasprintf("%s%s%s%s", text_size(bytes, size), bytes < 1024 ? " bytes" : "", field_bool(row, "eight_bit") ? ", 8-bit" : "",
 	    field_bool(row, "smtputf8") ? ", SMTPUTF8" : ""));
 	put(print, "pool", xstrdup(field_text(row, "pool")));
 	if (field_bool(row, "in_doubt"))
@@ -52,7 +54,7 @@ static void put_headers(struct print *print, json_t *headers)
 	if (json_object_size(headers) > 0)
 		(void)fputc('\n', print->out);
 	json_object_foreach(headers, key, value)
-		put(print, key, xstrdup(json_string_value(value)));
+		put(print, key, encoded_read(json_string_value(value)));
 }
 
 static void put_attempts(struct print *print, const json_t *rcpt)
@@ -94,8 +96,8 @@ static void show_row(struct print *print, const json_t *row)
 	uint64_t accepted = field_number(row, "accepted_recipients");
 	size_t i;
 
-	(void)fprintf(print->out, "%s  %zu of %llu recipient%s in the queue\n\n", field_text(row, "id"), json_array_size(rcpts),
-	    (unsigned long long)accepted, accepted == 1 ? "" : "s");
+	(void)fprintf(print->out, "%s  %llu of %llu recipient%s in the queue\n\n", field_text(row, "id"),
+	    (unsigned long long)field_number(row, "queued_recipients"), (unsigned long long)accepted, accepted == 1 ? "" : "s");
 	put_envelope(print, row);
 	put_headers(print, json_object_get(row, "headers"));
 	json_array_foreach(rcpts, i, rcpt)

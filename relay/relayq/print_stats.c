@@ -8,28 +8,49 @@
 
 #define DESTINATIONS 20 /* shown without --all */
 
-static const char *const NUMBERS[] = { "waiting", "deferred", "active", "held", "blocked", "delivered", "bounced", "connections" };
-
-static const struct column COLUMNS[] = {
-	{ "DESTINATION", false, 16 }, { "WAITING", true, 0 }, { "DEFERRED", true, 0 }, { "ACTIVE", true, 0 }, { "HELD", true, 0 },
-	{ "BLOCKED", true, 0 }, { "DELIVERED", true, 0 }, { "BOUNCED", true, 0 }, { "CONN", true, 0 }, { "OLDEST", true, 0 },
+/* The columns between name and age; one that is zero in the total is left out unless it is `always` of interest. */
+static const struct number {
+	const char *key;
+	struct column column;
+	bool always;
+} numbers[] = {
+	{ "waiting", { "WAITING", true, 0 }, true }, { "deferred", { "DEFERRED", true, 0 }, true }, { "active", { "ACTIVE", true, 0 }, true },
+	{ "held", { "HELD", true, 0 }, true }, { "blocked", { "BLOCKED", true, 0 }, false }, { "delivered", { "DELIVERED", true, 0 }, true },
+	{ "bounced", { "BOUNCED", true, 0 }, true }, { "connections", { "CONN", true, 0 }, false },
 };
 
-static void put_table_row(struct print *print, const char *name, const json_t *row)
+static bool is_shown(const struct number *number, const json_t *total)
 {
-	char numbers[ARRAY_LEN(NUMBERS)][TEXT_SHORT], oldest[TEXT_SHORT];
-	const char *cells[ARRAY_LEN(COLUMNS)];
+	return number->always || field_number(total, number->key) > 0;
+}
+
+static void begin_table(struct print *print, struct column columns[COLUMNS_MAX], const json_t *total)
+{
+	size_t count = 0;
+
+	columns[count++] = (struct column){ "DESTINATION", false, 10 };
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (is_shown(&numbers[i], total))
+			columns[count++] = numbers[i].column;
+	columns[count++] = (struct column){ "OLDEST", true, 0 };
+	print->columns = columns_create(print->out, columns, count, print->width);
+}
+
+static void put_table_row(struct print *print, const char *name, const json_t *row, const json_t *total)
+{
+	char texts[ARRAY_LEN(numbers)][TEXT_SHORT], oldest[TEXT_SHORT];
+	const char *cells[ARRAY_LEN(numbers) + 2];
 	wall_ms since = field_time(row, "oldest");
+	size_t count = 0;
 
-	if (!print->columns)
-		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
-	cells[0] = name;
-	for (size_t i = 0; i < ARRAY_LEN(NUMBERS); i++) {
-		uint64_t number = field_number(row, NUMBERS[i]);
+	cells[count++] = name;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		uint64_t number = field_number(row, numbers[i].key);
 
-		cells[i + 1] = number > 0 ? text_grouped(number, numbers[i]) : "-";
+		if (is_shown(&numbers[i], total))
+			cells[count++] = number > 0 ? text_grouped(number, texts[i]) : "-";
 	}
-	cells[ARRAY_LEN(NUMBERS) + 1] = since > 0 ? text_span(print->now - since, oldest) : "-";
+	cells[count++] = since > 0 ? text_span(print->now - since, oldest) : "-";
 	columns_add(print->columns, cells, NULL);
 }
 
@@ -107,13 +128,25 @@ static void put_store(struct print *print, const json_t *total)
 	    text_span(print->now - field_time(total, "started"), up));
 }
 
-static void put_total(struct print *print, const json_t *total)
+static void put_table(struct print *print, const json_t *total)
 {
+	struct column columns[COLUMNS_MAX];
+	json_t *row;
+	size_t i;
+
+	begin_table(print, columns, total);
+	json_array_foreach(print->held, i, row)
+		put_table_row(print, field_text(row, "destination"), row, total);
 	if (print->rows != 1)
-		put_table_row(print, "total", total);
+		put_table_row(print, "total", total, total);
 	columns_finish(&print->columns);
 	if (print->hidden > 0)
 		(void)fprintf(print->out, "(%llu more destinations: --all)\n", (unsigned long long)print->hidden);
+}
+
+static void put_total(struct print *print, const json_t *total)
+{
+	put_table(print, total);
 	put_reasons(print);
 	put_outcomes(print, total);
 	if (field_bool(total, "daemon"))
@@ -132,10 +165,13 @@ static void stats_row(struct print *print, const json_t *row)
 	}
 	print->rows++;
 	note_reason(print, row);
-	if (print->rows > DESTINATIONS && !print->all)
+	if (print->rows > DESTINATIONS && !print->all) {
 		print->hidden++;
-	else
-		put_table_row(print, field_text(row, "destination"), row);
+		return;
+	}
+	if (!print->held)
+		print->held = json_array();
+	must(json_array_append_new(print->held, json_deep_copy(row)) == 0);
 }
 
 const struct printer print_stats = { .row = stats_row };

@@ -44,20 +44,20 @@ static size_t terminal_width(void)
 	return size.ws_col < WIDTH_LEAST ? WIDTH_LEAST : size.ws_col;
 }
 
-static enum ops_exit run(const struct command *command)
+static enum ops_exit run(const struct verb_call *call)
 {
 	struct answer answer = {
-		.print = { .out = stdout, .err = stderr, .json = command->json, .all = command->all, .width = terminal_width(),
+		.print = { .out = stdout, .err = stderr, .json = call->json, .all = call->all, .width = terminal_width(),
 		    .now = clock_wall() },
-		.printer = command->verb->printer,
+		.printer = call->verb->printer,
 	};
 	struct client_sink sink = { .row = on_row, .end = on_end, .arg = &answer };
-	struct conf *conf = settings_load(command->file, stderr);
+	struct conf *conf = settings_load(call->file, stderr);
 	enum ops_exit status;
 
 	if (!conf)
 		return OPS_USAGE;
-	status = client_ask(conf, command->verb->name, command->args, &sink);
+	status = client_ask(conf, call->verb->name, call->args, &sink);
 	conf_unref(&conf);
 	if (!answer.print.failed)
 		return status;
@@ -67,19 +67,19 @@ static enum ops_exit run(const struct command *command)
 
 int main(int argc, char **argv)
 {
-	struct command command;
+	struct verb_call call;
 	enum ops_exit status;
 
 	/* Texts of mail are UTF-8 whatever the operator's locale says. */
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		(void)setlocale(LC_CTYPE, "");
-	status = command_parse(&command, argc, argv, stdout, stderr);
-	if (status != OPS_DONE || !command.verb)
+	status = verb_parse(&call, argc, argv, stdout, stderr);
+	if (status != OPS_DONE || !call.verb)
 		return (int)status;
-	if (command.verb->printer)
-		status = run(&command);
+	if (call.verb->printer)
+		status = run(&call);
 	else
 		status = hash_run(stdin, stdout, stderr);
-	command_fini(&command);
+	verb_call_fini(&call);
 	return (int)status;
 }

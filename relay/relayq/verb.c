@@ -65,9 +65,9 @@ static const struct verb verbs[] = {
 	  &print_change },
 	{ "bounce", "ID...|FILTERS", "return recipients to the sender as failed", CHOICE_TEXT, OPERANDS_IDS,
 	  FILTERS | STATES | CHANGES | REASON, &print_change },
-	{ "pause", "", "start nothing more for a destination, tenant or source", "Not kept over a restart of the daemon.", OPERANDS_NONE,
+	{ "pause", "--destination|--tenant|--source NAME", "start nothing more for a destination, tenant or source", "Not kept over a restart of the daemon.", OPERANDS_NONE,
 	  SCOPE, &print_outcome },
-	{ "resume", "", "end a pause", NULL, OPERANDS_NONE, SCOPE, &print_outcome },
+	{ "resume", "--destination|--tenant|--source NAME", "end a pause", NULL, OPERANDS_NONE, SCOPE, &print_outcome },
 	{ "source", "[list]", "the addresses that mail is sent from", NULL, OPERANDS_LIST, 0, &print_source },
 	{ "reload", "", "check the configuration and put it in force", NULL, OPERANDS_NONE, 0, &print_outcome },
 	{ "check", "", "compare what is stored with itself and with what is scheduled", NULL, OPERANDS_NONE, 0, &print_check },
@@ -123,7 +123,7 @@ void verb_help(const char *name, FILE *out)
 		return;
 	}
 	(void)fprintf(out, "usage: relayq %s%s%s%s\n\n%s\n", verb->name, verb->operands_text[0] ? " " : "", verb->operands_text,
-	    verb->options ? " [OPTIONS]" : "", verb->summary);
+	    verb->options & ~SCOPE ? " [OPTIONS]" : "", verb->summary);
 	if (verb->more)
 		(void)fprintf(out, "\n%s\n", verb->more);
 	(void)fputc('\n', out);
@@ -133,7 +133,7 @@ void verb_help(const char *name, FILE *out)
 /* --- parsing ---------------------------------------------------------------------------------------------------------------- */
 
 struct parser {
-	struct command *command;
+	struct verb_call *call;
 	FILE *out, *err;
 	int argc, at;
 	char **argv;
@@ -167,7 +167,7 @@ static void add_text(json_t *args, const char *key, const char *text)
 
 static enum ops_exit take_value(struct parser *p, const struct option_row *option, const char *text)
 {
-	json_t *args = p->command->args;
+	json_t *args = p->call->args;
 	struct value value;
 
 	switch (option->kind) {
@@ -195,7 +195,7 @@ static enum ops_exit take_value(struct parser *p, const struct option_row *optio
 		fact_number(args, option->key, (uint64_t)value.number);
 		return OPS_DONE;
 	case KIND_FILE:
-		p->command->file = text;
+		p->call->file = text;
 		return OPS_DONE;
 	case KIND_FLAG:
 	case KIND_ALL:
@@ -210,15 +210,15 @@ static enum ops_exit take_value(struct parser *p, const struct option_row *optio
 static enum ops_exit take_flag(struct parser *p, const struct option_row *option)
 {
 	if (option->kind == KIND_FLAG)
-		fact_bool(p->command->args, option->key, true);
+		fact_bool(p->call->args, option->key, true);
 	else if (option->kind == KIND_ALL)
-		p->command->all = true;
+		p->call->all = true;
 	else if (option->kind == KIND_JSON)
-		p->command->json = true;
+		p->call->json = true;
 	else if (option->kind == KIND_VERSION)
 		(void)fputs("relayq (warmrelay) " WARMRELAY_VERSION "\n", p->out);
 	else
-		verb_help(p->command->verb ? p->command->verb->name : NULL, p->out);
+		verb_help(p->call->verb ? p->call->verb->name : NULL, p->out);
 	p->said = p->said || option->kind == KIND_VERSION || option->kind == KIND_HELP;
 	return OPS_DONE;
 }
@@ -238,7 +238,7 @@ static const struct option_row *option_find(const char *word, unsigned groups, c
 
 static enum ops_exit take_option(struct parser *p, const char *word)
 {
-	const struct verb *verb = p->command->verb;
+	const struct verb *verb = p->call->verb;
 	const char *value;
 	const struct option_row *option = option_find(word, GLOBAL | (verb ? verb->options : 0), &value);
 
@@ -253,8 +253,8 @@ static enum ops_exit take_option(struct parser *p, const char *word)
 
 static enum ops_exit take_verb(struct parser *p, const char *word)
 {
-	p->command->verb = verb_find(word);
-	if (p->command->verb)
+	p->call->verb = verb_find(word);
+	if (p->call->verb)
 		return OPS_DONE;
 	for (size_t i = 0; i < ARRAY_LEN(LATER); i++)
 		if (strcmp(LATER[i], word) == 0)
@@ -264,8 +264,8 @@ static enum ops_exit take_verb(struct parser *p, const char *word)
 
 static enum ops_exit take_operand(struct parser *p, const char *word)
 {
-	const struct verb *verb = p->command->verb;
-	json_t *args = p->command->args;
+	const struct verb *verb = p->call->verb;
+	json_t *args = p->call->args;
 
 	switch (verb->operands) {
 	case OPERANDS_NONE:
@@ -317,7 +317,7 @@ static enum ops_exit parse_words(struct parser *p)
 		if (!p->literal && word[0] == '-' && word[1])
 			status = take_option(p, word);
 		else
-			status = p->command->verb ? take_operand(p, word) : take_verb(p, word);
+			status = p->call->verb ? take_operand(p, word) : take_verb(p, word);
 		if (status != OPS_DONE)
 			return status;
 	}
@@ -327,8 +327,8 @@ static enum ops_exit parse_words(struct parser *p)
 /* What must be there is. */
 static enum ops_exit check_operands(struct parser *p)
 {
-	const struct verb *verb = p->command->verb;
-	json_t *args = p->command->args;
+	const struct verb *verb = p->call->verb;
+	json_t *args = p->call->args;
 
 	if (verb->operands == OPERANDS_ID && !json_object_get(args, "ids"))
 		return fault(p, verb->name, NULL, ": expected an ID");
@@ -337,16 +337,16 @@ static enum ops_exit check_operands(struct parser *p)
 	return OPS_DONE;
 }
 
-enum ops_exit command_parse(struct command *command, int argc, char **argv, FILE *out, FILE *err)
+enum ops_exit verb_parse(struct verb_call *call, int argc, char **argv, FILE *out, FILE *err)
 {
-	struct parser p = { .command = command, .out = out, .err = err, .argc = argc, .at = 1, .argv = argv };
+	struct parser p = { .call = call, .out = out, .err = err, .argc = argc, .at = 1, .argv = argv };
 	enum ops_exit status;
 
-	*command = (struct command){ .file = RELAYQ_FILE, .args = json_object() };
+	*call = (struct verb_call){ .file = RELAYQ_FILE, .args = json_object() };
 	status = parse_words(&p);
-	if (status == OPS_DONE && !p.said && !command->verb)
-		command->verb = verb_find("stats");
-	if (status == OPS_DONE && !p.said && command->verb->operands == OPERANDS_VERB) {
+	if (status == OPS_DONE && !p.said && !call->verb)
+		call->verb = verb_find("stats");
+	if (status == OPS_DONE && !p.said && call->verb->operands == OPERANDS_VERB) {
 		verb_help(NULL, out);
 		p.said = true;
 	}
@@ -354,13 +354,13 @@ enum ops_exit command_parse(struct command *command, int argc, char **argv, FILE
 		status = check_operands(&p);
 	if (status == OPS_DONE && !p.said)
 		return OPS_DONE;
-	command_fini(command);
+	verb_call_fini(call);
 	return status;
 }
 
-void command_fini(struct command *command)
+void verb_call_fini(struct verb_call *call)
 {
-	json_decref(command->args);
-	command->args = NULL;
-	command->verb = NULL;
+	json_decref(call->args);
+	call->args = NULL;
+	call->verb = NULL;
 }

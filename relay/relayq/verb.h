@@ -30,17 +30,17 @@ struct verb {
 	const struct printer *printer; /* NULL: no request to the daemon is made of it */
 };
 
-struct command {
+struct verb_call {
 	const struct verb *verb;
 	const char *file; /* of -c */
 	bool json, all;
 	json_t *args; /* of the request; owned */
 };
 
-/* Read the command line. OPS_DONE: `out` is to be carried out, release it with command_fini; verb NULL: everything has been said
+/* Read the command line. OPS_DONE: `out` is to be carried out, release it with verb_call_fini; verb NULL: everything has been said
  * (help, version). OPS_USAGE: the fault has been told on `err`. */
-enum ops_exit command_parse(struct command *command, int argc, char **argv, FILE *out, FILE *err) MUST_USE;
-void command_fini(struct command *command);
+enum ops_exit verb_parse(struct verb_call *call, int argc, char **argv, FILE *out, FILE *err) MUST_USE;
+void verb_call_fini(struct verb_call *call);
 
 /* Help for one verb, or with NULL or an unknown one for all. */
 void verb_help(const char *name, FILE *out);
