@@ -174,6 +174,7 @@ void sched_release_connection(struct sched *sched, uint32_t handle, wall_ms now)
 	lane->connections--;
 	lane->dest->connections--;
 	sched->connections--;
+	lane_used(sched, lane, now);
 	if (lane->closed && lane->reasons & WHY_LANE_CONNECTIONS)
 		lane_reopen(sched, lane);
 	lane_tidy(sched, lane, now);

@@ -213,6 +213,7 @@ size_t sched_job_count(const struct sched *sched)
 size_t sched_memory(const struct sched *sched)
 {
 	return sizeof(*sched) + entries_memory(&sched->entries) + heap_memory(&sched->times) + heap_memory(&sched->timers) +
+	    heap_memory(&sched->chores) +
 	    slots_memory(&sched->tenants) + slots_memory(&sched->sources) + slots_memory(&sched->pools) +
 	    slots_memory(&sched->domains) + slots_memory(&sched->dests) + slots_memory(&sched->lanes) + sched->objects;
 }

@@ -1,10 +1,23 @@
 /* sched/lane.c - one source towards one destination: limits, counts, pauses, and the choice among a pool's sources. */
 #include "sched/model.h"
 
+/* Idle connections are known by the handle of their lane: it must not become another lane's while one may be open. */
+#define KEEP_MARGIN_MS SECONDS(60)
+
+void lane_used(struct sched *sched, struct lane *lane, wall_ms now)
+{
+	lane->kept_until = now + 2 * sched->conf->delivery.keepalive_ms + KEEP_MARGIN_MS;
+}
+
+static wall_ms later_of(wall_ms a, wall_ms b)
+{
+	return a > b ? a : b;
+}
+
 /* Failures of a lane that nobody uses are forgotten so long after its last pause. */
 static wall_ms forget_at(const struct sched *sched, const struct lane *lane, wall_ms now)
 {
-	return (lane->paused_until > now ? lane->paused_until : now) + sched->conf->retry.max_ms;
+	return later_of(lane->paused_until, now) + sched->conf->retry.max_ms;
 }
 
 struct lane *lane_find(const struct sched *sched, const struct dest *dest, const struct source *source)
@@ -89,6 +102,7 @@ void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_m
 	must(!lane->closed && reasons != 0);
 	lane->closed = true;
 	lane->reasons = reasons;
+	timer_chore(sched, lane, WALL_NEVER);
 	count_closed(sched, reasons, 1);
 	timer_set(sched, TIMER_LANE, lane->handle, when);
 }
@@ -113,8 +127,7 @@ void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms
 	rate_of(sched, lane->dest, &count, &period);
 	lane->rate_full_us = rate_take(lane->rate_full_us, count, period, rcpts, now);
 	lane->active++;
-	if (!lane->closed)
-		timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
+	timer_chore(sched, lane, WALL_NEVER);
 }
 
 void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures)
@@ -133,7 +146,7 @@ void lane_free(struct sched *sched, struct lane *lane)
 	must(lane->connections == 0 && lane->active == 0);
 	lane_reopen(sched, lane);
 	lane_set_failures(sched, lane, 0);
-	timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
+	timer_chore(sched, lane, WALL_NEVER);
 	DL_DELETE2(lane->dest->lanes, lane, dest_prev, dest_next);
 	DL_DELETE2(lane->source->lanes, lane, source_prev, source_next);
 	HASH_DEL(sched->lane_keys, lane);
@@ -144,14 +157,14 @@ void lane_free(struct sched *sched, struct lane *lane)
 void lane_tidy(struct sched *sched, struct lane *lane, wall_ms now)
 {
 	struct dest *dest = lane->dest;
-	wall_ms full = (lane->rate_full_us + 999) / 1000;
+	wall_ms keep = later_of(lane->kept_until, later_of(lane->paused_until, (lane->rate_full_us + 999) / 1000));
 
 	if (lane->connections > 0 || lane->active > 0 || lane->closed)
 		return;
 	if (lane->failures > 0) {
-		timer_set(sched, TIMER_LANE, lane->handle, forget_at(sched, lane, now));
-	} else if (lane->paused_until > now || full > now) {
-		timer_set(sched, TIMER_LANE, lane->handle, lane->paused_until > full ? lane->paused_until : full);
+		timer_chore(sched, lane, forget_at(sched, lane, now));
+	} else if (keep > now) {
+		timer_chore(sched, lane, keep);
 	} else {
 		lane_free(sched, lane);
 		dest_tidy(sched, dest, now);

@@ -176,6 +176,7 @@ struct lane {
 	uint32_t active;      /* jobs handed out on it */
 	unsigned failures;    /* in a row; above 0: others are chosen first */
 	wall_ms paused_until;
+	wall_ms kept_until;   /* its handle may still be in use by an idle connection */
 	int64_t rate_full_us; /* microseconds since 1970: when the token bucket is full again */
 	bool closed;          /* cannot start now; its bits are set in the bundles that have tried it */
 	unsigned reasons;     /* why it is closed */
@@ -192,7 +193,8 @@ struct sched {
 	wall_ms now;         /* last one seen, for the few calls that bring none */
 	struct entries entries;
 	struct heap times;   /* jobs: due time of those that wait, deadline of the others */
-	struct heap timers;  /* lanes, destinations, domains: handle * 4 + enum timer_kind */
+	struct heap timers;  /* what may let something start: handle * 4 + enum timer_kind */
+	struct heap chores;  /* lanes that may be forgotten, by handle: nobody needs to wake up for them */
 	struct tenant *tenant_names;
 	struct source *source_names;
 	struct pool *pool_names;
@@ -292,6 +294,7 @@ void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_m
 void lane_reopen(struct sched *sched, struct lane *lane);
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
 void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures);
+void lane_used(struct sched *sched, struct lane *lane, wall_ms now); /* its handle stays valid for a while from now on */
 void lane_tidy(struct sched *sched, struct lane *lane, wall_ms now); /* forget one that has nothing to remember */
 void lane_free(struct sched *sched, struct lane *lane);
 /* The lane from which the first job of a bundle's turn may start now; NULL: none, and the bundle is no longer runnable. */
@@ -310,6 +313,7 @@ bool job_advance(struct sched *sched, wall_ms now); /* what has become due moves
 /* --- timer.c ---------------------------------------------------------------------------------------------------------------- */
 
 void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_ms when); /* WALL_NEVER: none */
+void timer_chore(struct sched *sched, const struct lane *lane, wall_ms when); /* WALL_NEVER: none */
 void timer_run(struct sched *sched, wall_ms now);
 
 /* --- backoff.c: pure ------------------------------------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@ struct sched *sched_create(struct conf *conf, uint64_t seed)
 	entries_init(&sched->entries, rand_u64(&sched->rand));
 	heap_init(&sched->times);
 	heap_init(&sched->timers);
+	heap_init(&sched->chores);
 	sched->expired = sched->expired_tail = ENTRY_NONE;
 	name_load(sched);
 	return sched;
@@ -71,6 +72,7 @@ void sched_destroy(struct sched **ptr)
 	entries_fini(&sched->entries);
 	heap_fini(&sched->times);
 	heap_fini(&sched->timers);
+	heap_fini(&sched->chores);
 	slots_fini(&sched->tenants);
 	slots_fini(&sched->sources);
 	slots_fini(&sched->pools);

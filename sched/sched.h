@@ -148,7 +148,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 /* The settle is in the store: the job may be started again when due (or is forgotten). */
 void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now);
 
-/* A connection of the lane has ended. */
+/* A connection of the lane has ended, or idles and no longer counts. The handle stays that lane's for at least twice delivery.keepalive. */
 void sched_release_connection(struct sched *sched, uint32_t lane, wall_ms now);
 
 /* A source cannot be used until `until` (its address is not on this host): no lane of it starts. */

@@ -7,10 +7,16 @@ static void lane_due(struct sched *sched, uint32_t handle, wall_ms now)
 {
 	struct lane *lane = slots_get(&sched->lanes, handle);
 
-	if (lane->closed)
-		lane_reopen(sched, lane);
-	else if (lane->connections == 0 && lane->active == 0)
-		lane_set_failures(sched, lane, 0);
+	lane_reopen(sched, lane);
+	lane_tidy(sched, lane, now);
+}
+
+/* Nobody has used the lane for so long that its failures mean nothing any more. */
+static void lane_idle(struct sched *sched, uint32_t handle, wall_ms now)
+{
+	struct lane *lane = slots_get(&sched->lanes, handle);
+
+	lane_set_failures(sched, lane, 0);
 	lane_tidy(sched, lane, now);
 }
 
@@ -43,8 +49,22 @@ void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_
 		heap_set(&sched->timers, ref, when);
 }
 
+void timer_chore(struct sched *sched, const struct lane *lane, wall_ms when)
+{
+	if (when == WALL_NEVER)
+		heap_remove(&sched->chores, lane->handle);
+	else
+		heap_set(&sched->chores, lane->handle, when);
+}
+
 void timer_run(struct sched *sched, wall_ms now)
 {
+	while (heap_top_key(&sched->chores) <= now) {
+		uint32_t handle = heap_top(&sched->chores);
+
+		heap_remove(&sched->chores, handle);
+		lane_idle(sched, handle, now);
+	}
 	while (heap_top_key(&sched->timers) <= now) {
 		uint32_t ref = heap_top(&sched->timers);
 

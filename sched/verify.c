@@ -136,7 +136,7 @@ static void verify_lanes(const struct sched *sched)
 			continue;
 		must(lane_find(sched, lane->dest, lane->source) == lane);
 		must(lane->closed == (lane->reasons != 0));
-		must(lane->closed || lane->connections > 0 || lane->active > 0 || heap_has(&sched->timers, i << 2 | TIMER_LANE));
+		must(lane->closed || lane->connections > 0 || lane->active > 0 || heap_has(&sched->chores, i));
 	}
 }
 
@@ -145,6 +145,7 @@ void sched_verify(const struct sched *sched)
 	entries_verify(&sched->entries);
 	heap_verify(&sched->times);
 	heap_verify(&sched->timers);
+	heap_verify(&sched->chores);
 	verify_jobs(sched);
 	verify_domains(sched);
 	verify_dests(sched);

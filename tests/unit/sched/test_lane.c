@@ -493,6 +493,24 @@ static void an_open_connection_keeps_the_rate_and_the_pauses(void **state)
 	}
 }
 
+static void a_handle_stays_with_its_lane_while_a_connection_may_idle(void **state)
+{
+	struct world w;
+	struct sched_decision first, second;
+
+	world_open(&w, BASICS);
+	world_add(&w, "one.example");
+	first = world_start(&w);
+	world_deliver(&w, &first);
+	world_add(&w, "one.example");
+	second = world_start(&w); /* from the other source */
+	assert_int_not_equal(first.lane, second.lane);
+	world_deliver(&w, &second);
+	world_add(&w, "one.example");
+	assert_int_equal(world_start(&w).lane, first.lane);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +534,7 @@ int main(void)
 		cmocka_unit_test(a_parked_source_waits_for_its_address),
 		cmocka_unit_test(the_operator_pauses_and_resumes),
 		cmocka_unit_test(an_open_connection_carries_more_mail_of_the_same_route),
+		cmocka_unit_test(a_handle_stays_with_its_lane_while_a_connection_may_idle),
 		cmocka_unit_test(an_open_connection_keeps_the_rate_and_the_pauses),
 	};
 
