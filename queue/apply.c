@@ -107,7 +107,7 @@ static enum err chunk_apply(struct apply *apply, struct queue_req *req, struct e
 
 static uint64_t accept_bytes(const struct queue_accept *accept)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = accept->head.len;
 
 	for (size_t i = 0; i < accept->blob_count; i++)
 		bytes += accept->blobs[i].len;
@@ -118,7 +118,7 @@ static struct apply_cost accept_cost(const struct queue_req *req)
 {
 	const struct queue_accept *accept = (const struct queue_accept *)req;
 
-	return (struct apply_cost){ 1 + accept->rcpt_count + accept->blob_count, accept_bytes(accept) };
+	return (struct apply_cost){ 1 + accept->rcpt_count + accept->blob_count + (accept->head.len > 0), accept_bytes(accept) };
 }
 
 /* Recipients of one domain stand side by side and name the first of them as their job. */
@@ -146,7 +146,7 @@ static enum err accept_check(const struct queue_req *req, struct err_detail *why
 	if (e != OK)
 		return e;
 	if (accept->rcpt_count != message->rcpt_count || accept->first_blob + accept->blob_count != message->chunks ||
-	    !body_fits(accept->blobs, accept->blob_count, accept->first_blob, message->size_bytes))
+	    !body_fits(accept))
 		return err_set(why, ERR_INVALID, "message with recipients or a body other than it says");
 	return check_rcpts(accept, why);
 }
@@ -159,7 +159,7 @@ enum err apply_accept_check(struct apply *apply, const struct queue_accept *acce
 	if (e != OK)
 		return e;
 	/* A 250 promises the whole body: what was streamed before must be there, chunk by chunk. */
-	rc = body_stored(&apply->txn, accept->message.id, accept->first_blob);
+	rc = body_stored(&apply->txn, accept);
 	if (rc == MDB_NOTFOUND)
 		return err_set(why, ERR_INVALID, "the first %u chunks of the body are not stored", accept->first_blob);
 	return fold(apply, rc, "read body", why);
@@ -174,6 +174,8 @@ enum err apply_accept(struct apply *apply, const struct queue_accept *accept, st
 	apply->dirty = true;
 	note_id(apply, message->id);
 	e = fold(apply, txn_put(&apply->txn, TXN_MSG, message->id, 0, apply->record, len, true), "put message", why);
+	if (accept->head.len > 0 && e == OK)
+		e = put_chunk(apply, message->id, 0, &accept->head, why);
 	for (size_t i = 0; i < accept->blob_count && e == OK; i++)
 		e = put_chunk(apply, message->id, accept->first_blob + (uint32_t)i, &accept->blobs[i], why);
 	for (size_t i = 0; i < accept->rcpt_count && e == OK; i++) {

@@ -1,16 +1,33 @@
-/* queue/body.c - message bytes in chunks: every chunk of a body is QUEUE_CHUNK long but the last. */
+/* queue/body.c - message bytes in chunks: every chunk of a body is QUEUE_CHUNK long but the first and the last. */
 #include "queue/body.h"
 
-bool body_fits(const struct queue_blob *blobs, size_t count, uint32_t first, uint64_t size_bytes)
+static bool is_chunk(const struct queue_blob *blob)
 {
-	uint64_t sum = (uint64_t)first * QUEUE_CHUNK;
+	return blob->len > 0 && blob->len <= QUEUE_CHUNK;
+}
 
-	for (size_t i = 0; i < count; i++) {
-		if (blobs[i].len == 0 || blobs[i].len > QUEUE_CHUNK || (i + 1 < count && blobs[i].len != QUEUE_CHUNK))
+/* How many of the chunks before first_blob are stored already. */
+static uint32_t stored_before(const struct queue_accept *accept)
+{
+	return accept->first_blob - (accept->head.len > 0);
+}
+
+bool body_fits(const struct queue_accept *accept)
+{
+	uint64_t sum = accept->head.len;
+
+	if (accept->head.len > 0 && (!is_chunk(&accept->head) || accept->first_blob == 0))
+		return false;
+	sum += (uint64_t)stored_before(accept) * QUEUE_CHUNK;
+	for (size_t i = 0; i < accept->blob_count; i++) {
+		const struct queue_blob *blob = &accept->blobs[i];
+		bool may_be_short = accept->first_blob + i == 0 || i + 1 == accept->blob_count;
+
+		if (!is_chunk(blob) || (!may_be_short && blob->len != QUEUE_CHUNK))
 			return false;
-		sum += blobs[i].len;
+		sum += blob->len;
 	}
-	return sum == size_bytes;
+	return sum == accept->message.size_bytes;
 }
 
 int body_measure(struct txn *txn, msg_id id, uint64_t *bytes_out, uint32_t *chunks_out, bool *whole_out)
@@ -23,7 +40,9 @@ int body_measure(struct txn *txn, msg_id id, uint64_t *bytes_out, uint32_t *chun
 	*chunks_out = 0;
 	*whole_out = true;
 	for (; rc == 0 && row.id == id; rc = txn_next(txn, TXN_BODY, &row)) {
-		if (row.n != *chunks_out || last != QUEUE_CHUNK || row.value.mv_size > QUEUE_CHUNK)
+		bool may_be_short = *chunks_out <= 1;
+
+		if (row.n != *chunks_out || (last != QUEUE_CHUNK && !may_be_short) || row.value.mv_size > QUEUE_CHUNK)
 			*whole_out = false;
 		last = row.value.mv_size;
 		*bytes_out += last;
@@ -32,16 +51,20 @@ int body_measure(struct txn *txn, msg_id id, uint64_t *bytes_out, uint32_t *chun
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int body_stored(struct txn *txn, msg_id id, uint32_t count)
+int body_stored(struct txn *txn, const struct queue_accept *accept)
 {
-	uint64_t bytes;
-	uint32_t chunks;
-	bool whole;
-	int rc = body_measure(txn, id, &bytes, &chunks, &whole);
+	struct txn_row row;
+	uint32_t next = accept->head.len > 0 ? 1 : 0;
+	int rc = txn_seek(txn, TXN_BODY, accept->message.id, 0, &row);
 
-	if (rc != 0)
+	for (; rc == 0 && row.id == accept->message.id; rc = txn_next(txn, TXN_BODY, &row)) {
+		if (row.n != next || row.value.mv_size != QUEUE_CHUNK)
+			return MDB_NOTFOUND;
+		next++;
+	}
+	if (rc != 0 && rc != MDB_NOTFOUND)
 		return rc;
-	return whole && chunks == count && bytes == (uint64_t)count * QUEUE_CHUNK ? 0 : MDB_NOTFOUND;
+	return next == accept->first_blob ? 0 : MDB_NOTFOUND;
 }
 
 int body_put(struct txn *txn, msg_id id, uint32_t n, const struct queue_blob *blob)

@@ -1,7 +1,8 @@
 /* queue/message.c - the stored form of a message: encode, decode. */
 #include "queue/message.h"
 
-#define VERSION 1
+#define VERSION_FULL  1 /* no more chunks than the size needs */
+#define VERSION_SHORT 2 /* one more, as the first is short: damaged in the eyes of who knows version 1 alone. Otherwise the same */
 
 /* clang-format off */
 static const struct codec_field texts[] = {
@@ -20,8 +21,13 @@ uint32_t message_chunks(uint64_t size_bytes)
 
 static bool is_sound(const struct queue_message *m)
 {
-	return m->size_bytes <= (uint64_t)QUEUE_CHUNK * UINT32_MAX && m->chunks == message_chunks(m->size_bytes) &&
-	    m->rcpt_count > 0 && m->arrived >= 0 && m->deadline >= 0;
+	uint32_t least;
+
+	if (m->size_bytes > (uint64_t)QUEUE_CHUNK * (UINT32_MAX - 1))
+		return false;
+	least = message_chunks(m->size_bytes);
+	return m->chunks >= least && m->chunks <= least + 1 && m->chunks <= m->size_bytes && m->rcpt_count > 0 && m->arrived >= 0 &&
+	    m->deadline >= 0;
 }
 
 enum err message_check(const struct queue_message *message, struct err_detail *why)
@@ -35,7 +41,7 @@ size_t message_encode(const struct queue_message *message, uint8_t *out)
 {
 	struct codec_out o = { .at = out, .end = out + CODEC_RECORD_MAX };
 
-	codec_put_u8(&o, VERSION);
+	codec_put_u8(&o, message->chunks == message_chunks(message->size_bytes) ? VERSION_FULL : VERSION_SHORT);
 	codec_put_u64(&o, (uint64_t)message->arrived);
 	codec_put_u64(&o, (uint64_t)message->deadline);
 	codec_put_u64(&o, message->size_bytes);
@@ -51,7 +57,7 @@ enum err message_decode(msg_id id, const void *data, size_t len, struct queue_me
     struct err_detail *why)
 {
 	struct codec_in in;
-	enum err e = codec_begin(&in, data, len, VERSION, "message", why);
+	enum err e = codec_begin(&in, data, len, VERSION_SHORT, "message", why);
 
 	if (e != OK)
 		return e;

@@ -26,7 +26,7 @@ static inline wall_ms msg_id_time(msg_id id)
 
 /* --- records, decoded ------------------------------------------------------------------------------------------------- */
 
-#define QUEUE_CHUNK 65520 /* bytes of a body chunk; the last one is shorter. 16 LMDB pages less their header */
+#define QUEUE_CHUNK 65520 /* bytes of a body chunk; the last one is shorter, and the first may be. 16 LMDB pages less their header */
 
 enum message_flag {
 	MSG_8BIT = 1 << 0,     /* BODY=8BITMIME was given or 8-bit bytes were seen */
@@ -40,7 +40,7 @@ struct queue_message {
 	msg_id id;
 	wall_ms arrived;
 	wall_ms deadline;    /* recipients that are still waiting then expire */
-	uint64_t size_bytes; /* stored body, our Received field included */
+	uint64_t size_bytes; /* stored body, our own fields included */
 	uint32_t chunks;
 	uint32_t rcpt_count; /* at acceptance */
 	uint32_t flags;
@@ -140,7 +140,7 @@ void queue_submit(struct queue *queue, struct queue_req *req);
 
 struct queue_blob {
 	const void *data;
-	size_t len; /* QUEUE_CHUNK, but for the last */
+	size_t len; /* QUEUE_CHUNK, but for the last and for chunk 0 */
 };
 
 /* QUEUE_CHUNK_PUT: store one chunk of a body whose message row does not exist yet. */
@@ -157,6 +157,7 @@ struct queue_accept {
 	struct queue_message message;   /* id, chunks and size_bytes filled in */
 	const struct queue_rcpt *rcpts; /* by n; same domain side by side */
 	size_t rcpt_count;
+	struct queue_blob head; /* chunk 0 of a body whose chunks 1.. up to first_blob are stored already; len 0: that one is, too */
 	const struct queue_blob *blobs; /* chunks first_blob.. of the body */
 	size_t blob_count;
 	uint32_t first_blob;

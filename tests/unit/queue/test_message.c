@@ -154,9 +154,9 @@ static void a_newer_version_is_told_from_garbage(void **state)
 
 		data[0] = 0;
 		expect(&records[i], "version 0", data, len, ERR_CORRUPT);
-		data[0] = 2;
-		expect(&records[i], "version 2", data, len, ERR_VERSION);
-		expect(&records[i], "version 2 alone", data, 1, ERR_VERSION);
+		data[0] = 3;
+		expect(&records[i], "a version to come", data, len, ERR_VERSION);
+		expect(&records[i], "a version to come, alone", data, 1, ERR_VERSION);
 	}
 }
 
