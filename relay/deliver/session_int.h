@@ -1,0 +1,147 @@
+/* relay/deliver/session_int.h - what the files of the SMTP client share.
+ *
+ *   session.c         the public face; opens connections address by address, owns the conn and the session's life
+ *   session_dialog.c  the state machine: replies in, commands into `out`. No I/O
+ *   session_tx.c      the transaction: which recipients, and what became of each. No I/O but loading the job
+ *   session_body.c    streams the stored body to the conn
+ */
+#ifndef DELIVER_SESSION_INT_H
+#define DELIVER_SESSION_INT_H
+
+#include "relay/deliver/session.h"
+#include "relay/net/conn.h"
+#include "relay/wire/capability.h"
+#include "relay/wire/dot.h"
+
+/* Each value says what is awaited. MAIL, RCPT and DATA may all have been sent already (PIPELINING): the state tells whose reply is next. */
+enum session_state {
+	SESSION_CONNECT,  /* an address was chosen */
+	SESSION_GREETING, /* connected */
+	SESSION_EHLO,     /* greeted, or TLS begun */
+	SESSION_HELO,     /* EHLO was not understood */
+	SESSION_STARTTLS,
+	SESSION_TLS,      /* the handshake */
+	SESSION_RSET,     /* the transaction before this one had failed */
+	SESSION_MAIL,
+	SESSION_RCPT,
+	SESSION_DATA,
+	SESSION_BODY,     /* 354 came: the body is going out */
+	SESSION_DOT,      /* all of it has left us */
+	SESSION_IDLE,     /* nothing is awaited: between transactions */
+	SESSION_QUIT,
+	SESSION_RETRY,    /* this address will not do: `failure` says why */
+	SESSION_CLOSED,   /* nothing more can be said here */
+	SESSION_STATES
+};
+
+/* What a recipient of the job is in the transaction. */
+enum tx_mark {
+	TX_OUTSIDE,  /* not in it: held, or beyond the server's limit */
+	TX_OPEN,     /* no reply yet */
+	TX_ACCEPTED,
+	TX_LATER,    /* the server wants it in another transaction */
+	TX_OVER,     /* its outcome is made */
+};
+
+/* Commands of a transaction are numbered: 0 is MAIL, 1..count the RCPTs, count + 1 DATA. */
+struct tx {
+	uint32_t *rcpts;   /* indices into job->rcpts, count of them */
+	uint8_t *marks;    /* enum tx_mark for each job->rcpts[] */
+	size_t count;
+	size_t sent, answered; /* commands */
+	size_t end;        /* no command from this number on will be sent */
+	size_t accepted;
+	bool failed;       /* the server must be told to forget it before the next one */
+	uint32_t chunk;    /* of the body, the next to send */
+	uint64_t sent_bytes; /* of the body, dots not counted */
+	struct dot_writer dot;
+	bool all_written;  /* the final dot too */
+};
+
+/* Owned by its loop's thread. */
+struct session {
+	struct session_env *env;
+	uint32_t number;
+	char *destination, *source, *ehlo;
+	struct ip_addr local;
+	struct route *route;
+	struct conf *conf;
+	struct tls_client *tls;
+
+	enum session_state state;
+	struct conn *conn;
+	struct reply reply;    /* being read */
+	struct buf out;        /* commands that the state machine wrote, not yet handed to the conn */
+	struct capabilities caps;
+	char relay[320];       /* host[address]:port; "" before the first connection */
+	bool secure;
+	bool plain_only;       /* the handshake with this address failed; it is tried in the clear */
+	bool same_again;       /* RETRY is to take the same address once more */
+	bool polite;           /* the other end is there to hear QUIT */
+	bool quitting;
+	bool needs_rset;
+	bool ended;
+	uint32_t transactions; /* on this connection */
+
+	size_t host, addr;     /* the next one to try */
+	uint32_t tried;
+	struct outcome failure; /* the most telling one so far */
+	bool has_failure, all_refused;
+
+	struct delivery *delivery; /* NULL: none is at stake */
+	bool begun;            /* its transaction was begun */
+	struct tx tx;
+	size_t output_mark;    /* conn_output_len when the deadline of the body was set */
+};
+
+/* --- session_dialog.c ------------------------------------------------------------------------------------------------------ */
+
+/* The row of the table. */
+enum stage session_stage(const struct session *s);
+int64_t session_timeout_ms(const struct session *s); /* 0: none */
+
+/* The only assignment to `state`; appends what is to be said in `next` to `out`. */
+void session_enter(struct session *s, enum session_state next);
+
+/* A whole reply has come; the handshake is done; what came is no SMTP; the connection was lost or a deadline passed (`text` says how). */
+void session_on_reply(struct session *s, const struct reply *reply);
+void session_on_secured(struct session *s);
+void session_on_garbage(struct session *s, const char *text);
+void session_on_lost(struct session *s, enum conn_end end, const char *text);
+
+/* Begin the transaction of s->delivery on a connection that is IDLE; its state tells what came of it (IDLE again: nothing was to be sent). */
+void session_begin(struct session *s);
+
+/* This address will not do: keep the more telling of this failure and those before. */
+void session_note_failure(struct session *s, const struct outcome *failure);
+
+/* --- session_tx.c ---------------------------------------------------------------------------------------------------------- */
+
+/* Load the job once. False: gone or unreadable, delivery->load_error says which. */
+bool tx_load(struct session *s);
+
+/* Put the job's waiting recipients into the transaction, `limit` at most (0: all). */
+void tx_select(struct session *s, uint32_t limit);
+void tx_fini(struct session *s);
+
+/* The outcome of one recipient (index into tx.rcpts); of all that have none yet. */
+void tx_settle(struct session *s, size_t i, const struct outcome *outcome);
+void tx_settle_open(struct session *s, const struct outcome *outcome);
+
+/* MAIL with its parameters, RCPT: appended to `out`. */
+void tx_write_mail(struct session *s);
+void tx_write_rcpt(struct session *s, size_t i);
+
+/* What the server's capabilities forbid for this message: an outcome for all, true. */
+bool tx_forbidden(struct session *s, struct outcome *out);
+
+/* Has any recipient an outcome? */
+bool tx_any_outcome(const struct session *s);
+
+/* --- session_body.c -------------------------------------------------------------------------------------------------------- */
+
+/* Hand more of the body to the conn, up to its low mark and a chunk. False: the store failed; recipients are settled, the connection must be
+ * closed without the final dot. */
+MUST_USE bool body_pump(struct session *s);
+
+#endif

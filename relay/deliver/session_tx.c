@@ -1,0 +1,148 @@
+/* relay/deliver/session_tx.c - the transaction of one job: which recipients, what is said of them, what became of each. */
+#include "relay/deliver/session_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "relay/wire/utf8.h"
+
+bool tx_load(struct session *s)
+{
+	struct delivery *d = s->delivery;
+	struct err_detail why;
+
+	if (d->job || d->load_error != OK)
+		return d->job != NULL;
+	d->load_error = queue_job_load(s->env->reader, d->id, d->first, &d->job, &why);
+	if (d->load_error == OK) {
+		d->outcomes = xcalloc(d->job->rcpt_count, sizeof(d->outcomes[0]));
+		return true;
+	}
+	if (d->load_error != ERR_NOT_FOUND)
+		log_text(LOG_ERROR, "load-failed", "%s", why.text);
+	return false;
+}
+
+void tx_select(struct session *s, uint32_t limit)
+{
+	const struct queue_job *job = s->delivery->job;
+	struct tx *tx = &s->tx;
+
+	tx_fini(s);
+	tx->rcpts = xcalloc(job->rcpt_count, sizeof(tx->rcpts[0]));
+	tx->marks = xcalloc(job->rcpt_count, sizeof(tx->marks[0]));
+	for (size_t i = 0; i < job->rcpt_count && (limit == 0 || tx->count < limit); i++) {
+		if (job->rcpts[i].state != RCPT_WAITING)
+			continue;
+		tx->marks[i] = TX_OPEN;
+		tx->rcpts[tx->count++] = (uint32_t)i;
+	}
+	tx->end = tx->count + 2;
+	dot_writer_init(&tx->dot);
+}
+
+void tx_fini(struct session *s)
+{
+	free(s->tx.rcpts);
+	free(s->tx.marks);
+	s->tx = (struct tx){0};
+}
+
+/* --- outcomes -------------------------------------------------------------------------------------------------------------- */
+
+void tx_settle(struct session *s, size_t i, const struct outcome *outcome)
+{
+	uint32_t n = s->tx.rcpts[i];
+
+	s->delivery->outcomes[n] = *outcome;
+	s->tx.marks[n] = TX_OVER;
+}
+
+void tx_settle_open(struct session *s, const struct outcome *outcome)
+{
+	for (size_t i = 0; i < s->tx.count; i++) {
+		uint8_t mark = s->tx.marks[s->tx.rcpts[i]];
+
+		if (mark == TX_OPEN || mark == TX_ACCEPTED)
+			tx_settle(s, i, outcome);
+	}
+}
+
+bool tx_any_outcome(const struct session *s)
+{
+	const struct delivery *d = s->delivery;
+
+	for (size_t i = 0; d->job && i < d->job->rcpt_count; i++)
+		if (d->outcomes[i].kind != OUTCOME_NONE)
+			return true;
+	return false;
+}
+
+/* --- what the server can take ------------------------------------------------------------------------------------------------ */
+
+static bool is_ascii(const char *text)
+{
+	return utf8_is_ascii(text, strlen(text));
+}
+
+/* RFC 6531 section 3.2: the message was handed in with SMTPUTF8, or an address in it is not ASCII. */
+static bool needs_utf8(const struct session *s)
+{
+	const struct queue_job *job = s->delivery->job;
+
+	if ((job->message.flags & MSG_SMTPUTF8) || !is_ascii(job->message.sender))
+		return true;
+	for (size_t i = 0; i < s->tx.count; i++)
+		if (!is_ascii(job->rcpts[s->tx.rcpts[i]].address))
+			return true;
+	return false;
+}
+
+bool tx_forbidden(struct session *s, struct outcome *out)
+{
+	uint64_t size = s->delivery->job->message.size_bytes;
+
+	/* RFC 1870 section 6.1 */
+	if (s->caps.size_max > 0 && size > s->caps.size_max) {
+		outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.3.4", s->relay,
+		    "the message has %llu bytes, the server takes %llu at most", (unsigned long long)size,
+		    (unsigned long long)s->caps.size_max);
+		return true;
+	}
+	/* RFC 6531 section 3.5 */
+	if (needs_utf8(s) && !(s->caps.bits & CAP_SMTPUTF8)) {
+		outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.6.7", s->relay,
+		    "the message needs SMTPUTF8, which the server does not offer");
+		return true;
+	}
+	return false;
+}
+
+/* --- commands ---------------------------------------------------------------------------------------------------------------- */
+
+/* Addresses of one job are bounded by the limits of intake; `out` holds a window of them at most. */
+static void say(struct session *s, const char *text)
+{
+	must(buf_add_str(&s->out, text) == OK);
+}
+
+void tx_write_mail(struct session *s)
+{
+	const struct queue_message *message = &s->delivery->job->message;
+
+	must(buf_printf(&s->out, "MAIL FROM:<%s>", message->sender) == OK);
+	if (s->caps.bits & CAP_SIZE)
+		must(buf_printf(&s->out, " SIZE=%llu", (unsigned long long)message->size_bytes) == OK);
+	/* Departure: 8-bit content goes to servers without 8BITMIME as it is (RFC 6152 section 3 wants a conversion), as nearly all do. */
+	if ((message->flags & MSG_8BIT) && (s->caps.bits & CAP_8BITMIME))
+		say(s, " BODY=8BITMIME");
+	if (needs_utf8(s))
+		say(s, " SMTPUTF8");
+	say(s, "\r\n");
+}
+
+void tx_write_rcpt(struct session *s, size_t i)
+{
+	must(buf_printf(&s->out, "RCPT TO:<%s>\r\n", s->delivery->job->rcpts[s->tx.rcpts[i]].address) == OK);
+}
