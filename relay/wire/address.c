@@ -193,7 +193,7 @@ static enum err store(const struct cursor *cursor, const char *start, size_t at,
 	out->at = (uint16_t)at;
 	out->utf8 = cursor->saw_utf8;
 	if (at > 0)
-		ascii_lower_str(out->text + at + 1);
+		ascii_lower_str(out->text + out->at + 1);
 	return OK;
 }
 

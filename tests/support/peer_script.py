@@ -1,5 +1,6 @@
 # tests/support/peer_script.py - runs one script: each line is a directive, executed in order. tests/peers/README.md lists them.
 import email
+import json
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ class Script:
         self.bodies = {}         # name -> bytes as submitted
         self.ids = {}            # name -> ID
         self.port = None
+        self.started = False     # once; it may have ended since
         self.running = False
 
     # --- the life of a script -----------------------------------------------------------------------------------------
@@ -56,7 +58,7 @@ class Script:
         action = getattr(self, 'do_' + word, None)
         if action is None:
             raise Failure(f'unknown directive {word}')
-        if not self.running and word not in SETUP:
+        if not self.started and word not in SETUP:
             self.start()
         action(rest.strip())
 
@@ -67,7 +69,7 @@ class Script:
         if self.dns:
             self.relay.conf['dns']['forward'] = [f'127.0.0.1@{self.dns.port}']
         self.relay.start()
-        self.running = True
+        self.started = self.running = True
 
     def finish(self):
         for conn in self.conns:
@@ -91,7 +93,7 @@ class Script:
 
     def do_set(self, rest):
         key, _, value = rest.partition(' ')
-        self.relay.set(key, value.strip())
+        self.relay.set(key, json.loads(value) if value.startswith('[') else value.strip())
 
     def do_source(self, rest):
         name, address = rest.split()
@@ -353,11 +355,16 @@ class Script:
 
     def do_connect(self, rest):
         """connect [tls] [from=ADDRESS]"""
+        if self.client:
+            self.client.close()
+        self.do_another(rest)
+
+    def do_another(self, rest):
+        """another [tls] [from=ADDRESS]: connect, and leave the connection before open."""
         words = rest.split()
         source = dict(pairs(rest)).get('from', '127.0.0.1')
         port = self.relay.tls_port if 'tls' in words else self.relay.port
-        if self.client:
-            self.client.close()
+        self.conns += [self.client] if self.client and self.client.is_open else []
         self.client = Wire(socket.create_connection(('127.0.0.1', port), TIMEOUT, (source, 0)))
         if 'tls' in words:
             self.client.start_tls(self.client_context(), server=False)
