@@ -47,6 +47,7 @@ void intake_start(struct intake *intake, int fd, const struct ip_port *client, s
  * when the last has ended. */
 void intake_drain(struct intake *intake, void (*done)(void *arg), void *arg);
 
+/* Sessions that have not ended. Worker thread only. */
 size_t intake_session_count(const struct intake *intake);
 
 #endif

@@ -27,6 +27,7 @@ static inline void conn_input_added(struct conn_input *input, size_t len) { inpu
 /* Bring what is still unread to memory of its own, or give that back. After each callback. */
 void conn_input_settle(struct conn_input *input);
 
+/* The first `len` unread bytes are read; all of them are forgotten, with a line that was being dropped. */
 void conn_input_consume(struct conn_input *input, size_t len);
 void conn_input_discard(struct conn_input *input);
 

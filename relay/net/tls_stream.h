@@ -16,6 +16,7 @@ struct tls_stream *tls_stream_client(struct tls_client *client, int fd, const ch
 /* Free without a word to the peer; sets the pointer to NULL. */
 void tls_stream_destroy(struct tls_stream **stream);
 
+/* Go on with the handshake; DONE: the session is secure. */
 MUST_USE enum tls_step tls_stream_handshake(struct tls_stream *stream);
 
 /* Up to `size` bytes; DONE with *n_out > 0, else why not. */
@@ -31,6 +32,7 @@ bool tls_stream_has_pending(const struct tls_stream *stream);
 /* Say close_notify, without waiting for the answer. */
 void tls_stream_shutdown(struct tls_stream *stream);
 
+/* What the finished handshake achieved; texts are static. */
 void tls_stream_info(const struct tls_stream *stream, struct tls_info *out);
 
 /* Why the last step FAILED; words of OpenSSL. */

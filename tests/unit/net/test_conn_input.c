@@ -24,12 +24,12 @@ static void arrive(struct conn_input *input, const char *data, size_t len)
 }
 
 /* Lines joined by "|"; "!" marks a bare CR, LF or NUL, "#" a line that was too long. */
-static void collect(struct conn_input *input, size_t max, bool strict, char *out)
+static void collect(struct conn_input *input, size_t max, bool strict, char *out, const char *limit)
 {
 	struct conn_line line;
 
 	while (conn_input_line(input, max, strict, &line)) {
-		out += sprintf(out, "%s%s", line.bare ? "!" : "", line.too_long ? "#" : "");
+		out += snprintf(out, (size_t)(limit - out), "%s%s", line.bare ? "!" : "", line.too_long ? "#" : "");
 		for (size_t i = 0; i < line.len; i++)
 			*out++ = line.text[i] >= ' ' ? line.text[i] : '~';
 		*out++ = '|';
@@ -71,7 +71,7 @@ static void lines_however_they_are_cut(void **state)
 
 			for (size_t at = 0; at < rows[i].len; at += step) {
 				arrive(&input, rows[i].in + at, rows[i].len - at < step ? rows[i].len - at : step);
-				collect(&input, rows[i].max, rows[i].strict, end);
+				collect(&input, rows[i].max, rows[i].strict, end, got + sizeof(got));
 				end += strlen(end);
 				conn_input_settle(&input);
 				memset(scratch, '?', 100); /* others read into it */
