@@ -34,10 +34,12 @@ static struct conf *configuration(uint32_t sources)
 	char *text = xcalloc(1, TEXT);
 	size_t len;
 
-	len = (size_t)snprintf(text, TEXT, "hostname: bench.example\nlisten: [{at: \"127.0.0.1:25\", tls: none, auth: none}]\n"
+	len = (size_t)snprintf(text, TEXT,
+	    "hostname: bench.example\nlisten: [{at: \"127.0.0.1:25\", tls: none, auth: none}]\n"
 	    "tenants: [{name: shop, from: [10.0.0.0/8], pool: main}]\ndelivery: {connections: 10000}\nsources:\n");
 	for (uint32_t i = 0; i < sources; i++)
-		len += (size_t)snprintf(text + len, TEXT - len, "  - {name: s%u, ip: 127.1.%u.%u}\n", i, i / 250, i % 250 + 1);
+		len += (size_t)snprintf(
+		    text + len, TEXT - len, "  - {name: s%u, ip: 127.1.%u.%u}\n", i, i / 250, i % 250 + 1);
 	len += (size_t)snprintf(text + len, TEXT - len, "pools:\n  - name: main\n    sources: [s0");
 	for (uint32_t i = 1; i < sources; i++)
 		len += (size_t)snprintf(text + len, TEXT - len, ", s%u", i);
@@ -79,12 +81,15 @@ static void resolve(struct bench *b, const char *domain)
 {
 	const char *host = domain;
 
-	sched_resolved(b->sched, domain, (uint64_t)strtoul(domain + 1, NULL, 10), &host, 1, 1, b->now + DAYS(9), b->now);
+	sched_resolved(
+	    b->sched, domain, (uint64_t)strtoul(domain + 1, NULL, 10), &host, 1, 1, b->now + DAYS(9), b->now);
 }
 
 static void finish(struct bench *b, const struct sched_decision *d)
 {
-	sched_done(b->sched, &(struct sched_result){ .id = d->id, .first = d->first, .lane = d->lane, .attempted = true, .delivered = 1 },
+	sched_done(b->sched,
+	    &(struct sched_result){
+		.id = d->id, .first = d->first, .lane = d->lane, .attempted = true, .delivered = 1 },
 	    b->now);
 	sched_settled(b->sched, d->id, d->first, b->now);
 	sched_release_connection(b->sched, d->lane, b->now);
@@ -143,9 +148,9 @@ static void measure(const struct setup *setup)
 		}
 	}
 	warm = seconds() - start;
-	printf("%9u %7u %5u   %7.0f %9.0f %11.0f   %8.0f   %6.1f %8.1f\n", setup->jobs, setup->destinations, setup->sources,
-	    filled * 1e9 / setup->jobs, (b.next_s - started * clock_s) * 1e9 / started, started / warm, warm * 1e9 / started,
-	    (double)memory / setup->jobs, (double)memory / 1048576);
+	printf("%9u %7u %5u   %7.0f %9.0f %11.0f   %8.0f   %6.1f %8.1f\n", setup->jobs, setup->destinations,
+	    setup->sources, filled * 1e9 / setup->jobs, (b.next_s - started * clock_s) * 1e9 / started, started / warm,
+	    warm * 1e9 / started, (double)memory / setup->jobs, (double)memory / 1048576);
 	sched_destroy(&b.sched);
 	conf_unref(&conf);
 }
@@ -153,9 +158,17 @@ static void measure(const struct setup *setup)
 int main(int argc, char **argv)
 {
 	static const struct setup setups[] = {
-		{ 1000, 10, 3 },        { 100000, 1000, 3 },      { 10000000, 1000, 3 },    { 100000, 1, 3 },
-		{ 100000, 100000, 3 },  { 1000000, 100000, 3 },   { 100000, 1000, 1 },      { 100000, 1000, 30 },
-		{ 100000, 1000, 1000 }, { 100000, 1, 1000 },      { 1000000, 100000, 1000 },
+		{ 1000, 10, 3 },
+		{ 100000, 1000, 3 },
+		{ 10000000, 1000, 3 },
+		{ 100000, 1, 3 },
+		{ 100000, 100000, 3 },
+		{ 1000000, 100000, 3 },
+		{ 100000, 1000, 1 },
+		{ 100000, 1000, 30 },
+		{ 100000, 1000, 1000 },
+		{ 100000, 1, 1000 },
+		{ 1000000, 100000, 1000 },
 	};
 	bool quick = argc > 1 && strcmp(argv[1], "quick") == 0;
 

@@ -110,7 +110,8 @@ void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct sour
 {
 	uint32_t place;
 
-	if (!name_pool_has(bundle->pool, source, &place) || !can_reach(bundle, source) || !get_bit(closed(bundle), place))
+	if (!name_pool_has(bundle->pool, source, &place) || !can_reach(bundle, source) ||
+	    !get_bit(closed(bundle), place))
 		return;
 	set_bit(closed(bundle), place, false);
 	bundle->open++;

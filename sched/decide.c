@@ -41,8 +41,9 @@ static void look_up(struct sched *sched, struct sched_decision *out)
 	domain_unwant(sched, domain);
 	domain->resolving = true;
 	sched->lookups++;
-	*out = (struct sched_decision){ .kind = SCHED_RESOLVE, .domain = domain->name, .destination = domain->dest->name,
-		.lane = LANE_NONE };
+	*out = (struct sched_decision){
+		.kind = SCHED_RESOLVE, .domain = domain->name, .destination = domain->dest->name, .lane = LANE_NONE
+	};
 }
 
 static void start(struct sched *sched, struct line *line, struct lane *lane, wall_ms now, struct sched_decision *out)

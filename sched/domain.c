@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARRIVAL_STEPS     64        /* how far back an out-of-order arrival is sorted in */
-#define ROUTE_MIN_MS      SECONDS(1) /* a route that is over at once would be looked up without end */
-#define LOOKUP_FIRST_MS   SECONDS(1)
-#define LOOKUP_MAX_MS     SECONDS(60)
+#define ARRIVAL_STEPS   64         /* how far back an out-of-order arrival is sorted in */
+#define ROUTE_MIN_MS    SECONDS(1) /* a route that is over at once would be looked up without end */
+#define LOOKUP_FIRST_MS SECONDS(1)
+#define LOOKUP_MAX_MS   SECONDS(60)
 
 struct domain *domain_find(const struct sched *sched, const char *name)
 {
@@ -54,7 +54,8 @@ struct domain *domain_get(struct sched *sched, const char *name, wall_ms now)
 	HASH_ADD_KEYPTR(hh, sched->domain_names, domain->name, strlen(domain->name), domain);
 	idle_enter(sched, domain);
 	provider = conf_provider_by_domain(sched->conf, name);
-	domain_move(sched, domain, provider != NULL ? dest_of_provider(sched, provider) : dest_of_hosts(sched, &name, 1), now);
+	domain_move(
+	    sched, domain, provider != NULL ? dest_of_provider(sched, provider) : dest_of_hosts(sched, &name, 1), now);
 	return domain;
 }
 
@@ -187,7 +188,7 @@ void domain_route(struct sched *sched, struct domain *domain, uint64_t key, unsi
 	domain->expires = expires;
 	domain->routed = true;
 	DL_FOREACH2(domain->lines, line, domain_next)
-		line_attach(sched, line);
+	line_attach(sched, line);
 }
 
 void domain_unroute(struct sched *sched, struct domain *domain, wall_ms now)
@@ -196,7 +197,7 @@ void domain_unroute(struct sched *sched, struct domain *domain, wall_ms now)
 
 	if (domain->routed) {
 		DL_FOREACH2(domain->lines, line, domain_next)
-			line_detach(sched, line);
+		line_detach(sched, line);
 		domain->routed = false;
 	}
 	domain_want(sched, domain, now);
@@ -266,7 +267,8 @@ static void lookup_failed(struct sched *sched, struct domain *domain, wall_ms no
 	domain_unroute(sched, domain, now);
 	domain_unwant(sched, domain);
 	domain->failed_lookups++;
-	domain->lookup_after = now + backoff_delay(LOOKUP_FIRST_MS, LOOKUP_MAX_MS, domain->failed_lookups, &sched->rand);
+	domain->lookup_after = now +
+	    backoff_delay(LOOKUP_FIRST_MS, LOOKUP_MAX_MS, domain->failed_lookups, &sched->rand);
 	domain_tidy(sched, domain, now);
 }
 
@@ -286,9 +288,16 @@ void sched_unresolved(struct sched *sched, const char *name, wall_ms now, struct
 	number = domain->lines->head;
 	e = get(sched, number);
 	job_move(sched, number, PLACE_ACTIVE, now);
-	*out = (struct sched_decision){ .kind = SCHED_START, .domain = domain->name, .id = e->id, .first = e->first,
-		.rcpts = e->rcpts, .attempts = e->attempts, .tenant = name_tenant_of(sched, e)->name,
-		.pool = name_pool_of(sched, e)->name, .destination = domain->dest->name, .lane = LANE_NONE };
+	*out = (struct sched_decision){ .kind = SCHED_START,
+		.domain = domain->name,
+		.id = e->id,
+		.first = e->first,
+		.rcpts = e->rcpts,
+		.attempts = e->attempts,
+		.tenant = name_tenant_of(sched, e)->name,
+		.pool = name_pool_of(sched, e)->name,
+		.destination = domain->dest->name,
+		.lane = LANE_NONE };
 }
 
 /* --- forgetting --- */

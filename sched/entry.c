@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_BITS  10u
-#define SLAB_SIZE  (1u << SLAB_BITS)
-#define INDEX_MIN  256u
+#define SLAB_BITS 10u
+#define SLAB_SIZE (1u << SLAB_BITS)
+#define INDEX_MIN 256u
 
 struct slab {
-	uint32_t free;  /* first free entry by place in the slab, ENTRY_NONE: full */
+	uint32_t free; /* first free entry by place in the slab, ENTRY_NONE: full */
 	uint32_t live;
 	uint32_t roomy_next, roomy_prev; /* slabs with room, by number */
 	struct entry entries[SLAB_SIZE];
@@ -214,8 +214,13 @@ uint32_t entries_add(struct entries *entries, uint64_t id, uint32_t first)
 		index_resize(entries, size * 2);
 	number = slab_take(entries);
 	e = entries_get(entries, number);
-	*e = (struct entry){ .id = id, .first = first, .place = PLACE_ACTIVE, .next = ENTRY_NONE, .prev = ENTRY_NONE,
-		.younger = ENTRY_NONE, .elder = ENTRY_NONE };
+	*e = (struct entry){ .id = id,
+		.first = first,
+		.place = PLACE_ACTIVE,
+		.next = ENTRY_NONE,
+		.prev = ENTRY_NONE,
+		.younger = ENTRY_NONE,
+		.elder = ENTRY_NONE };
 	index_put(entries, number);
 	entries->count++;
 	return number;

@@ -30,11 +30,11 @@ enum entry_flag {
 
 struct entry {
 	uint64_t id;
-	wall_ms due, deadline;   /* due <= deadline, so that the heap finds the end too */
+	wall_ms due, deadline; /* due <= deadline, so that the heap finds the end too */
 	uint32_t first;
 	uint32_t rcpts;
 	uint32_t domain, tenant; /* handles */
-	uint32_t next, prev;     /* READY: its line; EXPIRED: that list; ACTIVE: next is the lane; FREE: next free one */
+	uint32_t next, prev; /* READY: its line; EXPIRED: that list; ACTIVE: next is the lane; FREE: next free one */
 	uint32_t younger, elder; /* all jobs of the domain in order of arrival */
 	uint16_t pool, source;   /* handles; source: of the last attempt */
 	uint16_t attempts;       /* stops at its maximum */
@@ -54,7 +54,7 @@ struct entries {
 	uint32_t roomy;                /* a slab with room: head of a list by slab number */
 	uint32_t vacant;               /* a number whose slab was given back: head of a list */
 	uint32_t live_slabs;
-	uint32_t *index;               /* open addressing: entry numbers, ENTRY_NONE is an empty place */
+	uint32_t *index; /* open addressing: entry numbers, ENTRY_NONE is an empty place */
 	uint32_t *vacant_next;
 	uint32_t mask;
 	uint32_t count;
@@ -77,7 +77,10 @@ struct entry *entries_get(const struct entries *entries, uint32_t number);
 /* Numbers in use, in turn: start with ENTRY_NONE, ends with ENTRY_NONE. The current one may be changed, not removed. */
 uint32_t entries_next(const struct entries *entries, uint32_t number);
 
+/* Bytes of slabs and index. */
 size_t entries_memory(const struct entries *entries);
+
+/* Abort when the index and the slabs do not agree. */
 void entries_verify(const struct entries *entries);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "sched/model.h"
 
-#define ID_TIME_SHIFT 20 /* a message id holds the milliseconds of its arrival above these bits */
+#define ID_TIME_SHIFT  20 /* a message id holds the milliseconds of its arrival above these bits */
 #define LINE_MAX_BYTES 1024
 
 /* --- counts --- */
@@ -65,8 +65,8 @@ void sched_counts_read(struct sched *sched, wall_ms now, sched_counts_fn fn, voi
 		fn(arg, d->name, &counts, reasons, when);
 	}
 	counts = counts_of(sched->rcpts, sched->connections, oldest);
-	when = heap_top_key(&sched->times) < heap_top_key(&sched->timers) ? heap_top_key(&sched->times) :
-	    heap_top_key(&sched->timers);
+	when = heap_top_key(&sched->times) < heap_top_key(&sched->timers) ? heap_top_key(&sched->times)
+									  : heap_top_key(&sched->timers);
 	fn(arg, "", &counts, reason_of_all(sched), when);
 }
 
@@ -104,7 +104,9 @@ static const char *again(wall_ms when, char out[CLOCK_TEXT + 32])
 
 static void tell_counts(const struct teller *to, const uint64_t rcpts[JOB_STATES], uint32_t connections)
 {
-	tell(to, "recipients: %" PRIu64 " waiting, %" PRIu64 " deferred, %" PRIu64 " active, %" PRIu64 " held; %u connections",
+	tell(to,
+	    "recipients: %" PRIu64 " waiting, %" PRIu64 " deferred, %" PRIu64 " active, %" PRIu64
+	    " held; %u connections",
 	    rcpts[JOB_WAITING], rcpts[JOB_DEFERRED], rcpts[JOB_ACTIVE], rcpts[JOB_HELD], connections);
 }
 
@@ -115,11 +117,12 @@ static void tell_lane(const struct teller *to, const struct lane *lane)
 	unsigned reasons = lane_check(to->sched, lane->dest, lane->source, lane, true, 1, to->now, &when);
 
 	if (reasons == 0)
-		tell(to, "source %s to %s: may start; %u connections, %u failures in a row", lane->source->name, lane->dest->name,
-		    lane->connections, lane->failures);
+		tell(to, "source %s to %s: may start; %u connections, %u failures in a row", lane->source->name,
+		    lane->dest->name, lane->connections, lane->failures);
 	else
-		tell(to, "source %s to %s: %s; asked again %s; %u connections, %u failures in a row", lane->source->name,
-		    lane->dest->name, sched_why_text(reasons, words), again(when, time), lane->connections, lane->failures);
+		tell(to, "source %s to %s: %s; asked again %s; %u connections, %u failures in a row",
+		    lane->source->name, lane->dest->name, sched_why_text(reasons, words), again(when, time),
+		    lane->connections, lane->failures);
 }
 
 static void tell_dest(const struct teller *to, const struct dest *dest)
@@ -129,7 +132,8 @@ static void tell_dest(const struct teller *to, const struct dest *dest)
 	wall_ms when;
 	unsigned reasons = reason_of_dest(to->sched, dest, to->now, &when);
 
-	tell(to, "destination %s: %s", dest->name, dest->provider != NULL ? "a provider of the configuration" : dest->key + 2);
+	tell(to, "destination %s: %s", dest->name,
+	    dest->provider != NULL ? "a provider of the configuration" : dest->key + 2);
 	tell_counts(to, dest->rcpts, dest->connections);
 	if (reasons != 0)
 		tell(to, "%s; asked again %s", sched_why_text(reasons, words), again(when, time));
@@ -137,14 +141,16 @@ static void tell_dest(const struct teller *to, const struct dest *dest)
 		tell(to, "down: %u failures in a row, pause %u; %s", dest->failures, dest->pauses,
 		    dest->probe != ENTRY_NONE ? "a probe is under way" : "the next connection is a probe");
 	DL_FOREACH2(dest->lanes, lane, dest_next)
-		tell_lane(to, lane);
+	tell_lane(to, lane);
 }
 
 static void tell_domain(const struct teller *to, const struct domain *domain)
 {
 	tell(to, "domain %s: %s; hangs on destination %s", domain->name,
-	    domain->resolving ? "its route is being looked up" :
-	    domain->routed ? "its route is known" : "its route is looked up when mail is due", domain->dest->name);
+	    domain->resolving    ? "its route is being looked up"
+		: domain->routed ? "its route is known"
+				 : "its route is looked up when mail is due",
+	    domain->dest->name);
 	tell_counts(to, domain->rcpts, 0);
 }
 
@@ -153,28 +159,35 @@ static void tell_source(const struct teller *to, const struct source *source)
 	char time[CLOCK_TEXT + 32];
 	const struct lane *lane;
 
-	tell(to, "source %s: %s", source->name, !source->present ? "not in the configuration" :
-	    source->paused ? "paused by the operator" : source->parked_until > to->now ? "parked" : "in use");
+	tell(to, "source %s: %s", source->name,
+	    !source->present                     ? "not in the configuration"
+		: source->paused                 ? "paused by the operator"
+		: source->parked_until > to->now ? "parked"
+						 : "in use");
 	if (source->parked_until > to->now)
-		tell(to, "parked, %s; tried again %s", source->park_why != NULL ? source->park_why : "its address is not on this host",
+		tell(to, "parked, %s; tried again %s",
+		    source->park_why != NULL ? source->park_why : "its address is not on this host",
 		    again(source->parked_until, time));
 	DL_FOREACH2(source->lanes, lane, source_next)
-		tell_lane(to, lane);
+	tell_lane(to, lane);
 }
 
 static void tell_tenant(const struct teller *to, const struct tenant *tenant)
 {
 	const struct share *share;
 
-	tell(to, "tenant %s: %s", tenant->name, !tenant->present ? "not in the configuration, its mail is held" :
-	    tenant->paused ? "paused by the operator" : "may send");
-	DL_FOREACH2(tenant->shares, share, tenant_next) {
+	tell(to, "tenant %s: %s", tenant->name,
+	    !tenant->present     ? "not in the configuration, its mail is held"
+		: tenant->paused ? "paused by the operator"
+				 : "may send");
+	DL_FOREACH2(tenant->shares, share, tenant_next)
+	{
 		char words[SCHED_WHY_TEXT], time[CLOCK_TEXT + 32];
 		wall_ms when;
 		unsigned reasons = reason_of_dest(to->sched, share->bundle->dest, to->now, &when);
 
-		tell(to, "due mail to %s through pool %s: %s; asked again %s", share->bundle->dest->name, share->bundle->pool->name,
-		    sched_why_text(reasons, words), again(when, time));
+		tell(to, "due mail to %s through pool %s: %s; asked again %s", share->bundle->dest->name,
+		    share->bundle->pool->name, sched_why_text(reasons, words), again(when, time));
 	}
 }
 
@@ -212,8 +225,8 @@ size_t sched_job_count(const struct sched *sched)
 
 size_t sched_memory(const struct sched *sched)
 {
-	return sizeof(*sched) + entries_memory(&sched->entries) + heap_memory(&sched->times) + heap_memory(&sched->timers) +
-	    heap_memory(&sched->chores) +
-	    slots_memory(&sched->tenants) + slots_memory(&sched->sources) + slots_memory(&sched->pools) +
-	    slots_memory(&sched->domains) + slots_memory(&sched->dests) + slots_memory(&sched->lanes) + sched->objects;
+	return sizeof(*sched) + entries_memory(&sched->entries) + heap_memory(&sched->times) +
+	    heap_memory(&sched->timers) + heap_memory(&sched->chores) + slots_memory(&sched->tenants) +
+	    slots_memory(&sched->sources) + slots_memory(&sched->pools) + slots_memory(&sched->domains) +
+	    slots_memory(&sched->dests) + slots_memory(&sched->lanes) + sched->objects;
 }

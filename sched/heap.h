@@ -12,9 +12,9 @@
 #define HEAP_ABSENT UINT32_MAX
 
 struct heap {
-	wall_ms *keys;     /* keys[i] belongs to refs[i] */
+	wall_ms *keys; /* keys[i] belongs to refs[i] */
 	uint32_t *refs;
-	uint32_t *places;  /* by member: index into refs, or HEAP_ABSENT */
+	uint32_t *places; /* by member: index into refs, or HEAP_ABSENT */
 	uint32_t count, cap, place_cap;
 };
 
@@ -27,6 +27,7 @@ void heap_set(struct heap *heap, uint32_t ref, wall_ms key);
 /* Take `ref` out; nothing when it is not inside. */
 void heap_remove(struct heap *heap, uint32_t ref);
 
+/* Is `ref` inside? */
 bool heap_has(const struct heap *heap, uint32_t ref);
 
 /* Key of a member. */

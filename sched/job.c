@@ -1,7 +1,8 @@
 /* sched/job.c - where each job is: the only place that changes entry.place, the counts and the heap of times. */
 #include "sched/model.h"
 
-#define ADVANCE_MAX 4096 /* jobs that one decision moves at most: a million that become due at once must not block a loop */
+#define ADVANCE_MAX \
+	4096 /* jobs that one decision moves at most: a million that become due at once must not block a loop */
 
 static struct entry *get(const struct sched *sched, uint32_t number)
 {

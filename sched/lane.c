@@ -62,8 +62,8 @@ static void gate(unsigned *reasons, wall_ms *when, unsigned bit, wall_ms until)
 		*when = until;
 }
 
-unsigned lane_check(const struct sched *sched, const struct dest *dest, const struct source *source, const struct lane *lane, bool connect,
-    uint32_t rcpts, wall_ms now, wall_ms *when_out)
+unsigned lane_check(const struct sched *sched, const struct dest *dest, const struct source *source,
+    const struct lane *lane, bool connect, uint32_t rcpts, wall_ms now, wall_ms *when_out)
 {
 	unsigned reasons = 0;
 	uint32_t count;
@@ -184,12 +184,16 @@ static uint32_t preferred(const struct sched *sched, const struct bundle *bundle
 	return bundle_is_closed(bundle, place) || bundle_is_shaky(bundle, place) ? UINT32_MAX : place;
 }
 
-/* The bits of `place` say what its lane says. False: the lane cannot start. */
-static bool try_place(struct sched *sched, struct bundle *bundle, uint32_t place, const struct entry *e, wall_ms now,
-    struct lane **lane_out)
+static struct source *source_at(const struct sched *sched, const struct bundle *bundle, uint32_t place)
 {
-	struct source *source = slots_get(&sched->sources, bundle->pool->sources[place]);
-	struct lane *lane = lane_find(sched, bundle->dest, source);
+	return slots_get(&sched->sources, bundle->pool->sources[place]);
+}
+
+/* What the lane of `place` says: NULL, and the bit of `place` set, when it cannot start. `lane` NULL: nothing is known of it. */
+static struct lane *try_place(
+    struct sched *sched, struct bundle *bundle, uint32_t place, struct lane *lane, const struct entry *e, wall_ms now)
+{
+	struct source *source = source_at(sched, bundle, place);
 	unsigned reasons;
 	wall_ms when;
 
@@ -197,32 +201,34 @@ static bool try_place(struct sched *sched, struct bundle *bundle, uint32_t place
 		reasons = lane_check(sched, bundle->dest, source, lane, true, e->rcpts, now, &when);
 		if (lane == NULL)
 			lane = lane_get(sched, bundle->dest, source);
-		*lane_out = lane;
 		if (reasons == 0)
-			return true;
+			return lane;
 		lane_close(sched, lane, reasons, when);
 	}
 	bundle_close(sched, bundle, place);
-	return false;
+	return NULL;
 }
 
 struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now)
 {
-	struct lane *lane = NULL;
+	struct lane *lane;
 	uint32_t place = preferred(sched, bundle, e);
 
-	if (place != UINT32_MAX && try_place(sched, bundle, place, e, now, &lane))
-		return lane;
+	if (place != UINT32_MAX) {
+		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
+		if ((lane == NULL || lane->failures == 0) &&
+		    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
+			return lane;
+	}
 	while ((place = bundle_choose(bundle)) != UINT32_MAX) {
-		struct source *source = slots_get(&sched->sources, bundle->pool->sources[place]);
-		struct lane *known = lane_find(sched, bundle->dest, source);
-
+		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
 		/* The bundle may be younger than the lane's failures. */
-		if (known != NULL && known->failures > 0 && !bundle_is_shaky(bundle, place)) {
+		if (lane != NULL && lane->failures > 0 && !bundle_is_shaky(bundle, place)) {
 			bundle_mark(bundle, place, true);
 			continue;
 		}
-		if (try_place(sched, bundle, place, e, now, &lane)) {
+		lane = try_place(sched, bundle, place, lane, e, now);
+		if (lane != NULL) {
 			bundle->cursor = (place + 1) % bundle->pool->source_count;
 			return lane;
 		}

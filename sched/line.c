@@ -41,7 +41,8 @@ void line_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused)
 	struct share *share;
 
 	tenant->paused = paused;
-	DL_FOREACH2(tenant->shares, share, tenant_next) {
+	DL_FOREACH2(tenant->shares, share, tenant_next)
+	{
 		if (share->turning == !paused)
 			continue;
 		share->turning = !paused;

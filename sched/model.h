@@ -19,12 +19,12 @@
 #include "sched/sched.h"
 #include "sched/slots.h"
 
-#define RESOLVES_MAX       512  /* look-ups out at once */
-#define IDLE_DOMAINS_MAX   4096 /* domains without jobs whose route is remembered */
-#define LOST_MAX           5    /* connections lost in a row that do not count as an attempt */
-#define FAILURES_TO_PAUSE  3    /* failed connections in a row, on all lanes, until a destination counts as down */
-#define LANE_NONE          UINT32_MAX
-#define SOURCE_NONE        UINT16_MAX
+#define RESOLVES_MAX      512  /* look-ups out at once */
+#define IDLE_DOMAINS_MAX  4096 /* domains without jobs whose route is remembered */
+#define LOST_MAX          5    /* connections lost in a row that do not count as an attempt */
+#define FAILURES_TO_PAUSE 3    /* failed connections in a row, on all lanes, until a destination counts as down */
+#define LANE_NONE         UINT32_MAX
+#define SOURCE_NONE       UINT16_MAX
 
 enum { FAMILY_V4 = 1, FAMILY_V6 = 2, FAMILY_ANY = 3 };
 
@@ -44,7 +44,7 @@ struct source {
 	bool warmup;
 	unsigned families; /* which it can reach */
 	wall_ms parked_until;
-	char *park_why;    /* NULL: never parked */
+	char *park_why; /* NULL: never parked */
 	struct lane *lanes;
 	UT_hash_handle hh;
 };
@@ -55,7 +55,7 @@ struct pool {
 	bool present;
 	uint32_t *sources; /* handles, in the order of the configuration */
 	uint32_t source_count;
-	uint32_t *places;  /* by source handle: index into sources, UINT32_MAX */
+	uint32_t *places; /* by source handle: index into sources, UINT32_MAX */
 	uint32_t place_count;
 	UT_hash_handle hh;
 };
@@ -75,29 +75,30 @@ struct route {
 struct domain {
 	uint32_t handle;
 	char *name;
-	struct dest *dest;      /* never NULL: the last known, at first one named by the domain */
-	struct route *route;    /* NULL until the first answer */
-	unsigned families;      /* of the route */
-	wall_ms expires;        /* of the route */
-	bool routed;            /* the route counts: lines hang in shares */
-	bool wanted;            /* on the list of look-ups to do */
-	bool resolving;         /* its look-up is out */
-	bool idle;              /* no jobs, no look-up: on the list of idle ones */
+	struct dest *dest;   /* never NULL: the last known, at first one named by the domain */
+	struct route *route; /* NULL until the first answer */
+	unsigned families;   /* of the route */
+	wall_ms expires;     /* of the route */
+	bool routed;         /* the route counts: lines hang in shares */
+	bool wanted;         /* on the list of look-ups to do */
+	bool resolving;      /* its look-up is out */
+	bool idle;           /* no jobs, no look-up: on the list of idle ones */
 	unsigned failed_lookups;
-	wall_ms lookup_after;   /* no look-up before; 0: at once */
+	wall_ms lookup_after; /* no look-up before; 0: at once */
 	uint64_t rcpts[JOB_STATES];
 	uint32_t jobs;
-	uint32_t oldest[2], youngest[2]; /* jobs in order of arrival: those that came in, those put back from the store */
+	uint32_t oldest[2],
+	    youngest[2]; /* jobs in order of arrival: those that came in, those put back from the store */
 	struct line *lines;
-	struct domain *prev, *next;           /* of look-ups to do, or of idle domains */
+	struct domain *prev, *next; /* of look-ups to do, or of idle domains */
 	struct domain *dest_prev, *dest_next;
 	UT_hash_handle hh;
 };
 
 struct dest {
 	uint32_t handle;
-	char *key;  /* identity: "p:" provider, or "h:" sorted host names */
-	char *name; /* shown and typed by the operator */
+	char *key;                            /* identity: "p:" provider, or "h:" sorted host names */
+	char *name;                           /* shown and typed by the operator */
 	const struct conf_provider *provider; /* borrowed from sched->conf; NULL: limits of lanes */
 	struct domain *domains;
 	struct bundle *bundles;
@@ -105,15 +106,15 @@ struct dest {
 	uint64_t rcpts[JOB_STATES];
 	uint32_t connections;
 	bool operator_paused;
-	bool down;           /* paused after failures; one probe once pause_until has passed */
-	bool blocked;        /* operator_paused, or down and no probe may start */
-	uint32_t probe;      /* entry of the probe that is out, ENTRY_NONE */
-	unsigned failures;   /* in a row */
-	unsigned pauses;     /* in a row */
+	bool down;         /* paused after failures; one probe once pause_until has passed */
+	bool blocked;      /* operator_paused, or down and no probe may start */
+	uint32_t probe;    /* entry of the probe that is out, ENTRY_NONE */
+	unsigned failures; /* in a row */
+	unsigned pauses;   /* in a row */
 	wall_ms pause_until;
-	wall_ms lifted_at;   /* sched_retry lifted its pauses */
-	wall_ms oldest;      /* scratch of sched_counts_read */
-	uint32_t resolving;  /* scratch of sched_counts_read */
+	wall_ms lifted_at;  /* sched_retry lifted its pauses */
+	wall_ms oldest;     /* scratch of sched_counts_read */
+	uint32_t resolving; /* scratch of sched_counts_read */
 	UT_hash_handle hh_key, hh_name;
 };
 
@@ -122,13 +123,13 @@ struct bundle {
 	struct pool *pool;
 	unsigned families;
 	bool runnable;
-	struct share *shares;      /* of tenants that are not paused */
-	uint32_t cursor;           /* place in the pool where the next source is looked for */
-	uint32_t open;             /* sources whose bit in `closed` is clear */
+	struct share *shares;       /* of tenants that are not paused */
+	uint32_t cursor;            /* place in the pool where the next source is looked for */
+	uint32_t open;              /* sources whose bit in `closed` is clear */
 	struct bundle *prev, *next; /* runnable ones */
 	struct bundle *dest_next;
 	uint32_t words;
-	uint64_t bits[];           /* closed[words]: cannot start now; shaky[words]: failed the last time */
+	uint64_t bits[]; /* closed[words]: cannot start now; shaky[words]: failed the last time */
 };
 
 struct share_key {
@@ -154,9 +155,9 @@ struct line_key {
 struct line {
 	struct line_key key;
 	struct domain *domain;
-	struct share *share; /* NULL: the domain has no route now */
-	uint32_t head, tail; /* entries, never empty */
-	struct line *prev, *next;             /* of the share */
+	struct share *share;      /* NULL: the domain has no route now */
+	uint32_t head, tail;      /* entries, never empty */
+	struct line *prev, *next; /* of the share */
 	struct line *domain_prev, *domain_next;
 	struct line *route_prev, *route_next;
 	UT_hash_handle hh;
@@ -173,8 +174,8 @@ struct lane {
 	struct dest *dest;
 	struct source *source;
 	uint32_t connections;
-	uint32_t active;      /* jobs handed out on it */
-	unsigned failures;    /* in a row; above 0: others are chosen first */
+	uint32_t active;   /* jobs handed out on it */
+	unsigned failures; /* in a row; above 0: others are chosen first */
 	wall_ms paused_until;
 	wall_ms kept_until;   /* its handle may still be in use by an idle connection */
 	int64_t rate_full_us; /* microseconds since 1970: when the token bucket is full again */
@@ -190,11 +191,11 @@ enum timer_kind { TIMER_LANE, TIMER_DEST, TIMER_DOMAIN, TIMER_KINDS };
 struct sched {
 	struct conf *conf;
 	struct rand rand;
-	wall_ms now;         /* last one seen, for the few calls that bring none */
+	wall_ms now; /* last one seen, for the few calls that bring none */
 	struct entries entries;
-	struct heap times;   /* jobs: due time of those that wait, deadline of the others */
-	struct heap timers;  /* what may let something start: handle * 4 + enum timer_kind */
-	struct heap chores;  /* lanes that may be forgotten, by handle: nobody needs to wake up for them */
+	struct heap times;  /* jobs: due time of those that wait, deadline of the others */
+	struct heap timers; /* what may let something start: handle * 4 + enum timer_kind */
+	struct heap chores; /* lanes that may be forgotten, by handle: nobody needs to wake up for them */
 	struct tenant *tenant_names;
 	struct source *source_names;
 	struct pool *pool_names;
@@ -206,17 +207,17 @@ struct sched {
 	struct lane *lane_keys;
 	struct slots tenants, sources, pools, domains, dests, lanes;
 	struct bundle *runnable;
-	struct domain *wanted;  /* look-ups to do */
-	struct domain *idle;    /* domains without jobs, longest idle first */
+	struct domain *wanted; /* look-ups to do */
+	struct domain *idle;   /* domains without jobs, longest idle first */
 	uint32_t idle_count;
-	uint32_t lookups;       /* out */
+	uint32_t lookups;               /* out */
 	uint32_t expired, expired_tail; /* jobs to hand out as EXPIRE */
 	uint32_t connections;
 	uint64_t rcpts[JOB_STATES];
-	uint32_t places[PLACES]; /* jobs */
+	uint32_t places[PLACES];              /* jobs */
 	uint32_t dests_down, operator_pauses; /* for the reasons of NOTHING */
-	uint32_t lanes_closed[16]; /* by bit of enum sched_reason */
-	size_t objects;          /* bytes of the small structures */
+	uint32_t lanes_closed[16];            /* by bit of enum sched_reason */
+	size_t objects;                       /* bytes of the small structures */
 };
 
 /* Memory of the small structures is counted, so that sched_memory can tell. */
@@ -225,7 +226,8 @@ void model_free(struct sched *sched, void *object, size_t size);
 
 /* --- name.c: tenants, pools, sources ---------------------------------------------------------------------------------- */
 
-struct tenant *name_tenant(struct sched *sched, const char *name); /* found or made; not in the configuration: present is false */
+struct tenant *name_tenant(
+    struct sched *sched, const char *name); /* found or made; not in the configuration: present is false */
 struct pool *name_pool(struct sched *sched, const char *name);
 struct source *name_source(struct sched *sched, const char *name);
 struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e);
@@ -245,9 +247,10 @@ uint64_t domain_oldest(const struct sched *sched, const struct domain *domain); 
 void domain_move(struct sched *sched, struct domain *domain, struct dest *dest, wall_ms now);
 void domain_route(struct sched *sched, struct domain *domain, uint64_t key, unsigned families, wall_ms expires);
 void domain_unroute(struct sched *sched, struct domain *domain, wall_ms now); /* its lines wait for a look-up */
-void domain_want(struct sched *sched, struct domain *domain, wall_ms now);    /* ask for a look-up when due jobs wait for one */
+void domain_want(
+    struct sched *sched, struct domain *domain, wall_ms now); /* ask for a look-up when due jobs wait for one */
 void domain_unwant(struct sched *sched, struct domain *domain);
-void domain_tidy(struct sched *sched, struct domain *domain, wall_ms now);    /* forget one that nothing needs */
+void domain_tidy(struct sched *sched, struct domain *domain, wall_ms now); /* forget one that nothing needs */
 void domain_free(struct sched *sched, struct domain *domain, wall_ms now);
 
 /* --- destination.c ------------------------------------------------------------------------------------------------------ */
@@ -269,7 +272,8 @@ void bundle_mark(struct bundle *bundle, uint32_t place, bool shaky);
 bool bundle_is_closed(const struct bundle *bundle, uint32_t place);
 bool bundle_is_shaky(const struct bundle *bundle, uint32_t place);
 void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct source *source);
-uint32_t bundle_choose(const struct bundle *bundle); /* next place in turn, healthy ones first; UINT32_MAX: none is open */
+uint32_t bundle_choose(
+    const struct bundle *bundle); /* next place in turn, healthy ones first; UINT32_MAX: none is open */
 void bundle_free_all(struct sched *sched, struct dest *dest);
 size_t bundle_size(uint32_t words);
 
@@ -288,13 +292,14 @@ struct lane *lane_find(const struct sched *sched, const struct dest *dest, const
 struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *source);
 /* Reasons why `rcpts` recipients cannot start now, and when they can (WALL_NEVER: only an event helps). lane NULL: one that has nothing to
  * remember. connect: a new connection is needed. */
-unsigned lane_check(const struct sched *sched, const struct dest *dest, const struct source *source, const struct lane *lane, bool connect,
-    uint32_t rcpts, wall_ms now, wall_ms *when_out);
+unsigned lane_check(const struct sched *sched, const struct dest *dest, const struct source *source,
+    const struct lane *lane, bool connect, uint32_t rcpts, wall_ms now, wall_ms *when_out);
 void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_ms when);
 void lane_reopen(struct sched *sched, struct lane *lane);
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
 void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures);
-void lane_used(struct sched *sched, struct lane *lane, wall_ms now); /* its handle stays valid for a while from now on */
+void lane_used(
+    struct sched *sched, struct lane *lane, wall_ms now); /* its handle stays valid for a while from now on */
 void lane_tidy(struct sched *sched, struct lane *lane, wall_ms now); /* forget one that has nothing to remember */
 void lane_free(struct sched *sched, struct lane *lane);
 /* The lane from which the first job of a bundle's turn may start now; NULL: none, and the bundle is no longer runnable. */
@@ -313,7 +318,7 @@ bool job_advance(struct sched *sched, wall_ms now); /* what has become due moves
 /* --- timer.c ---------------------------------------------------------------------------------------------------------------- */
 
 void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_ms when); /* WALL_NEVER: none */
-void timer_chore(struct sched *sched, const struct lane *lane, wall_ms when); /* WALL_NEVER: none */
+void timer_chore(struct sched *sched, const struct lane *lane, wall_ms when);             /* WALL_NEVER: none */
 void timer_run(struct sched *sched, wall_ms now);
 
 /* --- backoff.c: pure ------------------------------------------------------------------------------------------------------- */

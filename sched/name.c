@@ -128,18 +128,18 @@ void name_fini(struct sched *sched)
 	struct source *source, *next_source;
 	struct pool *pool, *next_pool;
 
-	HASH_ITER(hh, sched->tenant_names, tenant, next_tenant) {
+	HASH_ITER (hh, sched->tenant_names, tenant, next_tenant) {
 		HASH_DEL(sched->tenant_names, tenant);
 		free(tenant->name);
 		model_free(sched, tenant, sizeof(*tenant));
 	}
-	HASH_ITER(hh, sched->source_names, source, next_source) {
+	HASH_ITER (hh, sched->source_names, source, next_source) {
 		HASH_DEL(sched->source_names, source);
 		free(source->name);
 		free(source->park_why);
 		model_free(sched, source, sizeof(*source));
 	}
-	HASH_ITER(hh, sched->pool_names, pool, next_pool) {
+	HASH_ITER (hh, sched->pool_names, pool, next_pool) {
 		HASH_DEL(sched->pool_names, pool);
 		free(pool->name);
 		free(pool->sources);

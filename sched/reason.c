@@ -70,8 +70,8 @@ static void gates_of_dest(const struct dest *dest, wall_ms now, unsigned *reason
 }
 
 /* The pool's sources are alternatives: no gate when one of them is open, else the one that opens first. */
-static void gates_of_lanes(const struct sched *sched, const struct dest *dest, const struct pool *pool, unsigned families,
-    uint32_t rcpts, wall_ms now, unsigned *reasons, wall_ms *when)
+static void gates_of_lanes(const struct sched *sched, const struct dest *dest, const struct pool *pool,
+    unsigned families, uint32_t rcpts, wall_ms now, unsigned *reasons, wall_ms *when)
 {
 	unsigned all = 0;
 	wall_ms first = WALL_NEVER;
@@ -93,7 +93,8 @@ static void gates_of_lanes(const struct sched *sched, const struct dest *dest, c
 	gate(reasons, when, all != 0 ? all : WHY_NO_SOURCE, first);
 }
 
-static void gates_of_ready(const struct sched *sched, const struct entry *e, wall_ms now, unsigned *reasons, wall_ms *when)
+static void gates_of_ready(
+    const struct sched *sched, const struct entry *e, wall_ms now, unsigned *reasons, wall_ms *when)
 {
 	const struct domain *domain = domain_of(sched, e);
 	bool routed = domain->routed && domain->expires > now;
@@ -103,8 +104,8 @@ static void gates_of_ready(const struct sched *sched, const struct entry *e, wal
 	gates_of_dest(domain->dest, now, reasons, when);
 	if (name_tenant_of(sched, e)->paused)
 		gate(reasons, when, WHY_OPERATOR, WALL_NEVER);
-	gates_of_lanes(sched, domain->dest, name_pool_of(sched, e), routed ? domain->families : FAMILY_ANY, e->rcpts, now, reasons,
-	    when);
+	gates_of_lanes(sched, domain->dest, name_pool_of(sched, e), routed ? domain->families : FAMILY_ANY, e->rcpts,
+	    now, reasons, when);
 	if (sched->connections >= sched->conf->delivery.connections)
 		gate(reasons, when, WHY_TOTAL_CONNECTIONS, WALL_NEVER);
 }

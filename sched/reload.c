@@ -8,7 +8,7 @@ static void take_apart(struct sched *sched)
 		struct line *line;
 
 		DL_FOREACH2(d->lines, line, domain_next)
-			line_detach(sched, line);
+		line_detach(sched, line);
 	}
 	for (struct dest *d = sched->dest_keys; d != NULL; d = d->hh_key.next)
 		bundle_free_all(sched, d);
@@ -25,7 +25,8 @@ static void rehang(struct sched *sched, struct domain *domain, wall_ms now)
 	if (!orphaned && !misplaced)
 		return;
 	domain->routed = false;
-	domain_move(sched, domain, provider != NULL ? dest_of_provider(sched, provider) : dest_of_hosts(sched, &name, 1), now);
+	domain_move(
+	    sched, domain, provider != NULL ? dest_of_provider(sched, provider) : dest_of_hosts(sched, &name, 1), now);
 }
 
 static void put_together(struct sched *sched, wall_ms now)
@@ -40,20 +41,21 @@ static void put_together(struct sched *sched, wall_ms now)
 		d->expires = d->expires < now ? d->expires : now;
 		if (d->routed)
 			DL_FOREACH2(d->lines, line, domain_next)
-				line_attach(sched, line);
-		else
-			domain_want(sched, d, now);
+		line_attach(sched, line);
+		else domain_want(sched, d, now);
 	}
 }
 
 /* Jobs whose pool or tenant went or came back; nothing to do, and no walk, when none did. */
 static void move_jobs(struct sched *sched, wall_ms now)
 {
-	for (uint32_t n = entries_next(&sched->entries, ENTRY_NONE); n != ENTRY_NONE; n = entries_next(&sched->entries, n)) {
+	for (uint32_t n = entries_next(&sched->entries, ENTRY_NONE); n != ENTRY_NONE;
+	     n = entries_next(&sched->entries, n)) {
 		const struct entry *e = entries_get(&sched->entries, n);
 		bool present = name_tenant_of(sched, e)->present && name_pool_of(sched, e)->present;
 
-		if (e->place == PLACE_ORPHAN ? present : !present && (e->place == PLACE_LATER || e->place == PLACE_READY))
+		if (e->place == PLACE_ORPHAN ? present
+					     : !present && (e->place == PLACE_LATER || e->place == PLACE_READY))
 			job_rest(sched, n, now);
 	}
 }

@@ -190,7 +190,8 @@ static void lift(struct sched *sched, struct domain *domain, wall_ms now)
 	dest->lifted_at = now;
 	dest->pause_until = 0;
 	dest_refresh(sched, dest, now);
-	DL_FOREACH_SAFE2(dest->lanes, lane, next, dest_next) {
+	DL_FOREACH_SAFE2(dest->lanes, lane, next, dest_next)
+	{
 		if (lane->paused_until <= now)
 			continue;
 		lane->paused_until = 0;
@@ -235,7 +236,8 @@ static void reopen_lanes(struct sched *sched, struct source *source, wall_ms now
 {
 	struct lane *lane, *next;
 
-	DL_FOREACH_SAFE2(source->lanes, lane, next, source_next) {
+	DL_FOREACH_SAFE2(source->lanes, lane, next, source_next)
+	{
 		lane_reopen(sched, lane);
 		lane_tidy(sched, lane, now);
 	}

@@ -13,7 +13,10 @@ struct slots {
 	uint32_t free_count;
 };
 
+/* Free the table, not the items. */
 void slots_fini(struct slots *slots);
+
+/* A handle for `item`, which stays the caller's. remove: the handle may be given again at once. */
 uint32_t slots_add(struct slots *slots, void *item);
 void slots_remove(struct slots *slots, uint32_t handle);
 
@@ -23,6 +26,7 @@ static inline void *slots_get(const struct slots *slots, uint32_t handle)
 	return handle < slots->count ? slots->items[handle] : NULL;
 }
 
+/* Bytes of the table. */
 size_t slots_memory(const struct slots *slots);
 
 #endif

@@ -14,9 +14,11 @@ static void verify_jobs(const struct sched *sched)
 	uint64_t rcpts[JOB_STATES] = { 0 };
 	uint32_t places[PLACES] = { 0 }, in_heap = 0;
 
-	for (uint32_t n = entries_next(&sched->entries, ENTRY_NONE); n != ENTRY_NONE; n = entries_next(&sched->entries, n)) {
+	for (uint32_t n = entries_next(&sched->entries, ENTRY_NONE); n != ENTRY_NONE;
+	     n = entries_next(&sched->entries, n)) {
 		const struct entry *e = get(sched, n);
-		bool timed = e->place == PLACE_LATER || e->place == PLACE_READY || e->place == PLACE_HELD || e->place == PLACE_ORPHAN;
+		bool timed = e->place == PLACE_LATER || e->place == PLACE_READY || e->place == PLACE_HELD ||
+		    e->place == PLACE_ORPHAN;
 
 		places[e->place]++;
 		rcpts[job_state(e)] += e->rcpts;
@@ -61,7 +63,7 @@ static void verify_domains(const struct sched *sched)
 
 		must(d->dest != NULL && slots_get(&sched->domains, d->handle) == d);
 		DL_FOREACH2(d->lines, line, domain_next)
-			ready += verify_line(sched, line);
+		ready += verify_line(sched, line);
 		for (unsigned list = 0; list < 2; list++)
 			for (uint32_t n = d->oldest[list]; n != ENTRY_NONE; n = get(sched, n)->younger)
 				listed++;
@@ -78,7 +80,7 @@ static void verify_domains(const struct sched *sched)
 	must(jobs == sched->entries.count && ready == sched->places[PLACE_READY]);
 	must(resolving == sched->lookups && idle == sched->idle_count);
 	DL_FOREACH2(sched->wanted, d, next)
-		wanted--;
+	wanted--;
 	must(wanted == 0);
 }
 
@@ -92,7 +94,8 @@ static void verify_bundle(const struct sched *sched, const struct bundle *b)
 		const struct lane *lane = lane_find(sched, b->dest, source);
 
 		open += !bundle_is_closed(b, i);
-		must(!bundle_is_closed(b, i) || (source->families & b->families) == 0 || (lane != NULL && lane->closed));
+		must(
+		    !bundle_is_closed(b, i) || (source->families & b->families) == 0 || (lane != NULL && lane->closed));
 	}
 	must(open == b->open);
 	must(b->runnable == (b->shares != NULL && open > 0 && !b->dest->blocked));
@@ -109,13 +112,13 @@ static void verify_dests(const struct sched *sched)
 		const struct lane *lane;
 
 		DL_FOREACH2(d->domains, domain, dest_next)
-			for (unsigned i = 0; i < JOB_STATES; i++)
-				rcpts[i] += domain->rcpts[i];
+		for (unsigned i = 0; i < JOB_STATES; i++)
+			rcpts[i] += domain->rcpts[i];
 		must(memcmp(rcpts, d->rcpts, sizeof(rcpts)) == 0);
 		for (unsigned i = 0; i < JOB_STATES; i++)
 			total[i] += rcpts[i];
 		DL_FOREACH2(d->lanes, lane, dest_next)
-			lane_connections += lane->connections;
+		lane_connections += lane->connections;
 		for (const struct bundle *b = d->bundles; b != NULL; b = b->dest_next)
 			verify_bundle(sched, b);
 		must(!d->down || !d->blocked || d->operator_paused || d->probe != ENTRY_NONE ||

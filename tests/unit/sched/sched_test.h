@@ -17,19 +17,19 @@
 #define TEST_START INT64_C(1772352000000) /* 2026-03-01T08:00:00Z */
 #define LANE_NONE  UINT32_MAX
 
-#define LISTEN "hostname: relay.example.net\nlisten: [{at: \"127.0.0.1:25\", tls: none, auth: none}]\n"
-#define TENANTS                                                                                                      \
-	"tenants:\n"                                                                                                 \
-	"  - {name: shop, from: [10.1.0.0/16], pool: main}\n"                                                        \
+#define LISTEN     "hostname: relay.example.net\nlisten: [{at: \"127.0.0.1:25\", tls: none, auth: none}]\n"
+#define TENANTS \
+	"tenants:\n" \
+	"  - {name: shop, from: [10.1.0.0/16], pool: main}\n" \
 	"  - {name: news, from: [10.2.0.0/16], pool: main}\n"
-#define SOURCES                                                                                                      \
-	"sources:\n"                                                                                                 \
-	"  - {name: a, ip: 127.0.0.2}\n"                                                                             \
-	"  - {name: b, ip: 127.0.0.3}\n"                                                                             \
+#define SOURCES \
+	"sources:\n" \
+	"  - {name: a, ip: 127.0.0.2}\n" \
+	"  - {name: b, ip: 127.0.0.3}\n" \
 	"  - {name: six, ip: \"::1\"}\n"
-#define POOLS                                                                                                        \
-	"pools:\n"                                                                                                   \
-	"  - {name: main, sources: [a, b]}\n"                                                                        \
+#define POOLS \
+	"pools:\n" \
+	"  - {name: main, sources: [a, b]}\n" \
 	"  - {name: mixed, sources: [a, six]}\n"
 #define BASICS LISTEN TENANTS SOURCES POOLS "retry: {first: 5m, max: 4h, expire: 5d}\n"
 
@@ -133,7 +133,8 @@ static inline struct sched_decision world_nothing(struct world *w)
 	struct sched_decision d = world_next(w);
 
 	if (d.kind != SCHED_NOTHING)
-		fail_msg("expected nothing, got kind %d of %s from %s", d.kind, d.destination, d.source ? d.source : "-");
+		fail_msg(
+		    "expected nothing, got kind %d of %s from %s", d.kind, d.destination, d.source ? d.source : "-");
 	return d;
 }
 

@@ -8,7 +8,8 @@ struct seen {
 	size_t count;
 };
 
-static void remember(void *arg, const char *destination, const struct sched_counts *counts, unsigned reasons, wall_ms again)
+static void remember(
+    void *arg, const char *destination, const struct sched_counts *counts, unsigned reasons, wall_ms again)
 {
 	struct seen *seen = arg;
 
@@ -121,7 +122,8 @@ static void a_domain_moves_with_its_counts_when_its_hosts_change(void **state)
 
 static void domains_with_the_same_hosts_are_one_destination(void **state)
 {
-	static const char *const hosts[][2] = { { "mx1.net", "mx2.net" }, { "mx2.net", "mx1.net" }, { "mx1.net", "mx3.net" } };
+	static const char *const hosts[][2] = { { "mx1.net", "mx2.net" }, { "mx2.net", "mx1.net" },
+		{ "mx1.net", "mx3.net" } };
 	struct world w;
 	struct seen seen;
 	struct sched_decision d;
@@ -185,8 +187,9 @@ static void mail_of_a_vanished_pool_or_tenant_is_held_until_it_is_back(void **st
 	static const struct {
 		const char *label, *without;
 	} rows[] = {
-		{ "pool", LISTEN "tenants: [{name: shop, from: [10.1.0.0/16], pool: mixed}]\n" SOURCES
-		    "pools: [{name: mixed, sources: [a, six]}]\n" },
+		{ "pool",
+		    LISTEN "tenants: [{name: shop, from: [10.1.0.0/16], pool: mixed}]\n" SOURCES
+			   "pools: [{name: mixed, sources: [a, six]}]\n" },
 		{ "tenant", LISTEN "tenants: [{name: news, from: [10.2.0.0/16], pool: main}]\n" SOURCES POOLS },
 	};
 
@@ -242,8 +245,9 @@ static void another_configuration_keeps_connections_and_pauses(void **state)
 	world_add(&w, "one.example");
 	d = world_start(&w);
 	assert_int_equal(sched_pause(w.sched, "tenant", "news", true, w.now), OK);
-	world_reload(&w, LISTEN TENANTS "sources: [{name: a, ip: 127.0.0.2}]\npools: [{name: main, sources: [a]}]\n"
-	    "lanes: {connections: 1}\n");
+	world_reload(&w,
+	    LISTEN TENANTS "sources: [{name: a, ip: 127.0.0.2}]\npools: [{name: main, sources: [a]}]\n"
+			   "lanes: {connections: 1}\n");
 	job = world_job(&w, "one.example");
 	job.tenant = "news";
 	sched_add(w.sched, &job, w.now);
@@ -310,7 +314,8 @@ static void every_reason_has_words_and_a_name(void **state)
 	}
 	/* All of them together fit. */
 	assert_non_null(strstr(sched_why_text(UINT32_MAX, all), text));
-	assert_string_equal(sched_why_text(WHY_HELD | WHY_OPERATOR, text), "held by the operator; paused by the operator");
+	assert_string_equal(
+	    sched_why_text(WHY_HELD | WHY_OPERATOR, text), "held by the operator; paused by the operator");
 }
 
 static void a_hundred_thousand_jobs_in_a_thousand_domains_stay_small(void **state)

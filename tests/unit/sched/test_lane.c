@@ -162,7 +162,8 @@ static void a_provider_has_limits_of_its_own(void **state)
 	struct world w;
 	struct sched_decision d;
 
-	world_open(&w, ONE "providers: [{name: big, domains: [big.example], mx: [mx.big.net], connections: 1, messages: 7}]\n");
+	world_open(&w,
+	    ONE "providers: [{name: big, domains: [big.example], mx: [mx.big.net], connections: 1, messages: 7}]\n");
 	world_add(&w, "big.example");
 	world_add(&w, "other.example");
 	for (int i = 0; i < 2; i++) {
@@ -435,7 +436,8 @@ static void an_open_connection_carries_more_mail_of_the_same_route(void **state)
 	struct world w;
 	struct sched_decision d, more;
 
-	world_open(&w, ONE "lanes: {connections: 1}\nproviders: [{name: big, domains: [x.example, y.example, z.example]}]\n");
+	world_open(
+	    &w, ONE "lanes: {connections: 1}\nproviders: [{name: big, domains: [x.example, y.example, z.example]}]\n");
 	world_add(&w, "x.example");
 	world_add(&w, "y.example");
 	world_add(&w, "z.example");

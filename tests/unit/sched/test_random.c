@@ -36,7 +36,9 @@ static const char *const configurations[] = {
 
 static uint32_t limit_of(const struct run *r, const char *destination)
 {
-	return r->yaml == configurations[0] ? strcmp(destination, "big") == 0 ? 2 : 3 : r->yaml == configurations[1] ? 1 : 4;
+	return r->yaml == configurations[0] ? strcmp(destination, "big") == 0 ? 2 : 3
+	    : r->yaml == configurations[1]  ? 1
+					    : 4;
 }
 
 static unsigned total_limit(const struct run *r)
@@ -105,7 +107,7 @@ static void look_up(struct run *r, const char *name)
 	char host[64];
 	const char *hosts[] = { host };
 	struct sched_decision d;
-	unsigned n = (unsigned)atoi(name + 1);
+	unsigned n = (unsigned)strtoul(name + 1, NULL, 10);
 
 	if (!r->quiet && rand_below(&r->rand, 6) == 0) {
 		while (r->out_count < OUT_MAX) {
@@ -116,7 +118,8 @@ static void look_up(struct run *r, const char *name)
 		}
 	}
 	snprintf(host, sizeof(host), n < 2 ? "mx%u.big.net" : "mx%u.host.example", n % 7);
-	sched_resolved(r->w.sched, name, n % 7, hosts, 1, 1 + n % 3, r->w.now + MINUTES(rand_below(&r->rand, 90)), r->w.now);
+	sched_resolved(
+	    r->w.sched, name, n % 7, hosts, 1, 1 + n % 3, r->w.now + MINUTES(rand_below(&r->rand, 90)), r->w.now);
 }
 
 static void end_one(struct run *r, unsigned which)
@@ -292,7 +295,8 @@ static void one_run(uint64_t seed)
 		else if (what < 6 && r->out_count > 0)
 			end_one(r, rand_below(&r->rand, r->out_count));
 		else if (what == 6)
-			r->w.now += rand_below(&r->rand, 4) == 0 ? MINUTES(rand_below(&r->rand, 10)) : rand_below(&r->rand, 5000);
+			r->w.now += rand_below(&r->rand, 4) == 0 ? MINUTES(rand_below(&r->rand, 10))
+								 : rand_below(&r->rand, 5000);
 		else if (what == 7)
 			operator_acts(r);
 		else

@@ -44,10 +44,10 @@ struct play {
 	struct sched_decision nothing;
 };
 
-#define complain(p, ...)                                                            \
-	do {                                                                        \
-		fprintf(stderr, "%s:%u: ", (p)->file, (p)->line);                   \
-		fail_msg(__VA_ARGS__);                                              \
+#define complain(p, ...) \
+	do { \
+		fprintf(stderr, "%s:%u: ", (p)->file, (p)->line); \
+		fail_msg(__VA_ARGS__); \
 	} while (0)
 
 /* --- words --- */
@@ -58,11 +58,16 @@ static int64_t duration(struct play *p, const char *text)
 	long n = strtol(text, &end, 10);
 
 	switch (*end) {
-	case 's': return SECONDS(n);
-	case 'm': return MINUTES(n);
-	case 'h': return HOURS(n);
-	case 'd': return DAYS(n);
-	default: complain(p, "no duration: %s", text);
+	case 's':
+		return SECONDS(n);
+	case 'm':
+		return MINUTES(n);
+	case 'h':
+		return HOURS(n);
+	case 'd':
+		return DAYS(n);
+	default:
+		complain(p, "no duration: %s", text);
 	}
 	return 0;
 }
@@ -123,8 +128,10 @@ static void look_up(struct play *p, const char *domain)
 		return;
 	}
 	snprintf(copy, sizeof(copy), "%s", domain);
-	for (sched_unresolved(p->w.sched, copy, p->w.now, &d); d.kind == SCHED_START; sched_unresolved(p->w.sched, copy, p->w.now, &d))
-		world_settle(&p->w, &d, &(struct sched_result){ .attempted = true, .rcpts_left = d.rcpts, .scope = SCOPE_DESTINATION });
+	for (sched_unresolved(p->w.sched, copy, p->w.now, &d); d.kind == SCHED_START;
+	     sched_unresolved(p->w.sched, copy, p->w.now, &d))
+		world_settle(&p->w, &d,
+		    &(struct sched_result){ .attempted = true, .rcpts_left = d.rcpts, .scope = SCOPE_DESTINATION });
 }
 
 /* Tenants are counted beside the destinations, under a name that no destination has. */
@@ -267,23 +274,34 @@ static void pause_or_resume(struct play *p, char **words, bool paused)
 		complain(p, "no %s %s", words[0], words[1]);
 }
 
-static void do_pause(struct play *p, char **words, size_t count) { pause_or_resume(p, words, true); }
-static void do_resume(struct play *p, char **words, size_t count) { pause_or_resume(p, words, false); }
+static void do_pause(struct play *p, char **words, size_t count)
+{
+	pause_or_resume(p, words, true);
+}
+static void do_resume(struct play *p, char **words, size_t count)
+{
+	pause_or_resume(p, words, false);
+}
 
 static void do_park(struct play *p, char **words, size_t count)
 {
 	sched_park_source(p->w.sched, words[0], p->w.now + duration(p, words[1]), "the scenario says so");
 }
 
-static void do_pass(struct play *p, char **words, size_t count) { }
+static void do_pass(struct play *p, char **words, size_t count) {}
 
 static const struct {
 	const char *name;
 	size_t words;
 	void (*act)(struct play *p, char **words, size_t count);
 } deeds[] = {
-	{ "add", 2, do_add },     { "host", 2, do_host },     { "answer", 2, do_answer }, { "pause", 2, do_pause },
-	{ "resume", 2, do_resume }, { "park", 2, do_park },   { "pass", 0, do_pass },
+	{ "add", 2, do_add },
+	{ "host", 2, do_host },
+	{ "answer", 2, do_answer },
+	{ "pause", 2, do_pause },
+	{ "resume", 2, do_resume },
+	{ "park", 2, do_park },
+	{ "pass", 0, do_pass },
 };
 
 static void deed(struct play *p, char **words, size_t count)
@@ -335,9 +353,14 @@ static bool figure(struct play *p, const char *what, const char *destination, ui
 		const char *name;
 		uint64_t value;
 	} figures[] = {
-		{ "started", sum.started },        { "delivered", sum.delivered },     { "expired", sum.expired },
-		{ "waiting", w.counts.waiting },   { "deferred", w.counts.deferred },  { "active", w.counts.active },
-		{ "held", w.counts.held },         { "connections", w.counts.connections },
+		{ "started", sum.started },
+		{ "delivered", sum.delivered },
+		{ "expired", sum.expired },
+		{ "waiting", w.counts.waiting },
+		{ "deferred", w.counts.deferred },
+		{ "active", w.counts.active },
+		{ "held", w.counts.held },
+		{ "connections", w.counts.connections },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
@@ -379,7 +402,8 @@ static void expect(struct play *p, char **words, size_t count)
 		high = dots != NULL ? strtoull(dots + 2, NULL, 10) : low;
 	}
 	if (value < low || value > high)
-		complain(p, "%s of \"%s\": %llu, expected %s", words[0], destination, (unsigned long long)value, words[1]);
+		complain(
+		    p, "%s of \"%s\": %llu, expected %s", words[0], destination, (unsigned long long)value, words[1]);
 }
 
 /* --- files --- */
@@ -388,7 +412,8 @@ static size_t split(char *line, char *words[WORDS_MAX])
 {
 	size_t count = 0;
 
-	for (char *save, *word = strtok_r(line, " \t\n", &save); word != NULL && count < WORDS_MAX; word = strtok_r(NULL, " \t\n", &save))
+	for (char *save, *word = strtok_r(line, " \t\n", &save); word != NULL && count < WORDS_MAX;
+	     word = strtok_r(NULL, " \t\n", &save))
 		words[count++] = word;
 	return count;
 }
@@ -413,9 +438,10 @@ static void play_line(struct play *p, char *line, bool *pending)
 
 	if (line[0] == '\t') {
 		if (!*pending)
-			snprintf(p->yaml, sizeof(p->yaml), "%s%s%s", LISTEN, TENANTS, "retry: {first: 5m, max: 4h, expire: 5d}\n");
+			snprintf(p->yaml, sizeof(p->yaml), "%s%s%s", LISTEN, TENANTS,
+			    "retry: {first: 5m, max: 4h, expire: 5d}\n");
 		*pending = true;
-		strncat(p->yaml, line + 1, sizeof(p->yaml) - strlen(p->yaml) - 1);
+		snprintf(p->yaml + strlen(p->yaml), sizeof(p->yaml) - strlen(p->yaml), "%s", line + 1);
 		return;
 	}
 	if (line[0] == '#' || line[0] == '\n')

@@ -158,7 +158,8 @@ static void a_failed_lookup_hands_out_every_due_job_of_the_domain(void **state)
 		sched_unresolved(w.sched, "bad.example", w.now, &d);
 		assert_int_equal(d.kind, SCHED_START);
 		assert_int_equal(d.lane, LANE_NONE);
-		world_settle(&w, &d, &(struct sched_result){ .attempted = true, .rcpts_left = 1, .scope = SCOPE_DESTINATION });
+		world_settle(
+		    &w, &d, &(struct sched_result){ .attempted = true, .rcpts_left = 1, .scope = SCOPE_DESTINATION });
 	}
 	sched_unresolved(w.sched, "bad.example", w.now, &d);
 	assert_int_equal(d.kind, SCHED_NOTHING);
