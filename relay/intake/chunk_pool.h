@@ -6,12 +6,15 @@
 
 struct transaction;
 
+#define BLOCK_FRONT 4096 /* room for our own fields before the content, so that a short message is one chunk */
+
 /* A block is also the request that stores it. */
 struct block {
 	struct queue_chunk put;
 	struct transaction *owner; /* for the answer to `put` */
 	struct block *next;        /* in the pool */
 	size_t len;
+	char front[BLOCK_FRONT]; /* filled from its end, right before `data` */
 	char data[QUEUE_CHUNK];
 };
 

@@ -29,7 +29,7 @@ static void store(struct transaction *tx, struct block *block)
 	block->put = (struct queue_chunk){
 		.req = { .kind = QUEUE_CHUNK_PUT, .reply_to = loop_mailbox(tx->intake->env->loop), .done = on_stored },
 		.id = tx->id,
-		.n = content->next_chunk++,
+		.n = ++content->streamed,
 		.blob = { block->data, block->len },
 	};
 	content->in_flight++;
@@ -90,24 +90,28 @@ void content_added(struct transaction *tx, size_t len)
 		return;
 	if (!content->scan.in_body)
 		header_scan_feed(&content->scan, content->current->data + content->current->len, len);
+	signing_feed(tx->signing, content->current->data + content->current->len, len);
 	content->current->len += len;
 	content->size += len;
-	content->stored += len;
 	if (content->size > limits->message_bytes)
 		content_fail(tx, "552 5.3.4 message is larger than the limit");
 	else if (content->scan.received >= limits->hops)
 		content_fail(tx, "554 5.4.6 too many Received fields: the message is looping");
 }
 
-void content_prepend(struct transaction *tx, const void *data, size_t len)
+void content_init(struct transaction *tx)
 {
 	struct content *content = &tx->content;
 
-	must(content->current == NULL && len <= QUEUE_CHUNK);
-	content->current = chunk_pool_take(&tx->intake->pool);
-	memcpy(content->current->data, data, len);
-	content->current->len = len;
-	content->stored = len;
+	dot_reader_init(&content->reader, tx->conf->limits.text_line, true);
+	header_scan_init(&content->scan);
+	buf_init(&content->own, QUEUE_CHUNK);
+}
+
+void content_fini(struct transaction *tx)
+{
+	content_release(tx);
+	buf_fini(&tx->content.own);
 }
 
 void content_note_fault(struct transaction *tx)
@@ -133,16 +137,50 @@ void content_fail(struct transaction *tx, const char *reply)
 	content_release(tx);
 }
 
-size_t content_rest(const struct transaction *tx, struct queue_blob *blobs)
+/* Everything in one chunk: our fields right before the content. False: it does not fit. */
+static bool join(const struct content *content, struct queue_blob *blob)
 {
-	const struct content *content = &tx->content;
+	const struct buf *own = &content->own;
+	struct block *block = content->current;
+
+	if (content->streamed > 0 || content->held_count > 0 || block == NULL || own->len > BLOCK_FRONT ||
+	    own->len + block->len > QUEUE_CHUNK)
+		return false;
+	memcpy(block->front + BLOCK_FRONT - own->len, own->data, own->len);
+	*blob = (struct queue_blob){ block->front + BLOCK_FRONT - own->len, own->len + block->len };
+	return true;
+}
+
+/* What waits in memory behind our fields; returns how many. */
+static size_t blobs_behind(const struct content *content, struct queue_blob *blobs)
+{
 	size_t n;
 
 	for (n = 0; n < content->held_count; n++)
 		blobs[n] = (struct queue_blob){ content->held[n]->data, content->held[n]->len };
-	if (content->current != NULL)
+	if (content->current != NULL && content->current->len > 0)
 		blobs[n++] = (struct queue_blob){ content->current->data, content->current->len };
 	return n;
+}
+
+void content_rest(struct transaction *tx, struct queue_blob *blobs, struct queue_accept *accept)
+{
+	struct content *content = &tx->content;
+	struct queue_blob own = { content->own.data, content->own.len };
+
+	accept->blobs = blobs;
+	if (join(content, &blobs[0])) {
+		accept->blob_count = 1;
+	} else if (content->streamed == 0) {
+		blobs[0] = own;
+		accept->blob_count = 1 + blobs_behind(content, blobs + 1);
+	} else {
+		accept->head = own;
+		accept->first_blob = 1 + content->streamed;
+		accept->blob_count = blobs_behind(content, blobs);
+	}
+	accept->message.chunks = accept->first_blob + (uint32_t)accept->blob_count;
+	accept->message.size_bytes = content->size + own.len;
 }
 
 void content_release(struct transaction *tx)

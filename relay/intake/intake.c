@@ -6,15 +6,12 @@
 #include "relay/intake/dialog.h"
 #include "relay/intake/sessions.h"
 
-#define SCRATCH_MAX 16384 /* a Received field is the longest text */
-
 struct intake *intake_create(struct intake_env *env)
 {
 	struct intake *intake = xcalloc(1, sizeof(*intake));
 
 	intake->env = env;
 	chunk_pool_init(&intake->pool, env->memory_used);
-	buf_init(&intake->scratch, SCRATCH_MAX);
 	return intake;
 }
 
@@ -26,7 +23,6 @@ void intake_destroy(struct intake **intake)
 		return;
 	must(i->session_count == 0 && i->pending == 0);
 	chunk_pool_fini(&i->pool);
-	buf_fini(&i->scratch);
 	free(i);
 	*intake = NULL;
 }

@@ -2,7 +2,6 @@
 #ifndef INTAKE_SESSIONS_H
 #define INTAKE_SESSIONS_H
 
-#include "base/buf.h"
 #include "relay/intake/chunk_pool.h"
 #include "relay/intake/intake.h"
 
@@ -12,7 +11,6 @@ struct intake {
 	size_t session_count;
 	size_t pending; /* transactions and password checks: they may outlive their sessions */
 	struct chunk_pool pool;
-	struct buf scratch; /* for text that is put together and used at once */
 	bool draining, drained;
 	void (*done)(void *arg);
 	void *done_arg;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "relay/intake/dialog.h"
+#include "relay/intake/seal.h"
 #include "relay/intake/sessions.h"
 
 /* Room for texts beside the recipients: sender, client, HELO name, login. */
@@ -88,7 +89,6 @@ enum err transaction_add(struct transaction *tx, const struct address *rcpt)
 void transaction_begin_content(struct transaction *tx)
 {
 	const struct dialog *d = tx->dialog;
-	struct buf *text = &tx->intake->scratch;
 	char id[MSG_ID_TEXT];
 	struct trace trace = {
 		.helo = d->helo,
@@ -107,18 +107,17 @@ void transaction_begin_content(struct transaction *tx)
 	tx->id = queue_new_id(tx->intake->env->queue);
 	tx->arrived = trace.when;
 	msg_id_format(tx->id, id);
-	dot_reader_init(&tx->content.reader, tx->conf->limits.text_line, true);
-	header_scan_init(&tx->content.scan);
-	buf_reset(text);
-	must(trace_received(&trace, text) == OK);
-	content_prepend(tx, text->data, text->len);
+	content_init(tx);
+	must(trace_received(&trace, &tx->content.own) == OK);
+	seal_begin(tx);
 }
 
 static void transaction_free(struct transaction *tx)
 {
 	struct intake *intake = tx->intake;
 
-	content_release(tx);
+	content_fini(tx);
+	signing_end(&tx->signing); /* before the keys, which hang on the configuration */
 	conf_unref(&tx->conf);
 	buf_fini(&tx->strings);
 	free(tx->rcpts);
@@ -242,10 +241,7 @@ static void on_accepted(struct queue_req *req)
 
 static void submit(struct transaction *tx)
 {
-	struct content *content = &tx->content;
-	size_t blobs = content_rest(tx, tx->blobs);
-
-	if (content->reader.eight_bit)
+	if (tx->content.reader.eight_bit)
 		tx->flags |= MSG_8BIT;
 	make_rows(tx);
 	tx->committing = true;
@@ -255,8 +251,6 @@ static void submit(struct transaction *tx)
 			.id = tx->id,
 			.arrived = tx->arrived,
 			.deadline = tx->arrived + tx->conf->retry.expire_ms,
-			.size_bytes = content->stored,
-			.chunks = content->next_chunk + (uint32_t)blobs,
 			.rcpt_count = (uint32_t)tx->rcpt_count,
 			.flags = tx->flags,
 			.sender = tx->strings.data + tx->sender,
@@ -267,10 +261,8 @@ static void submit(struct transaction *tx)
 		},
 		.rcpts = tx->rows,
 		.rcpt_count = tx->rcpt_count,
-		.blobs = tx->blobs,
-		.blob_count = blobs,
-		.first_blob = content->next_chunk,
 	};
+	content_rest(tx, tx->blobs, &tx->accept);
 	queue_submit(tx->intake->env->queue, &tx->accept.req);
 }
 
@@ -278,6 +270,7 @@ void transaction_commit(struct transaction *tx)
 {
 	tx->complete = true;
 	tx->ended = loop_now(tx->intake->env->loop);
+	seal_sign(tx);
 	if (tx->content.in_flight == 0)
 		submit(tx);
 }
@@ -288,7 +281,7 @@ static void discard(struct transaction *tx)
 {
 	struct queue_discard *request;
 
-	if (tx->content.next_chunk > 0) {
+	if (tx->content.streamed > 0) {
 		request = xcalloc(1, sizeof(*request));
 		request->req.kind = QUEUE_DISCARD;
 		request->id = tx->id;

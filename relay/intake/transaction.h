@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "relay/intake/content.h"
 #include "relay/intake/intake.h"
+#include "relay/sign/signing.h"
 #include "relay/wire/address.h"
 
 struct dialog;
@@ -33,10 +34,11 @@ struct transaction {
 	struct transaction_rcpt *rcpts;
 	size_t rcpt_count, rcpt_cap;
 	struct content content;
+	struct signing *signing; /* NULL: nothing signs */
 	bool complete;         /* all content is here */
 	bool committing;       /* QUEUE_ACCEPT is under way */
 	struct queue_accept accept;
-	struct queue_blob blobs[CONTENT_HELD + 1];
+	struct queue_blob blobs[CONTENT_BLOBS];
 	struct queue_rcpt *rows;
 };
 

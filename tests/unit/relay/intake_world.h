@@ -63,6 +63,16 @@ static void append(const struct queue_blob *blob)
 	store.body_len += blob->len;
 }
 
+/* Chunk 0, which comes last when the others were streamed. */
+static void prepend(const struct queue_blob *blob)
+{
+	assert_true(store.body_len + blob->len <= STORED_MAX);
+	memmove(store.body + blob->len, store.body, store.body_len);
+	if (blob->len > 0)
+		memcpy(store.body, blob->data, blob->len);
+	store.body_len += blob->len;
+}
+
 static void remember(const struct queue_accept *accept)
 {
 	const struct queue_message *message = &accept->message;
@@ -85,6 +95,7 @@ static void remember(const struct queue_accept *accept)
 	assert_int_equal(accept->first_blob + accept->blob_count, message->chunks);
 	if (accept->first_blob == 0)
 		store.body_len = 0;
+	prepend(&accept->head);
 	for (size_t i = 0; i < accept->blob_count; i++)
 		append(&accept->blobs[i]);
 	store.body[store.body_len] = '\0';
@@ -129,7 +140,8 @@ void queue_submit(struct queue *queue, struct queue_req *req)
 	if (req->kind == QUEUE_CHUNK_PUT) {
 		struct queue_chunk *chunk = CONTAINER_OF(req, struct queue_chunk, req);
 
-		if (chunk->n == 0)
+		assert_int_not_equal(chunk->n, 0);
+		if (chunk->n == 1)
 			store.body_len = 0;
 		append(&chunk->blob);
 		assert_int_equal(chunk->blob.len, QUEUE_CHUNK);
