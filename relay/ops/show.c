@@ -74,15 +74,16 @@ static void put_header(json_t *headers, const char *field, size_t len)
 	}
 }
 
-/* The header section as far as the first chunk of the body holds it. */
+/* The header section as far as the first two chunks of the body hold it; the first may be no more than our own fields. */
 static json_t *headers_of(const struct ops_env *env, msg_id id)
 {
 	json_t *headers = json_object();
-	char *chunk = xcalloc(1, QUEUE_CHUNK), field[2048];
-	size_t len = 0;
+	char *chunk = xcalloc(2, QUEUE_CHUNK), field[2048];
+	size_t len = 0, more = 0;
 
 	if (queue_body_read(env->reader, id, 0, chunk, &len, NULL) == OK) {
-		const char *at = chunk, *end = chunk + len;
+		bool has_more = queue_body_read(env->reader, id, 1, chunk + len, &more, NULL) == OK;
+		const char *at = chunk, *end = chunk + len + (has_more ? more : 0);
 
 		while (at < end && *at != '\r' && *at != '\n') {
 			size_t n;

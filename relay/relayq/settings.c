@@ -19,7 +19,8 @@ static bool is_kept(const char *line)
 	return false;
 }
 
-/* The lines of the file that begin with a key that is needed, as a configuration of their own. */
+/* The lines of the file that begin with a key that is needed, as a configuration of their own. A file that names neither socket nor state
+ * that way may mean them in another: guessing could reach somebody else's daemon. */
 static struct conf *load_kept(const char *file, FILE *in)
 {
 	struct conf_faults faults;
@@ -27,17 +28,21 @@ static struct conf *load_kept(const char *file, FILE *in)
 	struct buf kept;
 	char *line = NULL;
 	size_t size = 0;
-	bool fits = true;
+	bool fits = true, named = false;
 
 	buf_init(&kept, KEPT_MAX);
-	while (fits && getline(&line, &size, in) > 0)
-		if (is_kept(line))
-			fits = buf_add_str(&kept, line) == OK;
+	while (fits && getline(&line, &size, in) > 0) {
+		if (!is_kept(line))
+			continue;
+		named = named || line[0] == 'c' || line[0] == 's';
+		fits = buf_add_str(&kept, line) == OK;
+	}
 	free(line);
 	/* A file without this key would be a fault again; nothing listens here. */
 	fits = fits && buf_add_str(&kept, "\nlisten: [{at: \"127.0.0.1:25\"}]\n") == OK;
-	conf = conf_load_text(file, buf_str(&kept), kept.len, &faults);
-	conf_faults_free(&faults);
+	conf = !fits || !named ? NULL : conf_load_text(file, buf_str(&kept), kept.len, &faults);
+	if (fits && named)
+		conf_faults_free(&faults);
 	buf_fini(&kept);
 	return conf;
 }
