@@ -5,6 +5,7 @@
 
 #include "base/version.h"
 #include "relay/daemon/daemon.h"
+#include "relay/sign/keyring.h"
 
 #define DEFAULT_FILE "/etc/warmrelay/relay.yaml"
 
@@ -19,13 +20,21 @@ static const char USAGE[] =
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_DUMP };
 
+/* Whether the user can open the files, and whether the keys in them are any good. */
+static void check(struct conf *conf, struct conf_faults *faults)
+{
+	conf_check_files(conf, faults);
+	if (faults->count == 0)
+		(void)!keyring_attach(conf, faults);
+}
+
 static struct conf *load(const char *file, bool check_files)
 {
 	struct conf_faults faults;
 	struct conf *conf = conf_load(file, &faults);
 
 	if (conf && check_files)
-		conf_check_files(conf, &faults);
+		check(conf, &faults);
 	(void)fputs(faults.warnings, stderr);
 	(void)fputs(faults.text, stderr);
 	if (faults.count > 0) {

@@ -17,6 +17,7 @@
 #include "relay/daemon/worker.h"
 #include "relay/deliver/dispatch.h"
 #include "relay/ops/ops.h"
+#include "relay/sign/keyring.h"
 
 #define SIGNALS       3
 #define STOP_GRACE_MS 5000 /* beyond delivery.drain, for clients in the middle of a message */
@@ -113,6 +114,17 @@ static struct queue_options queue_options_of(const struct conf *conf)
 	};
 }
 
+/* The signing keys are read anew each time: that is how they are rotated. */
+static bool attach_keys(struct conf *conf, struct conf_faults *faults)
+{
+	size_t before = faults->warning_count;
+	bool attached = keyring_attach(conf, faults);
+
+	if (attached && faults->warning_count > before)
+		log_text(LOG_WARN, "keys", "%s", faults->warnings);
+	return attached;
+}
+
 /* Everything that can fail comes first; after that the new configuration is in force everywhere. */
 static enum err reload_apply(struct daemon *d, struct conf *next, struct err_detail *why)
 {
@@ -151,14 +163,14 @@ static enum err reload(void *arg, char **text_out)
 	enum err err = ERR_INVALID;
 	char *restart = NULL;
 
-	if (next) {
+	if (next && attach_keys(next, &faults)) {
 		restart = conf_restart_needed(d->conf, next);
 		err = reload_apply(d, next, &why);
 	}
 	if (err == OK)
 		*text_out = restart ? xasprintf("reloaded; changes of %s take effect after a restart", restart) : xasprintf("reloaded");
 	else
-		*text_out = xasprintf("nothing was changed: %s", next ? why.text : faults.text);
+		*text_out = xasprintf("nothing was changed: %s", faults.count == 0 ? why.text : faults.text);
 	log_text(err == OK ? LOG_INFO : LOG_ERROR, "reload", "%s", *text_out);
 	free(restart);
 	conf_unref(&next);
@@ -249,12 +261,21 @@ static void start_threads(struct daemon *d)
 	}
 }
 
+static enum err start_keys(struct conf *conf, struct err_detail *why)
+{
+	struct conf_faults faults = {0};
+	enum err err = attach_keys(conf, &faults) ? OK : err_set(why, ERR_INVALID, "%s", faults.text);
+
+	conf_faults_free(&faults);
+	return err;
+}
+
 static int start_services(struct daemon *d)
 {
 	struct tls_server *tls;
 	struct err_detail why;
 
-	if (gate_load_tls(d->conf, &tls, &why) != OK)
+	if (start_keys(d->conf, &why) != OK || gate_load_tls(d->conf, &tls, &why) != OK)
 		return fail(RELAYD_CONFIGURATION, &why);
 	gate_commit(d->gate, d->conf, tls);
 	d->sched = sched_create(d->conf, rand_entropy());

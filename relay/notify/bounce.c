@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "relay/sign/signing.h"
+
 #define BOUNCE_BYTES_MAX  (1024 * 1024) /* of the whole DSN */
 #define BOUNCE_BLOBS_MAX  (BOUNCE_BYTES_MAX / QUEUE_CHUNK + 1)
 #define BOUNCE_RCPTS_TOLD 500 /* recipients listed in one DSN */
@@ -74,21 +77,56 @@ static void rows_set(struct bounce *bounce, const struct conf *conf, const struc
 	bounce->accept.req.kind = QUEUE_ACCEPT;
 }
 
+/* The first chunks hold the header section as far as a report shows it; chunk 0 may hold no more than our own fields. */
+static size_t read_head(struct queue_reader *reader, const struct queue_message *message, char *out)
+{
+	size_t len = 0, more = 0;
+
+	if (queue_body_read(reader, message->id, 0, out, &len, NULL) != OK)
+		return 0;
+	if (message->chunks > 1 && queue_body_read(reader, message->id, 1, out + len, &more, NULL) != OK)
+		return 0;
+	return len + more;
+}
+
+/* Put our signatures above the report; without a key, or when that fails, it goes as it is. */
+static void sign(struct buf *text, const struct conf *conf, const char *id, wall_ms now)
+{
+	struct signing *signing = signing_begin(keyring_of(conf), NULL, 0);
+	struct err_detail why;
+	struct buf out;
+
+	if (!signing)
+		return;
+	buf_init(&out, BOUNCE_BYTES_MAX);
+	signing_feed(signing, text->data, text->len);
+	(void)signing_cost_us(signing);
+	if (signing_finish(signing, now, &out, &why) != OK) {
+		log_text(LOG_WARN, "unsigned", "report %s: %s", id, why.text);
+	} else if (out.len > 0 && buf_add(&out, text->data, text->len) == OK) {
+		struct buf unsigned_text = *text;
+
+		*text = out;
+		out = unsigned_text;
+	}
+	buf_fini(&out);
+	signing_end(&signing);
+}
+
 struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, const struct conf *conf, const struct queue_job *job,
     const struct report_rcpt *rcpts, size_t rcpt_count, wall_ms now)
 {
 	struct bounce *bounce;
 	char id[MSG_ID_TEXT], about[MSG_ID_TEXT];
 	char *head;
-	size_t head_len = 0;
+	size_t head_len;
 	enum err err;
 
 	if (job->message.sender[0] == '\0' || (job->message.flags & MSG_BOUNCE) || !strchr(job->message.sender, '@'))
 		return NULL;
 	bounce = xcalloc(1, sizeof(*bounce));
-	head = xcalloc(1, QUEUE_CHUNK);
-	if (queue_body_read(reader, job->message.id, 0, head, &head_len, NULL) != OK)
-		head_len = 0;
+	head = xcalloc(2, QUEUE_CHUNK);
+	head_len = read_head(reader, &job->message, head);
 	bounce->accept.message.id = queue_new_id(queue);
 	struct report report = {
 	    .id = msg_id_format(bounce->accept.message.id, id),
@@ -112,6 +150,7 @@ struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, c
 		must(err == OK);
 	}
 	free(head);
+	sign(&bounce->text, conf, id, now);
 	rows_set(bounce, conf, job, now);
 	blobs_set(bounce);
 	return bounce;

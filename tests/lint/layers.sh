@@ -12,7 +12,7 @@ relay/wire     base relay/wire
 relay/net      base conf/conf.h relay/wire relay/net
 relay/intake   base conf/conf.h queue relay/wire relay/net relay/sign relay/intake
 relay/sign     base conf/conf.h relay/wire relay/sign
-relay/notify   base conf/conf.h queue relay/wire relay/notify
+relay/notify   base conf/conf.h queue relay/wire relay/sign relay/notify
 relay          base conf queue sched relay
 '
 
