@@ -8,6 +8,7 @@
 
 #include "relay/relayq/client.h"
 #include "relay/relayq/hash.h"
+#include "relay/relayq/keys.h"
 #include "relay/relayq/settings.h"
 #include "relay/relayq/verb.h"
 
@@ -65,6 +66,14 @@ static enum ops_exit run(const struct verb_call *call)
 	return status == OPS_DONE ? OPS_REFUSED : status;
 }
 
+/* Verbs that ask nobody. */
+static enum ops_exit run_here(const struct verb_call *call)
+{
+	if (strcmp(call->verb->name, "dkim") == 0)
+		return keys_run(call, stdout, stderr);
+	return hash_run(stdin, stdout, stderr);
+}
+
 int main(int argc, char **argv)
 {
 	struct verb_call call;
@@ -79,7 +88,7 @@ int main(int argc, char **argv)
 	if (call.verb->printer)
 		status = run(&call);
 	else
-		status = hash_run(stdin, stdout, stderr);
+		status = run_here(&call);
 	verb_call_fini(&call);
 	return (int)status;
 }

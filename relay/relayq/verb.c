@@ -19,6 +19,7 @@ enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, 
 #define CHANGES BIT(5)
 #define SCOPE   BIT(6)
 #define ROWS    BIT(7)
+#define KEYS    BIT(8)
 
 /* clang-format off */
 static const struct option_row {
@@ -40,6 +41,9 @@ static const struct option_row {
 	{ "--destination", "destination", "NAME",     "everything towards this destination",            KIND_TEXT,     SCOPE },
 	{ "--tenant",      "tenant",      "NAME",     "everything of this tenant",                      KIND_TEXT,     SCOPE },
 	{ "--source",      "source",      "NAME",     "everything from this source",                    KIND_TEXT,     SCOPE },
+	{ "--selector",    "selector",    "NAME",     "selector (default: a letter and the day)",       KIND_TEXT,     KEYS },
+	{ "--type",        "type",        "TYPE",     "rsa, ed25519 or both (default both)",            KIND_TEXT,     KEYS },
+	{ "--dir",         "dir",         "FOLDER",   "where key files go (default keys/ beside FILE)", KIND_TEXT,     KEYS },
 	{ "--all",         NULL,          NULL,       "every destination, not only the busiest",        KIND_ALL,      ROWS },
 	{ "-c",            NULL,          "FILE",     "configuration (default " RELAYQ_FILE ")",        KIND_FILE,     GLOBAL },
 	{ "--json",        NULL,          NULL,       "one JSON object a line",                         KIND_JSON,     GLOBAL },
@@ -71,6 +75,9 @@ static const struct verb verbs[] = {
 	{ "source", "[list]", "the addresses that mail is sent from", NULL, OPERANDS_LIST, 0, &print_source },
 	{ "reload", "", "check the configuration and put it in force", NULL, OPERANDS_NONE, 0, &print_outcome },
 	{ "check", "", "compare what is stored with itself and with what is scheduled", NULL, OPERANDS_NONE, 0, &print_check },
+	{ "dkim", "new DOMAIN|list", "make signing keys, show keys with their DNS records", "new: writes a key file of each type and tells the record to\n"
+	  "publish and the line for relay.yaml. No file is ever overwritten. With both types and --selector S the selectors are rS and eS.",
+	  OPERANDS_WORDS, KEYS, NULL },
 	{ "hash", "", "a password line in, the string for logins[].hash out", NULL, OPERANDS_NONE, 0, NULL },
 	{ "help", "[VERB]", "this text, or more about a verb", NULL, OPERANDS_VERB, 0, NULL },
 };
@@ -78,7 +85,7 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "reroute", "warmup", "suppress", "dead", "classify", "doctor", "lint", "ban", "dkim", "providers", "export", "import",
+	"top", "tail", "reroute", "warmup", "suppress", "dead", "classify", "doctor", "lint", "ban", "providers", "export", "import",
 };
 
 static const struct verb *verb_find(const char *name)
@@ -262,6 +269,21 @@ static enum ops_exit take_verb(struct parser *p, const char *word)
 	return fault(p, "verb", word, " is not known; relayq help tells what is");
 }
 
+/* One more of an array. False: not UTF-8. */
+static bool take_word(json_t *args, const char *key, const char *word)
+{
+	json_t *words = json_object_get(args, key), *text = json_string(word);
+
+	if (!text)
+		return false;
+	if (!words) {
+		words = json_array();
+		fact_json(args, key, words);
+	}
+	must(json_array_append_new(words, text) == 0);
+	return true;
+}
+
 static enum ops_exit take_operand(struct parser *p, const char *word)
 {
 	const struct verb *verb = p->call->verb;
@@ -271,20 +293,14 @@ static enum ops_exit take_operand(struct parser *p, const char *word)
 	case OPERANDS_NONE:
 		break;
 	case OPERANDS_ID:
-	case OPERANDS_IDS: {
-		json_t *ids = json_object_get(args, "ids"), *id = json_string(word);
-
-		if (!id || (verb->operands == OPERANDS_ID && ids)) {
-			json_decref(id);
+	case OPERANDS_IDS:
+		if ((verb->operands == OPERANDS_ID && json_object_get(args, "ids")) || !take_word(args, "ids", word))
 			break;
-		}
-		if (!ids) {
-			ids = json_array();
-			fact_json(args, "ids", ids);
-		}
-		must(json_array_append_new(ids, id) == 0);
 		return OPS_DONE;
-	}
+	case OPERANDS_WORDS:
+		if (take_word(args, "words", word))
+			return OPS_DONE;
+		break;
 	case OPERANDS_NAME:
 		if (json_object_get(args, "name"))
 			break;
