@@ -26,7 +26,7 @@ def smtplib_send(messages, way, cert, threads=4):
         if way["tls"] == "implicit":
             smtp = smtplib.SMTP_SSL("localhost", way["port"], timeout=60, context=tls_context(cert))
         else:
-            smtp = smtplib.SMTP("localhost", way["port"], timeout=60)
+            smtp = smtplib.SMTP(way.get("host", "localhost"), way["port"], timeout=60)
         if way["tls"] == "starttls":
             smtp.starttls(context=tls_context(cert))
         smtp.ehlo_or_helo_if_needed()
