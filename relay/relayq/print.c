@@ -90,7 +90,7 @@ static void list_end(struct print *print, const json_t *end)
 	if (field_text(end, "message")[0])
 		return;
 	(void)fprintf(print->out, "%s%s in %s%s\n", print->rows > 0 ? "\n" : "", text_counted(print->rows, "recipient", rcpts),
-	    text_counted(field_number(end, "messages"), "message", messages), field_bool(end, "limited") ? " (there are more)" : "");
+	    text_counted(field_number(end, "messages"), "message", messages), field_bool(end, "limited") ? " (stopped at --limit)" : "");
 }
 
 const struct printer print_list = { .row = list_row, .end = list_end };
@@ -156,6 +156,8 @@ static void why_rcpt(struct print *print, const json_t *row)
 	if (ask_again > 0)
 		(void)fprintf(print->out, "    asked again %s (%s)\n", text_relative(ask_again, print->now, relative),
 		    text_date(ask_again, date));
+	else if (json_array_size(json_object_get(row, "reasons")) > 0)
+		(void)fputs("    asked again when that changes\n", print->out);
 	(void)fprintf(print->out, "    given up %s (%s)\n", text_relative(field_time(row, "deadline"), print->now, relative),
 	    text_date(field_time(row, "deadline"), date));
 }

@@ -86,7 +86,7 @@ static void put_rcpt(struct print *print, const json_t *rcpt)
 	put_attempts(print, rcpt);
 	if (reply[0])
 		put(print, "reply", xasprintf("%s%s%s%s", reply, class_name[0] ? " (" : "", class_name, class_name[0] ? ")" : ""));
-	if (reason[0] && strcmp(reason, reply) != 0)
+	if (reason[0] && strcmp(reason, reply) != 0 && field_time(rcpt, "since") == 0)
 		put(print, "reason", xstrdup(reason));
 }
 

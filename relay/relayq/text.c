@@ -123,8 +123,11 @@ char *text_size(uint64_t bytes, char out[TEXT_SHORT])
 		(void)snprintf(out, TEXT_SHORT, "%" PRIu64, bytes);
 		return out;
 	}
-	for (value /= 1024; value >= 999.5 && unit + 1 < sizeof(UNITS) - 1; value /= 1024)
+	value /= 1024;
+	while (value >= 999.5 && unit + 1 < sizeof(UNITS) - 1) {
+		value /= 1024;
 		unit++;
+	}
 	(void)snprintf(out, TEXT_SHORT, value < 9.95 ? "%.1f%c" : "%.0f%c", value, UNITS[unit]);
 	return out;
 }
