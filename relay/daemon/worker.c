@@ -309,6 +309,11 @@ static void *worker_thread(void *arg)
 	return NULL;
 }
 
+static struct conf *conf_latest(void *arg)
+{
+	return ((struct worker *)arg)->conf;
+}
+
 struct worker *worker_create(unsigned index, const struct worker_options *options)
 {
 	struct worker *worker = xcalloc(1, sizeof(*worker));
@@ -323,6 +328,7 @@ struct worker *worker_create(unsigned index, const struct worker_options *option
 	worker->intake_env.helpers = options->helpers;
 	worker->intake_env.on_job = intake_job_done;
 	worker->intake_env.on_session_end = intake_session_ended;
+	worker->intake_env.conf_latest = conf_latest;
 	worker->intake_env.arg = worker;
 	worker->intake_env.memory_used = options->memory_used;
 	worker->intake = intake_create(&worker->intake_env);

@@ -128,13 +128,12 @@ void dialog_go_on(struct dialog *d)
 	conn_pause(d->conn, false);
 }
 
-/* Between transactions: a newer configuration may have come, and with it other tenants. */
-static void refresh_conf(struct dialog *d)
+void dialog_refresh(struct dialog *d)
 {
 	struct intake_env *env = d->intake->env;
 	struct conf *latest = env->conf_latest != NULL ? env->conf_latest(env->arg) : d->conf;
 
-	if (latest == d->conf)
+	if (latest == d->conf || d->tx != NULL)
 		return;
 	conf_unref(&d->conf);
 	d->conf = conf_ref(latest);
@@ -149,7 +148,7 @@ void dialog_reset(struct dialog *d)
 	transaction_drop(&d->tx);
 	if (d->helo != NULL && d->state != DIALOG_READY)
 		dialog_enter(d, DIALOG_READY);
-	refresh_conf(d);
+	dialog_refresh(d);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------- */
@@ -212,7 +211,7 @@ void dialog_committed(struct dialog *d, enum err result, msg_id id)
 		dialog_reply(d, dialog_trouble_reply(result));
 	}
 	dialog_enter(d, DIALOG_READY);
-	refresh_conf(d);
+	dialog_refresh(d);
 	dialog_go_on(d);
 	if (d->intake->draining)
 		dialog_drain(d);

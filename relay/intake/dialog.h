@@ -76,6 +76,9 @@ void dialog_close(struct dialog *d, bool flush);
 /* Forget the transaction, if any; the state becomes READY, with the newest configuration. */
 void dialog_reset(struct dialog *d);
 
+/* Between transactions: take the newest configuration, and with it maybe another tenant. Does nothing within one. */
+void dialog_refresh(struct dialog *d);
+
 /* Stop reading until dialog_go_on. */
 void dialog_wait(struct dialog *d);
 void dialog_go_on(struct dialog *d);

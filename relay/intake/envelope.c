@@ -45,6 +45,7 @@ bool envelope_mail_check(struct dialog *d, const struct command *c)
 {
 	struct err_detail why;
 
+	dialog_refresh(d); /* the session may have been idle since the last transaction */
 	if (!may_send(d, c))
 		return false;
 	if (c->path.at == 0 && c->path.text[0] != '\0')

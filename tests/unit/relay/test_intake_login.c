@@ -193,6 +193,15 @@ static void a_reload_counts_from_the_next_transaction_on(void **state)
 	play("now", "> MAIL FROM:<a@b.test>\n< 530 5.7.0");
 }
 
+static void an_idle_session_sees_a_reload(void **state)
+{
+	hello_from("10.0.0.1", 0, NULL);
+	play("before", "< 220\n> HELO c\n< 250");
+	world.newer = load("hostname: relay.test\nstate: /nonexistent\nlisten: [{at: \"127.0.0.1:2525\", tls: none, auth: none}]\n"
+	    "tenants: [{name: other, from: [192.0.2.0/24]}]\n");
+	play("now", "> MAIL FROM:<a@b.test>\n< 530 5.7.0");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -204,6 +213,7 @@ int main(void)
 		TEST(an_authentication_line_may_be_longer_than_commands),
 		TEST(a_session_may_end_while_its_password_is_checked),
 		TEST(a_reload_counts_from_the_next_transaction_on),
+		TEST(an_idle_session_sees_a_reload),
 	};
 
 	return cmocka_run_group_tests(tests, setup_group, teardown_group);
