@@ -43,7 +43,8 @@ struct session_target {
 struct session_env {
 	struct loop *loop;
 	struct queue_reader *reader; /* of this worker */
-	/* Worker thread. The report of a delivery; the env owner passes it to main. With reusable=false the session ends by itself. */
+	/* Worker thread. The report of a delivery; the env owner passes it to main. With reusable=false the session ends by itself. Never called
+	 * from inside session_open; session_next and session_abort may report (and end) before they return. */
 	void (*on_done)(void *arg, struct delivery *delivery);
 	/* The connection is over and the session number free (always called once, after on_done of what was under way). */
 	void (*on_end)(void *arg, uint32_t session);

@@ -122,10 +122,11 @@ static bool read_records(struct reading *r, const ldns_rdf *owner)
 {
 	const ldns_rr_list *records = ldns_pkt_answer(r->packet);
 	size_t count = ldns_rr_list_rr_count(records);
+	bool want_mx = r->type == LDNS_RR_TYPE_MX;
 	struct ip_addr *addrs = NULL;
 	struct dns_mx *mx = NULL;
 
-	if (r->type == LDNS_RR_TYPE_MX)
+	if (want_mx)
 		r->out->mx = mx = xcalloc(count + 1, sizeof(*mx));
 	else
 		r->out->addrs = addrs = xcalloc(count + 1, sizeof(*addrs));
@@ -135,7 +136,7 @@ static bool read_records(struct reading *r, const ldns_rdf *owner)
 		if (!is_at(rr, owner, r->type))
 			continue;
 		note_ttl(r, ldns_rr_ttl(rr));
-		if (mx != NULL ? !add_mx(r->out, mx, rr) : !add_address(r->out, addrs, rr, r->type))
+		if (want_mx ? !add_mx(r->out, mx, rr) : !add_address(r->out, addrs, rr, r->type))
 			return false;
 	}
 	return true;

@@ -1,4 +1,4 @@
-/* tests/unit/relay/session_world.h - a temporary queue, scripted SMTP servers in threads, and one session on a loop, for test_session.c.
+/* tests/unit/relay/session_world.h - a temporary queue, scripted SMTP servers in threads, one session on a loop: for test_session*.c.
  *
  * A script is a list of steps, ended by NULL:
  *   "< 250 ok"     send a line             "<< 220 go"   send it without an end of line
@@ -435,6 +435,100 @@ static inline const char *outcomes_text(const struct delivery *d)
 			    scopes[o->scope], o->in_doubt ? " in-doubt" : "");
 	}
 	return text;
+}
+
+/* --- deliveries in rows ----------------------------------------------------------------------------------------------------- */
+
+#define HELLO "< 220 mx ready", "> EHLO a.relay.test", "< 250 mx"
+#define HELLO_WITH(...) "< 220 mx ready", "> EHLO a.relay.test", "< 250-mx", __VA_ARGS__
+#define MAIL_OK "> MAIL FROM:<from@shop.example>*", "< 250 2.1.0 ok"
+#define OFFER HELLO_WITH("< 250 STARTTLS"), "> STARTTLS"
+#define TAKEN MAIL_OK, "> RCPT*", "< 250 ok", "> DATA", "< 354 go", "body", "< 250 ok"
+#define BYE "> QUIT", "< 221 bye", "eof"
+
+/* More than the sockets hold: the most that store_mail has room for. */
+#define LARGE (64 * QUEUE_CHUNK)
+
+#define STEPS(...) (const char *const[]){ __VA_ARGS__, NULL }
+
+static const char *const ONE[] __attribute__((unused)) = { "a@example.net", NULL };
+static const char *const TWO[] __attribute__((unused)) = { "a@example.net", "b@example.net", NULL };
+static const char *const THREE[] __attribute__((unused)) = { "a@example.net", "b@example.net", "c@example.net", NULL };
+
+/* Deliver one message over a connection of its own and compare. `size` bytes of body. */
+struct row {
+	const char *label;
+	const char *const *steps[SERVERS_MAX];
+	const char *const *rcpts;
+	const char *want;    /* outcomes_text */
+	const char *reply;   /* within the first outcome's reply; NULL: whatever */
+	enum conf_tls_level tls;
+	size_t size;
+	bool ends;           /* the session ends by itself, with reusable false */
+	bool unattempted;
+	const char *tls_text; /* the report's begins so */
+};
+
+static inline void run_row(struct session_world *w, const struct row *row)
+{
+	msg_id id = store_accept(&w->store, row->size ? row->size : 100, row->rcpts ? row->rcpts : ONE);
+	struct session_target target;
+	struct delivery d;
+	struct route *route;
+	size_t count = 1;
+
+	while (count < SERVERS_MAX && row->steps[count])
+		count++;
+	world_serve(w, row->steps, count);
+	route = world_route(w, row->tls);
+	target = world_target(w, route);
+	delivery_init(&d, id);
+	w->session = session_open(&w->env, &target, &d);
+	route_unref(&route);
+	assert_int_equal(w->reports, 0);
+	world_await_report(w);
+	if (strcmp(outcomes_text(&d), row->want) != 0)
+		fail_msg("%s:\n got %s (%s)\nwant %s", row->label, outcomes_text(&d), d.outcomes ? d.outcomes[0].reply : "", row->want);
+	if (row->reply && !strstr(d.outcomes[0].reply, row->reply))
+		fail_msg("%s: reply %s", row->label, d.outcomes[0].reply);
+	if (d.reusable == row->ends || d.attempted == row->unattempted)
+		fail_msg("%s: reusable %d, attempted %d", row->label, d.reusable, d.attempted);
+	if (strncmp(d.tls, row->tls_text ? row->tls_text : "", row->tls_text ? strlen(row->tls_text) : 1) != 0)
+		fail_msg("%s: tls %s", row->label, d.tls);
+	if (d.reusable)
+		session_quit(w->session);
+	world_await_end(w);
+	w->reports = 0;
+	delivery_fini(&d);
+	world_join(w, row->label);
+}
+
+static inline void run_rows(void **state, const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		run_row(*state, &rows[i]);
+}
+
+/* --- one session, step by step ----------------------------------------------------------------------------------------------- */
+
+static inline void open_session(struct session_world *w, const char *const *steps, struct delivery *d, msg_id id)
+{
+	const char *const *const scripts[] = { steps };
+	struct session_target target;
+	struct route *route;
+
+	world_serve(w, scripts, 1);
+	route = world_route(w, TLS_LEVEL_NONE);
+	target = world_target(w, route);
+	delivery_init(d, id);
+	w->session = session_open(&w->env, &target, d);
+	route_unref(&route);
+}
+
+static inline void close_world(struct session_world *w, const char *label)
+{
+	w->reports = 0;
+	world_join(w, label);
 }
 
 #endif
