@@ -37,11 +37,16 @@ enum err message_check(const struct queue_message *message, struct err_detail *w
 	return codec_check_texts(message, texts, ARRAY_LEN(texts), why);
 }
 
+static uint8_t version_of(const struct queue_message *message)
+{
+	return message->chunks == message_chunks(message->size_bytes) ? VERSION_FULL : VERSION_SHORT;
+}
+
 size_t message_encode(const struct queue_message *message, uint8_t *out)
 {
 	struct codec_out o = { .at = out, .end = out + CODEC_RECORD_MAX };
 
-	codec_put_u8(&o, message->chunks == message_chunks(message->size_bytes) ? VERSION_FULL : VERSION_SHORT);
+	codec_put_u8(&o, version_of(message));
 	codec_put_u64(&o, (uint64_t)message->arrived);
 	codec_put_u64(&o, (uint64_t)message->deadline);
 	codec_put_u64(&o, message->size_bytes);
@@ -69,7 +74,7 @@ enum err message_decode(msg_id id, const void *data, size_t len, struct queue_me
 	out->rcpt_count = codec_get_u32(&in);
 	out->flags = codec_get_u32(&in);
 	codec_get_texts(&in, out, texts, ARRAY_LEN(texts), room);
-	if (!is_sound(out))
+	if (!is_sound(out) || version_of(out) != *(const uint8_t *)data)
 		in.failed = true;
 	return codec_end(&in, "message", why);
 }
