@@ -109,9 +109,12 @@ static bool rebuild_message(void *arg, const struct queue_job *job)
 		d->rebuild.end = true;
 		return false;
 	}
-	if (job->in_doubt)
-		log_text(LOG_WARN, "in-doubt", "message %llu was being delivered when the relay stopped; it is tried again",
-		    (unsigned long long)job->message.id);
+	if (job->in_doubt) {
+		char id[MSG_ID_TEXT];
+
+		log_text(LOG_WARN, "in-doubt", "message %s was being delivered when the relay stopped; it is tried again",
+		    msg_id_format(job->message.id, id));
+	}
 	dispatch_add_job(d, job, false, dispatch_now(d));
 	return true;
 }

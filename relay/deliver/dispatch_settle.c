@@ -184,19 +184,35 @@ static void item_update(struct queue_settle_item *item, const struct settling *s
 	item->rcpt.reason = reason_text(outcome);
 }
 
+/* An expired recipient is told what the last attempt heard: those words stand in its row. */
+static struct report_rcpt report_expired(const struct queue_rcpt *rcpt, const struct outcome *outcome)
+{
+	bool tried = rcpt->reply[0] != '\0';
+
+	return (struct report_rcpt){
+	    .kind = REPORT_EXPIRED,
+	    .address = rcpt->address,
+	    .status = outcome->enhanced,
+	    .code = tried ? (int)strtol(rcpt->reply, NULL, 10) : 0,
+	    .reply = tried ? rcpt->reply : outcome->reply,
+	    .relay = rcpt->relay,
+	    .last_attempt = rcpt->last_attempt,
+	};
+}
+
 static struct report_rcpt report_of(const struct attempt *attempt, const struct queue_rcpt *rcpt, const struct outcome *outcome,
     wall_ms now)
 {
-	bool old = attempt->expired; /* the last words stand in the row */
-
+	if (attempt->expired)
+		return report_expired(rcpt, outcome);
 	return (struct report_rcpt){
-	    .kind = old ? REPORT_EXPIRED : REPORT_FAILED,
+	    .kind = REPORT_FAILED,
 	    .address = rcpt->address,
 	    .status = outcome->enhanced,
 	    .code = outcome->code,
 	    .reply = outcome->reply,
-	    .relay = old ? rcpt->relay : outcome->relay,
-	    .last_attempt = old ? rcpt->last_attempt : now,
+	    .relay = outcome->relay,
+	    .last_attempt = now,
 	};
 }
 
