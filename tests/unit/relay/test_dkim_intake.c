@@ -33,7 +33,7 @@ static int make_files(void **state)
 {
 	struct dkim_key *slow = dkim_key_generate(DKIM_RSA, 3072, NULL);
 
-	strcpy(folder, "/tmp/dkim-test.XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/dkim-test.XXXXXX");
 	if (!mkdtemp(folder) || !slow || dkim_key_write(slow, path_of("slow.pem"), NULL) != OK)
 		return -1;
 	dkim_key_destroy(&slow);
@@ -86,6 +86,7 @@ static const char *behind_signatures(const char *label, const char *selectors)
 {
 	const char *at = store.body, *end;
 	char got[64] = "", tag[16];
+	size_t len = 0;
 
 	for (; strncmp(at, "DKIM-Signature:", 15) == 0; at = end) {
 		end = at;
@@ -93,7 +94,7 @@ static const char *behind_signatures(const char *label, const char *selectors)
 			end = strstr(end, "\r\n") + 2;
 		while (*end == ' ' || *end == '\t');
 		assert_int_equal(sscanf(strstr(at, "; s=") ? strstr(at, "; s=") : at, "; s=%2[a-z0-9]", tag), 1);
-		strcat(strcat(got, tag), " ");
+		len += (size_t)snprintf(got + len, sizeof(got) - len, "%s ", tag);
 	}
 	if (strcmp(got, selectors) != 0)
 		fail_msg("%s: signed by %s, want %s", label, got, selectors);

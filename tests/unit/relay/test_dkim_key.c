@@ -9,6 +9,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
 #include "relay/sign/dkim_key.h"
 #include "tests/unit/relay/dkim_vector.h"
 
@@ -16,7 +21,7 @@ static char folder[64];
 
 static int make_folder(void **state)
 {
-	strcpy(folder, "/tmp/dkim-test.XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/dkim-test.XXXXXX");
 	return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -25,18 +30,62 @@ static int remove_folder(void **state)
 	return rmdir(folder);
 }
 
-/* Run openssl in a shell; its output as text. */
-static char *openssl(const char *command)
+static EVP_PKEY *key_of(const char *type, int bits)
 {
-	static char out[16384];
-	FILE *pipe = popen(command, "r");
-	size_t len;
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY *pkey = NULL;
 
-	assert_non_null(pipe);
-	len = fread(out, 1, sizeof(out) - 1, pipe);
-	out[len] = '\0';
-	assert_int_equal(pclose(pipe), 0);
-	return out;
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	if (bits > 0)
+		assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, bits), 1);
+	assert_int_equal(EVP_PKEY_generate(ctx, &pkey), 1);
+	EVP_PKEY_CTX_free(ctx);
+	return pkey;
+}
+
+static void put_private(BIO *bio, EVP_PKEY *pkey, const EVP_CIPHER *cipher)
+{
+	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, pkey, cipher, "x", cipher ? 1 : 0, NULL, NULL), 1);
+	EVP_PKEY_free(pkey);
+}
+
+/* --- what files may hold, appended to `bio` --- */
+
+static void nothing(BIO *bio)
+{
+}
+
+static void words(BIO *bio)
+{
+	assert_true(BIO_puts(bio, "hello\n") > 0);
+}
+
+static void public_key(BIO *bio)
+{
+	EVP_PKEY *pkey = key_of("ED25519", 0);
+
+	assert_int_equal(PEM_write_bio_PUBKEY(bio, pkey), 1);
+	EVP_PKEY_free(pkey);
+}
+
+static void encrypted_key(BIO *bio)
+{
+	put_private(bio, key_of("ED25519", 0), EVP_aes_128_cbc());
+}
+
+static void small_key(BIO *bio)
+{
+	put_private(bio, key_of("RSA", 512), NULL);
+}
+
+static void other_key(BIO *bio)
+{
+	put_private(bio, EVP_EC_gen("P-256"), NULL);
+}
+
+static void pss_key(BIO *bio)
+{
+	put_private(bio, key_of("RSA-PSS", 1024), NULL);
 }
 
 static void records_of_the_rfc_are_made_from_its_keys(void **state)
@@ -69,23 +118,30 @@ static void records_of_the_rfc_are_made_from_its_keys(void **state)
 static void what_is_no_usable_key_is_refused_with_its_reason(void **state)
 {
 	static const struct {
-		const char *label, *command, *why;
+		const char *label;
+		void (*make)(BIO *bio);
+		const char *why;
 	} rows[] = {
-		{ "nothing", "true", "found no private key, expected a private key in PEM" },
-		{ "words", "echo hello", "found no private key, expected a private key in PEM" },
-		{ "a public key", "openssl genpkey -algorithm ed25519 | openssl pkey -pubout", "found no private key, expected a private key in PEM" },
-		{ "encrypted", "openssl genpkey -algorithm ed25519 -aes128 -pass pass:x", "found an encrypted key, expected a private key in PEM" },
-		{ "too small", "openssl genrsa 512 2>/dev/null", "RSA key of 512 bits, expected 2048" },
-		{ "of another kind", "openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256",
-		    "private key of type EC, expected RSA or Ed25519" },
-		{ "RSA-PSS", "openssl genpkey -quiet -algorithm rsa-pss 2>/dev/null || openssl genpkey -algorithm rsa-pss 2>/dev/null",
-		    "private key of type RSA-PSS, expected RSA or Ed25519" },
+		{ "nothing", nothing, "found no private key, expected a private key in PEM" },
+		{ "words", words, "found no private key, expected a private key in PEM" },
+		{ "a public key", public_key, "found no private key, expected a private key in PEM" },
+		{ "encrypted", encrypted_key, "found an encrypted key, expected a private key in PEM" },
+		{ "too small", small_key, "RSA key of 512 bits, expected 2048" },
+		{ "of another kind", other_key, "private key of type EC, expected RSA or Ed25519" },
+		{ "RSA-PSS", pss_key, "private key of type RSA-PSS, expected RSA or Ed25519" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const char *pem = openssl(rows[i].command);
+		BIO *bio = BIO_new(BIO_s_mem());
 		struct err_detail why = { .text = "" };
-		struct dkim_key *key = dkim_key_parse(pem, strlen(pem), NULL, &why);
+		struct dkim_key *key;
+		char *pem = NULL;
+		long len;
+
+		rows[i].make(bio);
+		len = BIO_get_mem_data(bio, &pem);
+		key = dkim_key_parse(len > 0 ? pem : "", (size_t)len, NULL, &why);
+		BIO_free(bio);
 
 		if (key || strcmp(why.text, rows[i].why) != 0)
 			fail_msg("%s: %s \"%s\"", rows[i].label, key ? "taken" : "refused", why.text);

@@ -11,7 +11,8 @@
 #include "relay/sign/signing.h"
 #include "tests/unit/relay/dkim_vector.h"
 
-#define NOW INT64_C(1528637909000)
+#define NOW       INT64_C(1528637909000)
+#define SELECTORS 64
 
 static char folder[64];
 static const char *const FILES[] = { "rsa.pem", "ed.pem", "bad.pem" };
@@ -30,7 +31,7 @@ static void put_file(const char *name, const char *text)
 
 static int make_files(void **state)
 {
-	strcpy(folder, "/tmp/dkim-test.XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/dkim-test.XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
 	put_file("rsa.pem", VECTOR_RSA_KEY);
@@ -146,21 +147,19 @@ static void the_fallback_must_be_a_domain_with_keys(void **state)
 }
 
 /* Selectors of the signatures that a message gets, each with a blank behind it; "error" when it cannot be signed. */
-static void selectors_of(const struct conf *conf, char **domains, size_t domain_count, const char *message, char *got)
+static void selectors_of(const struct conf *conf, char **domains, size_t domain_count, const char *message, char got[SELECTORS])
 {
 	struct signing *signing = signing_begin(keyring_of(conf), domains, domain_count);
+	size_t len = 0;
 	struct buf out;
 
 	buf_init(&out, SIGNING_TEXT_MAX);
 	signing_feed(signing, message, strlen(message));
 	(void)signing_cost_us(signing);
-	got[0] = '\0';
-	if (signing_finish(signing, NOW, &out, NULL) != OK)
-		strcpy(got, "error");
-	for (const char *p = buf_str(&out); (p = strstr(p, " s=")); p++)
-		strncat(got, p + 3, strcspn(p + 3, ";")), strcat(got, " ");
-	for (const char *p = buf_str(&out); (p = strstr(p, "\ts=")); p++)
-		strncat(got, p + 3, strcspn(p + 3, ";")), strcat(got, " ");
+	snprintf(got, SELECTORS, "%s", signing_finish(signing, NOW, &out, NULL) == OK ? "" : "error");
+	for (const char *p = buf_str(&out); (p = strstr(p, "s=")); p++)
+		if (p[-1] == ' ' || p[-1] == '\t')
+			len += (size_t)snprintf(got + len, SELECTORS - len, "%.*s ", (int)strcspn(p + 2, ";"), p + 2);
 	signing_end(&signing);
 	buf_fini(&out);
 }
@@ -183,7 +182,7 @@ static void messages_are_signed_for_their_author_else_by_the_fallback(void **sta
 		{ "his neighbour's", "From: a@a.shop.example\r\n\r\nx\r\n", "f1 ", true },
 	};
 	struct conf *conf = load_keys(KEYS "signing: {fallback: relay.example.net}\n");
-	char got[64];
+	char got[SELECTORS];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		selectors_of(conf, own, rows[i].limited ? 1 : 0, rows[i].message, got);
