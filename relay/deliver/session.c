@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #define OUT_MAX 65536 /* bytes of commands; a window of them is less */
+#define LINE_MAX_READ 65536 /* bytes of a reply line that break the session; reply_feed keeps fewer and drops the rest */
 
 static void drive(struct session *s);
 
@@ -292,7 +293,7 @@ static void take_line(struct session *s, const struct conn_line *line)
 	struct err_detail why;
 
 	if (line->too_long) {
-		garbage(s, "a line of a reply is too long");
+		garbage(s, "a line of a reply is far too long");
 		return;
 	}
 	switch (reply_feed(&s->reply, line->text, line->len, s->conf->delivery.reply_lines, &why)) {
@@ -316,7 +317,7 @@ static void on_data(void *arg)
 	struct conn *conn = s->conn;
 	struct conn_line line;
 
-	while (s->conn == conn && s->state != SESSION_TLS && conn_read_line(s->conn, REPLY_LINE_MAX, false, &line))
+	while (s->conn == conn && s->state != SESSION_TLS && conn_read_line(s->conn, LINE_MAX_READ, false, &line))
 		take_line(s, &line);
 }
 
