@@ -54,7 +54,7 @@ static void talk(int fd, const char *text, size_t len, char code)
 
 static int hello(const char *port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
 	must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 		fputs("usage: latency PORT FOLDER COUNT\n", stderr);
 		return 2;
 	}
-	count = (unsigned)atoi(argv[3]);
+	count = (unsigned)strtoul(argv[3], NULL, 10);
 	mail = xcalloc(count, sizeof(*mail));
 	lone = xcalloc(count, sizeof(*lone));
 	len = (size_t)snprintf(body, sizeof(body), "Subject: latency\r\n\r\n");

@@ -128,7 +128,7 @@ static void welcome(int poll_fd, int listener)
 
 static int listen_on(const char *address, const char *port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
 
 	must(inet_pton(AF_INET, address, &at.sin_addr) == 1);

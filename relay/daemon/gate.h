@@ -32,6 +32,7 @@ void gate_session_end(struct gate *gate, const struct ip_port *client);
 void gate_stop(struct gate *gate); /* close all listeners */
 void gate_destroy(struct gate **gate);
 
+/* Clients that are connected right now. */
 size_t gate_sessions(const struct gate *gate);
 
 #endif
