@@ -33,6 +33,10 @@ enum message_flag {
 	MSG_SMTPUTF8 = 1 << 1, /* RFC 6531 */
 	MSG_BOUNCE = 1 << 2,   /* a DSN of ours */
 	MSG_TLS = 1 << 3,      /* came in over TLS */
+	MSG_BINARY = 1 << 4,   /* BODY=BINARYMIME (RFC 3030): its lines need not be lines */
+	MSG_REQUIRETLS = 1 << 5, /* RFC 8689 */
+	MSG_RET_FULL = 1 << 6, /* RET= (RFC 3461 section 4.3): a report of failure returns all of it; */
+	MSG_RET_HDRS = 1 << 7, /* ...the header alone. Neither: as we like */
 };
 
 /* One accepted transaction. */
@@ -44,12 +48,17 @@ struct queue_message {
 	uint32_t chunks;
 	uint32_t rcpt_count; /* at acceptance */
 	uint32_t flags;
+	int8_t priority;    /* MT-PRIORITY (RFC 6710), -9..9; 0: the usual one */
 	const char *sender; /* "" is the null reverse-path */
 	const char *tenant;
 	const char *pool;
 	const char *client; /* address and HELO name, for show */
 	const char *login;  /* "" without one */
+	const char *envid;  /* ENVID= (RFC 3461 section 4.4), as given: xtext; "" without one */
 };
+
+/* NOTIFY= (RFC 3461 section 4.1). None of them: not given, which means failures and delays. */
+enum rcpt_notify { NOTIFY_NEVER = 1 << 0, NOTIFY_SUCCESS = 1 << 1, NOTIFY_FAILURE = 1 << 2, NOTIFY_DELAY = 1 << 3, NOTIFY_ALL = 15 };
 
 enum rcpt_state { RCPT_WAITING, RCPT_HELD, RCPT_BLOCKED, RCPT_STATES };
 
@@ -59,6 +68,8 @@ struct queue_rcpt {
 	uint32_t n;
 	uint32_t job;
 	enum rcpt_state state;
+	uint8_t notify;         /* enum rcpt_notify; never changes */
+	bool warned;            /* the sender has been told that it is late */
 	uint32_t attempts;
 	wall_ms next;           /* not before */
 	wall_ms last_attempt;   /* 0: none yet */
@@ -69,6 +80,7 @@ struct queue_rcpt {
 	const char *relay;      /* host[address] of the last attempt; "" none */
 	const char *reply;      /* the last reply, enhanced code and words; "" none */
 	const char *class_name; /* verdict of the last reply; "" none */
+	const char *orcpt;      /* ORCPT= (RFC 3461 section 4.2), as given: "type;xtext"; "" without one. Never changes */
 };
 
 /* A message with (some of) its recipients. One malloc'ed block: release with free(). */
@@ -177,7 +189,7 @@ enum settle_op {
 	SETTLE_DELIVERED, /* leaves the queue */
 	SETTLE_BOUNCED,   /* leaves the queue; its DSN, if owed, is in the same request */
 	SETTLE_DROPPED,   /* leaves the queue by the operator's word, without a DSN */
-	SETTLE_UPDATE,    /* stays, with the fields of `rcpt` (all but address and job) */
+	SETTLE_UPDATE,    /* stays, with the fields of `rcpt` (all but those that never change) */
 	SETTLE_HOLD,      /* stays; state and reason only */
 	SETTLE_RELEASE,   /* stays; waiting again, next = rcpt.next */
 	SETTLE_RETRY,     /* stays; next = rcpt.next, a held one stays held */
@@ -187,6 +199,7 @@ struct queue_settle_item {
 	enum settle_op op;
 	struct queue_rcpt rcpt; /* n always; the rest as `op` says */
 	bool found;             /* out: the recipient was in the queue */
+	bool told;              /* the DSN of the request tells of it; always so with SETTLE_BOUNCED */
 };
 
 /* QUEUE_SETTLE: outcomes or changes of recipients of one message, in one transaction with the DSN that they owe. Ends the claim
@@ -198,7 +211,7 @@ struct queue_settle {
 	const char *destination; /* for the counters; NULL: not counted there */
 	struct queue_settle_item *items;
 	size_t item_count;
-	struct queue_accept *bounce; /* DSN, or NULL; its req part is not used */
+	struct queue_accept *bounce; /* DSN, or NULL; its req part is not used. Stored when a recipient that it tells of was found */
 	bool urgent;                 /* start a commit at once (an operator waits) */
 };
 

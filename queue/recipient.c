@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-#define VERSION 1
+#define VERSION_PLAIN  1
+#define VERSION_EXTRAS 2 /* what the sender asked to be told, and was, follows. Written only when there is something to say in it */
+
+#define ORCPT_MAX 500 /* RFC 3461 section 4.2 */
 
 /* clang-format off */
 static const struct codec_field texts[] = {
@@ -14,34 +17,63 @@ static const struct codec_field texts[] = {
 	CODEC_FIELD(queue_rcpt, reply,      2000, true),
 	CODEC_FIELD(queue_rcpt, class_name, 64,   true),
 };
+
+static const struct codec_field extra_texts[] = {
+	CODEC_FIELD(queue_rcpt, orcpt, ORCPT_MAX, false),
+};
 /* clang-format on */
 
 static bool is_sound(const struct queue_rcpt *r)
 {
 	return r->job <= r->n && (unsigned)r->state < RCPT_STATES && r->next >= 0 && r->last_attempt >= 0 &&
-	    r->address && r->address[0] != '\0';
+	    r->address && r->address[0] != '\0' && r->notify <= NOTIFY_ALL &&
+	    (!(r->notify & NOTIFY_NEVER) || r->notify == NOTIFY_NEVER);
 }
 
 enum err recipient_check(const struct queue_rcpt *rcpt, struct err_detail *why)
 {
 	if (!is_sound(rcpt))
 		return err_set(why, ERR_INVALID, "recipient %u: no address, or impossible job, state or time", rcpt->n);
+	if (codec_check_texts(rcpt, extra_texts, ARRAY_LEN(extra_texts), why) != OK)
+		return ERR_LIMIT;
 	return codec_check_texts(rcpt, texts, ARRAY_LEN(texts), why);
+}
+
+static bool has_extras(const struct queue_rcpt *r)
+{
+	return r->notify != 0 || r->warned || (r->orcpt && r->orcpt[0] != '\0');
 }
 
 size_t recipient_encode(const struct queue_rcpt *rcpt, uint8_t *out)
 {
 	struct codec_out o = { .at = out, .end = out + CODEC_RECORD_MAX };
 
-	codec_put_u8(&o, VERSION);
+	codec_put_u8(&o, has_extras(rcpt) ? VERSION_EXTRAS : VERSION_PLAIN);
 	codec_put_u32(&o, rcpt->job);
 	codec_put_u8(&o, (uint8_t)rcpt->state);
 	codec_put_u32(&o, rcpt->attempts);
 	codec_put_u64(&o, (uint64_t)rcpt->next);
 	codec_put_u64(&o, (uint64_t)rcpt->last_attempt);
 	codec_put_texts(&o, rcpt, texts, ARRAY_LEN(texts));
+	if (has_extras(rcpt)) {
+		codec_put_u8(&o, rcpt->notify);
+		codec_put_u8(&o, rcpt->warned);
+		codec_put_texts(&o, rcpt, extra_texts, ARRAY_LEN(extra_texts));
+	}
 	must(!o.failed);
 	return (size_t)(o.at - out);
+}
+
+static void get_extras(struct codec_in *in, struct queue_rcpt *out, struct codec_texts *room)
+{
+	uint8_t warned;
+
+	out->notify = codec_get_u8(in);
+	warned = codec_get_u8(in);
+	out->warned = warned == 1;
+	codec_get_texts(in, out, extra_texts, ARRAY_LEN(extra_texts), room);
+	if (warned > 1)
+		in->failed = true;
 }
 
 enum err recipient_decode(
@@ -49,18 +81,20 @@ enum err recipient_decode(
 {
 	struct codec_in in;
 	const char *at;
-	enum err e = codec_begin(&in, data, len, VERSION, "recipient", why);
+	enum err e = codec_begin(&in, data, len, VERSION_EXTRAS, "recipient", why);
 
 	if (e != OK)
 		return e;
-	*out = (struct queue_rcpt){ .n = n };
+	*out = (struct queue_rcpt){ .n = n, .orcpt = "" };
 	out->job = codec_get_u32(&in);
 	out->state = codec_get_u8(&in);
 	out->attempts = codec_get_u32(&in);
 	out->next = codec_get_time(&in);
 	out->last_attempt = codec_get_time(&in);
 	codec_get_texts(&in, out, texts, ARRAY_LEN(texts), room);
-	if (!is_sound(out))
+	if (*(const uint8_t *)data == VERSION_EXTRAS)
+		get_extras(&in, out, room);
+	if (!is_sound(out) || has_extras(out) != (*(const uint8_t *)data == VERSION_EXTRAS))
 		in.failed = true;
 	at = strrchr(out->address, '@');
 	out->domain = at ? at + 1 : out->address + strlen(out->address);
@@ -88,6 +122,8 @@ void recipient_change(struct queue_rcpt *rcpt, enum settle_op op, const struct q
 		rcpt->job = old.job;
 		rcpt->address = old.address;
 		rcpt->domain = old.domain;
+		rcpt->notify = old.notify;
+		rcpt->orcpt = old.orcpt;
 		break;
 	}
 	case SETTLE_HOLD:

@@ -75,24 +75,26 @@ static enum err settle_item(struct apply *apply, msg_id id, struct queue_settle_
 	return txn_fold(apply->txn.env, txn_del(&apply->txn, TXN_RCPT, id, item->rcpt.n), "delete recipient", why);
 }
 
-/* All items; *left_out: somebody left the queue; *bounced_out: a recipient for whom a bounce is owed was there. */
+/* All items; *left_out: somebody left the queue; *told_out: a recipient that the bounce tells of was there. */
 static enum err settle_items(
-    struct apply *apply, struct queue_settle *settle, bool *left_out, bool *bounced_out, struct err_detail *why)
+    struct apply *apply, struct queue_settle *settle, bool *left_out, bool *told_out, struct err_detail *why)
 {
 	struct queue_counts counts = { 0 };
 
-	*left_out = *bounced_out = false;
+	*left_out = *told_out = false;
 	for (size_t i = 0; i < settle->item_count; i++) {
 		struct queue_settle_item *item = &settle->items[i];
 		enum err e = settle_item(apply, settle->id, item, why);
 
 		if (e != OK)
 			return e;
-		if (!item->found || !recipient_leaves(item->op))
+		if (!item->found)
+			continue;
+		*told_out |= item->told || item->op == SETTLE_BOUNCED;
+		if (!recipient_leaves(item->op))
 			continue;
 		count_item(&counts, item->op);
 		*left_out = true;
-		*bounced_out |= item->op == SETTLE_BOUNCED;
 	}
 	if (*left_out)
 		counts_add(&apply->counts, settle->destination, &counts);
@@ -133,7 +135,7 @@ static enum err end_message(struct apply *apply, msg_id id, struct err_detail *w
 enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct err_detail *why)
 {
 	MDB_val message;
-	bool left, bounced;
+	bool left, told;
 	int rc = txn_get(&apply->txn, TXN_MSG, settle->id, 0, &message);
 	enum err e;
 
@@ -145,8 +147,8 @@ enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct e
 	if (e == OK && settle->bounce)
 		e = apply_accept_check(apply, settle->bounce, why);
 	if (e == OK)
-		e = settle_items(apply, settle, &left, &bounced, why);
-	if (e == OK && settle->bounce && bounced)
+		e = settle_items(apply, settle, &left, &told, why);
+	if (e == OK && settle->bounce && told)
 		e = apply_accept(apply, settle->bounce, why);
 	else if (e == OK && settle->bounce && settle->bounce->first_blob > 0)
 		apply_leave(&apply->left, settle->bounce->message.id);

@@ -1,13 +1,22 @@
 /* tests/unit/queue/test_fixture.c - a store that an earlier program wrote stays readable, field by field.
  *
- * usage: test_fixture              the tests, on a copy of tests/fixture/store-v1
- *        test_fixture write DIR    write what the tests expect to DIR/data.mdb, as tests/fixture/store-v1 was written once */
+ * usage: test_fixture              the tests, on copies of tests/fixture/store-*
+ *        test_fixture write DIR    write what the tests expect of the newest to DIR/data.mdb, as it was written once */
 #include "tests/unit/queue/store.h"
 
 #include <lmdb.h>
 #include <sys/stat.h>
 
-#define FIXTURE    "tests/fixture/store-v1/data.mdb"
+/* The fixtures, and how many of the expected messages are in each. */
+struct fixture {
+	const char *file;
+	size_t messages, rcpts, chunks;
+};
+
+static const struct fixture store_v1 = { "tests/fixture/store-v1/data.mdb", 3, 5, 4 };
+static const struct fixture store_v3 = { "tests/fixture/store-v3/data.mdb", 4, 7, 5 }; /* message records 3, recipient records 2 */
+static const struct fixture *fixture;
+
 #define ID(n)      ((1700000000000ull << 20) + (n))
 #define BODY_BYTES (QUEUE_CHUNK + 480)
 
@@ -38,6 +47,13 @@ static const struct expected {
 	    .login = "" },
 	  { { .n = 0, .job = 0, .address = "done@example.com" }, { .n = 1, .job = 1, .address = "\xe7\x94\xa8@example.net" } },
 	  { true }, false },
+	{ { .id = ID(5), .arrived = 1700000000005, .deadline = 1700432000005, .size_bytes = 100, .chunks = 1, .rcpt_count = 2,
+	    .flags = MSG_8BIT | MSG_TLS | MSG_BINARY | MSG_REQUIRETLS | MSG_RET_HDRS, .priority = -3, .sender = "news@shop.example", .tenant = "shop",
+	    .pool = "main", .client = "10.1.2.3 web.shop.example", .login = "", .envid = "job+2B17" },
+	  { { .n = 0, .job = 0, .notify = NOTIFY_NEVER, .address = "quiet@example.com" },
+	    { .n = 1, .job = 1, .notify = NOTIFY_SUCCESS | NOTIFY_FAILURE, .warned = true, .attempts = 1, .address = "told@example.net",
+	      .orcpt = "rfc822;told+2Bnews@example.net" } },
+	  { false }, false },
 };
 /* clang-format on */
 
@@ -64,7 +80,7 @@ static void write_message(struct store *s, const struct expected *x)
 	assert_int_equal(store_do(s, QUEUE_ACCEPT, &m.accept.req), OK);
 	free(m.body);
 	for (size_t n = 0; n < rcpt_count(x); n++) {
-		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = (uint32_t)n }, false };
+		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = (uint32_t)n }, false, false };
 
 		if (x->gone[n])
 			assert_int_equal(store_settle(s, x->message.id, (uint32_t)n, &item, 1), OK);
@@ -121,22 +137,38 @@ static void copy_file(const char *from, const char *to)
 	assert_int_equal(fclose(out), 0);
 }
 
-static int setup(void **state)
+static int setup(void **state, const struct fixture *which)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
 	char *path;
 
+	fixture = which;
 	snprintf(s->dir, sizeof(s->dir), "/tmp/test-queue-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
 	path = xasprintf("%s/store", s->dir);
 	assert_int_equal(mkdir(path, 0700), 0);
 	free(path);
 	path = xasprintf("%s/store/data.mdb", s->dir);
-	copy_file(FIXTURE, path);
+	copy_file(fixture->file, path);
 	free(path);
 	s->box = mailbox_create();
 	*state = s;
 	return 0;
+}
+
+static int setup_v1(void **state)
+{
+	return setup(state, &store_v1);
+}
+
+static int setup_v3(void **state)
+{
+	return setup(state, &store_v3);
+}
+
+static void assert_text(const char *got, const char *want)
+{
+	assert_string_equal(got, want ? want : "");
 }
 
 static void assert_message(const struct queue_message *got, const struct queue_message *want)
@@ -149,11 +181,8 @@ static void assert_message(const struct queue_message *got, const struct queue_m
 	assert_string_equal(got->pool, want->pool);
 	assert_string_equal(got->client, want->client);
 	assert_string_equal(got->login, want->login);
-}
-
-static void assert_text(const char *got, const char *want)
-{
-	assert_string_equal(got, want ? want : "");
+	assert_int_equal(got->priority, want->priority);
+	assert_text(got->envid, want->envid);
 }
 
 static void assert_rcpt(const struct queue_rcpt *got, const struct queue_rcpt *want)
@@ -168,11 +197,15 @@ static void assert_rcpt(const struct queue_rcpt *got, const struct queue_rcpt *w
 	assert_text(got->relay, want->relay);
 	assert_text(got->reply, want->reply);
 	assert_text(got->class_name, want->class_name);
+	assert_true(got->notify == want->notify && got->warned == want->warned);
+	assert_text(got->orcpt, want->orcpt);
 }
 
 static void assert_expected(struct store *s)
 {
-	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+	uint64_t accepted = 0;
+
+	for (size_t i = 0; i < fixture->messages; i++) {
 		const struct expected *x = &expected[i];
 		struct queue_job *job;
 		size_t seen = 0;
@@ -186,8 +219,9 @@ static void assert_expected(struct store *s)
 		assert_int_equal(job->in_doubt, x->in_doubt);
 		free(job);
 		store_assert_body(s, x->message.id, x->message.size_bytes);
+		accepted += x->message.rcpt_count;
 	}
-	assert_int_equal(store_totals(s).accepted, 6);
+	assert_int_equal(store_totals(s).accepted, accepted);
 	assert_int_equal(store_totals(s).delivered, 1);
 }
 
@@ -203,8 +237,9 @@ static void it_is_read_without_a_daemon(void **state)
 	s->reader = queue_reader_open(s->queue);
 	assert_expected(s);
 	totals = store_check(s);
-	assert_true(totals.messages == 3 && totals.rcpts == 5 && totals.chunks == 4 && totals.claims == 1);
-	assert_int_equal(totals.rcpts_by_state[RCPT_WAITING], 3);
+	assert_true(totals.messages == fixture->messages && totals.rcpts == fixture->rcpts && totals.chunks == fixture->chunks);
+	assert_int_equal(totals.claims, 1);
+	assert_int_equal(totals.rcpts_by_state[RCPT_WAITING], fixture->rcpts - 2);
 	assert_int_equal(totals.rcpts_by_state[RCPT_HELD], 1);
 	assert_int_equal(totals.rcpts_by_state[RCPT_BLOCKED], 1);
 }
@@ -213,26 +248,28 @@ static void it_is_taken_over_by_a_daemon(void **state)
 {
 	static const char *const one[] = { "ann@example.com", NULL };
 	struct store *s = *state;
-	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false };
+	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false };
 
 	store_open(s);
 	assert_expected(s);
 	assert_int_equal(store_totals(s).in_doubt, 1);
-	assert_true(queue_new_id(s->queue) > ID(4));
+	assert_true(queue_new_id(s->queue) > ID(fixture->messages + 1));
 	store_accept(s, 5000, one);
 	assert_int_equal(store_settle(s, ID(2), 0, &item, 1), OK);
 	store_reopen(s);
-	assert_int_equal(store_check(s).messages, 3);
+	assert_int_equal(store_check(s).messages, fixture->messages);
 	assert_int_equal(store_check(s).claims, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, store_teardown)
+#define TEST(name, store) { #name " (" #store ")", name, setup_##store, store_teardown, NULL }
 
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(it_is_read_without_a_daemon),
-		TEST(it_is_taken_over_by_a_daemon),
+		TEST(it_is_read_without_a_daemon, v1),
+		TEST(it_is_taken_over_by_a_daemon, v1),
+		TEST(it_is_read_without_a_daemon, v3),
+		TEST(it_is_taken_over_by_a_daemon, v3),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "write") == 0)

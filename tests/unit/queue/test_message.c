@@ -154,7 +154,7 @@ static void a_newer_version_is_told_from_garbage(void **state)
 
 		data[0] = 0;
 		expect(&records[i], "version 0", data, len, ERR_CORRUPT);
-		data[0] = 3;
+		data[0] = 4;
 		expect(&records[i], "a version to come", data, len, ERR_VERSION);
 		expect(&records[i], "a version to come, alone", data, 1, ERR_VERSION);
 	}
@@ -226,6 +226,49 @@ static void what_was_encoded_is_decoded(void **state)
 	assert_true(n.accepted == 1 && n.delivered == 2 && n.bounced == 3 && n.dropped == 4 && n.in_doubt == 5);
 }
 
+static void what_senders_ask_to_be_told_is_kept(void **state)
+{
+	uint8_t data[CODEC_RECORD_MAX];
+	struct codec_texts to = room();
+	struct queue_message message = a_message, m;
+	struct queue_rcpt rcpt = a_rcpt, r;
+
+	assert_true(recipient_encode(&rcpt, data) > 0 && data[0] == 1);
+	message.flags |= MSG_REQUIRETLS | MSG_RET_HDRS;
+	message.priority = -9;
+	message.envid = "job+2B17";
+	assert_int_equal(message_decode(77, data, message_encode(&message, data), &m, &to, NULL), OK);
+	assert_int_equal(data[0], 3);
+	assert_int_equal(m.flags, message.flags);
+	assert_int_equal(m.priority, -9);
+	assert_string_equal(m.envid, "job+2B17");
+	assert_string_equal(m.login, message.login);
+	rcpt.notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
+	rcpt.warned = true;
+	rcpt.orcpt = "rfc822;ann+2Bnews@example.com";
+	assert_int_equal(recipient_decode(5, data, recipient_encode(&rcpt, data), &r, &to, NULL), OK);
+	assert_int_equal(data[0], 2);
+	assert_int_equal(r.notify, rcpt.notify);
+	assert_true(r.warned);
+	assert_string_equal(r.orcpt, rcpt.orcpt);
+	assert_string_equal(r.class_name, rcpt.class_name);
+}
+
+static void never_stands_alone_and_priorities_have_bounds(void **state)
+{
+	struct queue_message message = a_message;
+	struct queue_rcpt rcpt = a_rcpt;
+
+	rcpt.notify = NOTIFY_NEVER | NOTIFY_DELAY;
+	assert_int_equal(recipient_check(&rcpt, NULL), ERR_INVALID);
+	rcpt.notify = NOTIFY_NEVER;
+	assert_int_equal(recipient_check(&rcpt, NULL), OK);
+	message.priority = 9;
+	assert_int_equal(message_check(&message, NULL), OK);
+	message.priority = 10;
+	assert_int_equal(message_check(&message, NULL), ERR_INVALID);
+}
+
 static void long_words_are_cut_at_a_character_and_long_names_refused(void **state)
 {
 	uint8_t data[CODEC_RECORD_MAX];
@@ -291,6 +334,8 @@ int main(void)
 		cmocka_unit_test(a_newer_version_is_told_from_garbage),
 		cmocka_unit_test(impossible_values_are_refused),
 		cmocka_unit_test(what_was_encoded_is_decoded),
+		cmocka_unit_test(what_senders_ask_to_be_told_is_kept),
+		cmocka_unit_test(never_stands_alone_and_priorities_have_bounds),
 		cmocka_unit_test(long_words_are_cut_at_a_character_and_long_names_refused),
 		cmocka_unit_test(an_id_reads_as_it_was_written_and_sorts_as_its_number),
 		cmocka_unit_test(what_is_no_id_is_refused),
