@@ -231,7 +231,7 @@ void dispatch_change(struct dispatch *d, msg_id id, const uint32_t *ns, size_t c
 	c->fn = fn;
 	c->arg = arg;
 	c->reason = xstrdup(reason && reason[0] ? reason : "by the operator");
-	if (err == OK && choose(c, ns, count, now) == 0)
+	if (job && choose(c, ns, count, now) == 0)
 		err = ERR_NOT_FOUND;
 	if (err != OK || c->settle.item_count == 0) {
 		c->result.result = err;
