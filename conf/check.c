@@ -97,6 +97,9 @@ static void check_listeners(struct check *c)
 	if (!conf->tls_cert != !conf->tls_key)
 		fault_error(c->faults, origin_of(conf, conf->tls_cert ? &conf->tls_cert : &conf->tls_key, NULL),
 		    "tls.%s stands alone, expected tls.cert and tls.key", conf->tls_cert ? "cert" : "key");
+	if (conf->tls_more_count > 0 && !conf->tls_cert)
+		fault_error(c->faults, origin_of(conf, &conf->tls_more, NULL),
+		    "tls.more stands alone, expected tls.cert and tls.key for clients that ask for no name");
 	if (conf->admin.addr.family == 0)
 		return;
 	once(c, "listen address", ip_port_format(&conf->admin, text), origin_of(conf, &conf->admin, NULL));
@@ -117,6 +120,16 @@ static void check_network(struct check *c, const struct conf_tenant *tenant, con
 		    tenant->name ? tenant->name : "");
 }
 
+static void check_login(struct check *c, const struct conf_login *login)
+{
+	const struct conf *conf = c->conf;
+
+	once(c, "login", login->user, origin_of(conf, &login->user, login));
+	once(c, "client certificate", login->cert, origin_of(conf, &login->cert, login));
+	if (!login->hash && !login->cert)
+		fault_warn(c->faults, origin_of(conf, NULL, login), "the login has neither \"hash\" nor \"cert\", expected one: nobody can use it");
+}
+
 static void check_tenant(struct check *c, const struct conf_tenant *tenant)
 {
 	const struct conf *conf = c->conf;
@@ -125,7 +138,7 @@ static void check_tenant(struct check *c, const struct conf_tenant *tenant)
 	for (size_t i = 0; i < tenant->from_count; i++)
 		check_network(c, tenant, &tenant->from[i]);
 	for (size_t i = 0; i < tenant->login_count; i++)
-		once(c, "login", tenant->logins[i].user, origin_of(conf, &tenant->logins[i].user, tenant));
+		check_login(c, &tenant->logins[i]);
 	if (tenant->from_count == 0 && tenant->login_count == 0)
 		fault_warn(c->faults, origin_of(conf, NULL, tenant),
 		    "the tenant has neither \"from\" nor \"logins\", expected one: nobody can send as it");

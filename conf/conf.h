@@ -24,10 +24,16 @@ struct conf_listen {
 	enum conf_auth auth;
 };
 
-/* tenants[].logins[] */
+/* tls.more[]: a certificate for clients that ask for one of its names. */
+struct conf_certificate {
+	char *cert, *key; /* paths */
+};
+
+/* tenants[].logins[]: at least one of hash and cert. */
 struct conf_login {
 	char *user;
-	char *hash; /* crypt(3) string, "$y$..." */
+	char *hash; /* crypt(3) string "$y$...", or a SCRAM verifier "SCRAM-SHA-256$..."; NULL: no password */
+	char *cert; /* SHA-256 of the client's public key (SubjectPublicKeyInfo), 64 lower-case hexadecimal digits; NULL: none */
 };
 
 /* tenants[]: who hands mail in. */
@@ -103,6 +109,21 @@ struct conf_limits {
 	uint32_t hops;              /* Received fields until the message counts as looping */
 };
 
+struct conf_auth_limits {
+	int64_t cache_ms;         /* a password that was right is taken again without its hash */
+	uint32_t password_length; /* characters that relayq hash asks for */
+};
+
+/* bruteforce: what failed logins lead to. */
+struct conf_bruteforce {
+	uint32_t failures; /* of one address within window_ms: banned */
+	uint32_t network;  /* of one /64 of IPv6 */
+	uint32_t login;    /* with one login: locked */
+	int64_t window_ms, delay_ms, delay_max_ms, ban_ms, ban_max_ms, lock_ms;
+	struct ip_net *exempt; /* never banned */
+	size_t exempt_count;
+};
+
 struct conf_timeouts {
 	int64_t connect_ms, greeting_ms, helo_ms, mail_ms, rcpt_ms, data_ms, block_ms, dot_ms, quit_ms;
 };
@@ -146,8 +167,14 @@ struct conf {
 	struct conf_listen *listen;
 	size_t listen_count;
 	char *tls_cert, *tls_key; /* paths; NULL: none */
+	struct conf_certificate *tls_more;
+	size_t tls_more_count;
 	struct ip_port admin;     /* family 0: none */
 	struct conf_limits limits;
+	struct conf_auth_limits auth;
+	struct conf_bruteforce bruteforce;
+	bool scram;        /* there are passwords, and each has a SCRAM verifier */
+	bool client_certs; /* some login has a certificate */
 	struct conf_tenant *tenants;
 	size_t tenant_count;
 	struct conf_dkim *dkim;
@@ -234,6 +261,9 @@ const struct conf_provider *conf_provider_find(const struct conf *conf, const ch
 /* The tenant whose networks hold `addr` (longest prefix wins), or who owns login `user`; NULL: none. */
 const struct conf_tenant *conf_tenant_by_address(const struct conf *conf, const struct ip_addr *addr);
 const struct conf_tenant *conf_tenant_by_login(const struct conf *conf, const char *user, const struct conf_login **login_out);
+
+/* The tenant one of whose logins has the client certificate with this fingerprint (as in conf_login.cert); NULL: none. */
+const struct conf_tenant *conf_tenant_by_cert(const struct conf *conf, const char *fingerprint, const struct conf_login **login_out);
 
 /* The route for a recipient domain (exact, else "*"); NULL: use the MX. */
 const struct conf_route *conf_route_find(const struct conf *conf, const char *domain);

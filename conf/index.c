@@ -10,7 +10,7 @@
 
 #define KEY_MAX 512
 
-enum kind { KIND_TENANT = 't', KIND_LOGIN = 'l', KIND_SOURCE = 's', KIND_POOL = 'p', KIND_PROVIDER = 'v', KIND_DOMAIN = 'd',
+enum kind { KIND_TENANT = 't', KIND_LOGIN = 'l', KIND_CERT = 'c', KIND_SOURCE = 's', KIND_POOL = 'p', KIND_PROVIDER = 'v', KIND_DOMAIN = 'd',
 	KIND_MX = 'm', KIND_ROUTE = 'r', KIND_NETWORK = 'n' };
 
 /* Key: the kind, then the name or the network. `part` is the login of a tenant. */
@@ -122,8 +122,10 @@ static struct ip_net unmapped(const struct ip_net *net)
 static void add_tenant(struct index *index, const struct conf_tenant *tenant)
 {
 	add_name(index, KIND_TENANT, tenant->name, tenant, NULL);
-	for (size_t i = 0; i < tenant->login_count; i++)
+	for (size_t i = 0; i < tenant->login_count; i++) {
 		add_name(index, KIND_LOGIN, tenant->logins[i].user, tenant, &tenant->logins[i]);
+		add_name(index, KIND_CERT, tenant->logins[i].cert, tenant, &tenant->logins[i]);
+	}
 	for (size_t i = 0; i < tenant->from_count; i++) {
 		struct ip_net net = unmapped(&tenant->from[i]);
 		struct network_key key = network_key(&net.addr, net.prefix);
@@ -217,6 +219,15 @@ const struct conf_tenant *conf_tenant_by_address(const struct conf *conf, const 
 const struct conf_tenant *conf_tenant_by_login(const struct conf *conf, const char *user, const struct conf_login **login_out)
 {
 	const struct entry *entry = find_name(conf, KIND_LOGIN, user);
+
+	if (entry && login_out)
+		*login_out = entry->part;
+	return item_of(entry);
+}
+
+const struct conf_tenant *conf_tenant_by_cert(const struct conf *conf, const char *fingerprint, const struct conf_login **login_out)
+{
+	const struct entry *entry = find_name(conf, KIND_CERT, fingerprint);
 
 	if (entry && login_out)
 		*login_out = entry->part;

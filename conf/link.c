@@ -255,6 +255,23 @@ static void link_fallback(struct load *load, const struct conf *conf)
 	    conf->dkim_count > 0 ? suggest(load, conf->signing_fallback, names, conf->dkim_count) : "expected one");
 }
 
+/* Whether SCRAM can be offered: to whom, nobody knows before the user name has come, so it must be possible for all. */
+static void sum_up_logins(struct conf *conf)
+{
+	size_t passwords = 0, verifiers = 0;
+
+	for (size_t i = 0; i < conf->tenant_count; i++) {
+		for (size_t k = 0; k < conf->tenants[i].login_count; k++) {
+			const struct conf_login *login = &conf->tenants[i].logins[k];
+
+			passwords += login->hash != NULL;
+			verifiers += login->hash && strncmp(login->hash, "SCRAM-", 6) == 0;
+			conf->client_certs = conf->client_certs || login->cert;
+		}
+	}
+	conf->scram = passwords > 0 && passwords == verifiers;
+}
+
 static void link_route(struct load *load, struct conf_route *route)
 {
 	char host[256];
@@ -298,6 +315,7 @@ void link_conf(struct load *load, struct conf *conf)
 		if (!conf->sources[i].ehlo && conf->hostname)
 			conf->sources[i].ehlo = memory_text(load->memory, conf->hostname);
 	settle_providers(load, conf);
+	sum_up_logins(conf);
 	conf->index = index_build(conf);
 	link_names(load, conf, sources_broken, pools_broken);
 	if (!is_broken(conf, &conf->dkim, conf->dkim_count))

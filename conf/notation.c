@@ -183,6 +183,58 @@ void notation_host_of(const char *text, char out[256])
 	ascii_lower_str(out);
 }
 
+static size_t base64_span(const char *text)
+{
+	return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+}
+
+/* 32 bytes in base64. Returns what follows them, or NULL. */
+static const char *skip_sha256(const char *text)
+{
+	return base64_span(text) == 43 && text[43] == '=' ? text + 44 : NULL;
+}
+
+/* SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY in base64, as PostgreSQL and others keep it. RFC 7677 section 4: 4096 iterations or
+ * more; a salt of 8 bytes or more. */
+static bool is_scram(const char *text)
+{
+	int64_t iterations;
+	size_t salt;
+
+	text += strlen("SCRAM-SHA-256$");
+	if (!digits(&text, &iterations) || iterations < 4096 || iterations > 10000000 || *text++ != ':')
+		return false;
+	salt = base64_span(text);
+	if (salt < 11 || salt > 128)
+		return false;
+	for (text += salt; *text == '='; text++)
+		salt++;
+	if (salt % 4 != 0 || *text++ != '$')
+		return false;
+	text = skip_sha256(text);
+	if (!text || *text++ != ':')
+		return false;
+	text = skip_sha256(text);
+	return text && *text == '\0';
+}
+
+bool notation_fingerprint(const char *text, struct value *out)
+{
+	size_t used = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == ':' && used > 0 && used % 2 == 0 && text[1] != '\0' && text[1] != ':')
+			continue;
+		if (!strchr("0123456789abcdefABCDEF", *text) || used == 64)
+			return false;
+		out->held[used++] = *text;
+	}
+	out->held[used] = '\0';
+	ascii_lower_str(out->held);
+	out->text = out->held;
+	return used == 64;
+}
+
 /* Schemes of crypt(5) that resist guessing, with the length of what follows the last '$'. */
 bool notation_hash(const char *text, struct value *out)
 {
@@ -192,6 +244,10 @@ bool notation_hash(const char *text, struct value *out)
 	};
 	const char *last = strrchr(text, '$');
 
+	if (strncmp(text, "SCRAM-SHA-256$", 14) == 0) {
+		out->text = text;
+		return is_scram(text);
+	}
 	if (strlen(text) >= CRYPT_OUTPUT_SIZE || crypt_checksalt(text) == CRYPT_SALT_INVALID)
 		return false;
 	out->text = text;

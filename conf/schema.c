@@ -8,6 +8,7 @@
 #define STRUCT_LISTEN   struct conf_listen
 #define STRUCT_TENANT   struct conf_tenant
 #define STRUCT_LOGIN    struct conf_login
+#define STRUCT_CERTIFICATE struct conf_certificate
 #define STRUCT_DKIM     struct conf_dkim
 #define STRUCT_SOURCE   struct conf_source
 #define STRUCT_POOL     struct conf_pool
@@ -21,6 +22,7 @@
 #define C_ROUTE_DOMAIN char *
 #define C_HOST_PORT    char *
 #define C_HASH         char *
+#define C_FINGERPRINT  char *
 #define C_COUNT        uint32_t
 #define C_QUOTA        uint64_t
 #define C_DAYS         uint32_t
@@ -92,6 +94,7 @@ const size_t schema_row_count = ARRAY_LEN(schema_rows);
 static const size_t struct_sizes[SECTION_COUNT] = {
 	[SECTION_ROOT] = sizeof(struct conf),         [SECTION_LISTEN] = sizeof(struct conf_listen),
 	[SECTION_TENANT] = sizeof(struct conf_tenant), [SECTION_LOGIN] = sizeof(struct conf_login),
+	[SECTION_CERTIFICATE] = sizeof(struct conf_certificate),
 	[SECTION_DKIM] = sizeof(struct conf_dkim),     [SECTION_SOURCE] = sizeof(struct conf_source),
 	[SECTION_POOL] = sizeof(struct conf_pool),     [SECTION_PROVIDER] = sizeof(struct conf_provider),
 	[SECTION_ROUTE] = sizeof(struct conf_route),

@@ -16,7 +16,8 @@ enum value_type {
 	VALUE_HOST,         /* char *: domain or host name, lower case */
 	VALUE_ROUTE_DOMAIN, /* char *: VALUE_HOST or "*" */
 	VALUE_HOST_PORT,    /* char *: "host:port", "192.0.2.1:port", "[2001:db8::1]:port" */
-	VALUE_HASH,         /* char *: what crypt(3) accepts and is not known to be weak */
+	VALUE_HASH,         /* char *: what crypt(3) accepts and is not known to be weak, or a SCRAM verifier */
+	VALUE_FINGERPRINT,  /* char *: SHA-256 in 64 lower-case hexadecimal digits */
 	VALUE_COUNT,        /* uint32_t */
 	VALUE_QUOTA,        /* uint64_t: a count */
 	VALUE_DAYS,         /* uint32_t: a duration of whole days */

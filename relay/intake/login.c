@@ -130,7 +130,7 @@ static void verify(struct dialog *d, const char *user, const char *password)
 	struct login_check *check = xcalloc(1, sizeof(*check));
 	const struct conf_login *login = NULL;
 
-	check->known = conf_tenant_by_login(d->conf, user, &login) != NULL && strlen(login->hash) < sizeof(check->hash);
+	check->known = conf_tenant_by_login(d->conf, user, &login) != NULL && login->hash != NULL && strlen(login->hash) < sizeof(check->hash);
 	memcpy(check->user, user, strlen(user));
 	memcpy(check->password, password, strlen(password));
 	if (check->known)

@@ -1,11 +1,13 @@
 /* tests/unit/conf/test_index.c - tenants, providers and routes are found by what mail carries. */
 #include "tests/unit/conf/conf_test.h"
 
+#define TEST_CERT "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
 static const char file[] = TEST_HEAD
     "tenants:\n"
     "  - {name: wide, from: [10.0.0.0/8, \"::ffff:172.16.0.0/108\"]}\n"
     "  - {name: narrow, from: [10.1.0.0/16, 10.1.2.3, \"2001:db8::/32\"]}\n"
-    "  - {name: one, from: [10.2.3.4/32], logins: [{user: Joe, hash: \"" TEST_HASH "\"}, {user: ann, hash: \"" TEST_HASH "\"}]}\n"
+    "  - {name: one, from: [10.2.3.4/32], logins: [{user: Joe, hash: \"" TEST_HASH "\", cert: " TEST_CERT "}, {user: ann, hash: \"" TEST_HASH "\"}]}\n"
     "sources: [{name: a, ip: 127.0.0.2}, {name: b, ip: 127.0.0.3}]\n"
     "pools: [{name: default, sources: [b]}, {name: both, sources: [b, a]}]\n"
     "providers:\n"
@@ -63,6 +65,17 @@ static void a_login_names_its_tenant_and_minds_case(void **state)
 	assert_string_equal(conf_tenant_by_login(conf, "ann", NULL)->name, "one");
 	assert_null(conf_tenant_by_login(conf, "joe", &login));
 	assert_null(conf_tenant_by_login(conf, "", &login));
+}
+
+static void a_certificate_names_its_login(void **state)
+{
+	const struct conf_login *login = NULL;
+
+	(void)state;
+	assert_string_equal(conf_tenant_by_cert(conf, TEST_CERT, &login)->name, "one");
+	assert_string_equal(login->user, "Joe");
+	assert_null(conf_tenant_by_cert(conf, "Joe", &login));
+	assert_null(conf_tenant_by_cert(conf, "", &login));
 }
 
 static void names_find_only_their_own_kind(void **state)
@@ -174,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_smallest_network_names_the_tenant),
 		cmocka_unit_test(a_login_names_its_tenant_and_minds_case),
+		cmocka_unit_test(a_certificate_names_its_login),
 		cmocka_unit_test(names_find_only_their_own_kind),
 		cmocka_unit_test(a_pool_points_to_its_sources),
 		cmocka_unit_test(a_route_is_found_exactly_or_by_the_star),

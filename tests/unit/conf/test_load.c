@@ -37,13 +37,13 @@ static void a_bad_key_or_shape_is_named_with_its_place(void **state)
 		  "relay.yaml:6:5: unknown key \"form\", did you mean \"from\"?\n" },
 		{ "a dotted key is no map", H L "retry.first: 5m\n",
 		  "relay.yaml:4:1: unknown key \"retry.first\", expected one of: hostname, state, control, user, workers, listen, "
-		  "tls, admin, limits, log, tenants, dkim, signing, sources, pools, providers, lanes, routes, bounce, dns, delivery, retry\n" },
+		  "tls, admin, limits, auth, bruteforce, log, tenants, dkim, signing, sources, pools, providers, lanes, routes, bounce, dns, delivery, retry\n" },
 		{ "duplicate key", H L "workers: 1\nworkers: 2\n",
 		  "relay.yaml:5:1: duplicate key \"workers\", expected it once: it stands in line 4\n" },
 		{ "text for a list", H "listen: 25\n", "relay.yaml:3:9: listen is a text, expected a list\n" },
 		{ "text for a map", H L "retry: 5m\n",
 		  "relay.yaml:4:8: retry is a text, expected a map of: first, max, expire, warn\n" },
-		{ "nothing for a map", H L "tls:\n", "relay.yaml:4:5: tls is nothing, expected a map of: cert, key\n" },
+		{ "nothing for a map", H L "tls:\n", "relay.yaml:4:5: tls is nothing, expected a map of: cert, key, more\n" },
 		{ "map for a text", H L "workers: {a: 1}\n",
 		  "relay.yaml:4:10: workers is a map, expected a whole number from 0 to 256\n" },
 		{ "text for an entry", H "listen: [\"127.0.0.1:25\"]\n",
@@ -105,11 +105,11 @@ static void a_bad_value_is_named_with_what_was_expected(void **state)
 		  "relay.yaml:4:34: to is \"b.example\", expected host and port such as mx.example.net:25, 192.0.2.1:25 or "
 		  "[2001:db8::1]:25\n" },
 		{ "a hash is not repeated", H L "tenants: [{name: t, logins: [{user: u, hash: secret}]}]\n",
-		  "relay.yaml:4:46: hash is not usable, expected a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), as relayq "
-		  "hash prints it\n" },
+		  "relay.yaml:4:46: hash is not usable, expected a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), or a "
+		  "SCRAM-SHA-256 verifier, as relayq hash prints them\n" },
 		{ "a hash that was cut", H L "tenants: [{name: t, logins: [{user: u, hash: $y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M}]}]\n",
-		  "relay.yaml:4:46: hash is not usable, expected a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), as relayq "
-		  "hash prints it\n" },
+		  "relay.yaml:4:46: hash is not usable, expected a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), or a "
+		  "SCRAM-SHA-256 verifier, as relayq hash prints them\n" },
 	};
 
 	(void)state;
@@ -195,7 +195,7 @@ static void what_is_not_plain_yaml_is_refused(void **state)
 		  "that begins with a letter or digit\n" },
 		{ "nested too deep", "a: [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]\n",
 		  "relay.yaml:1:1: unknown key \"a\", expected one of: hostname, state, control, user, workers, listen, tls, admin, "
-		  "limits, log, tenants, dkim, signing, sources, pools, providers, lanes, routes, bounce, dns, delivery, retry\n"
+		  "limits, auth, bruteforce, log, tenants, dkim, signing, sources, pools, providers, lanes, routes, bounce, dns, delivery, retry\n"
 		  "relay.yaml:1:19: lists and maps are nested too deep, expected at most 16\n" },
 		{ "faults before a syntax error are shown", "hostnme: x\nworkers: 1\nlisten: [}\n",
 		  "relay.yaml:1:1: unknown key \"hostnme\", did you mean \"hostname\"?\n"

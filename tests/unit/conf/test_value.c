@@ -3,6 +3,10 @@
 
 #include "conf/value.h"
 
+/* The verifier of RFC 7677 section 3: "pencil". */
+#define SCRAM_KEYS "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+#define SCRAM_HASH "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$" SCRAM_KEYS
+
 static void a_value_is_read_and_printed(void **state)
 {
 	static const struct { enum value_type type; const char *text; int64_t number; const char *printed; } rows[] = {
@@ -21,6 +25,9 @@ static void a_value_is_read_and_printed(void **state)
 		{ VALUE_NETWORK, "192.0.2.1", 0, "192.0.2.1/32" }, { VALUE_NETWORK, "2001:DB8::/32", 0, "2001:db8::/32" },
 		{ VALUE_ENDPOINT, "[::]:465", 0, "[::]:465" },   { VALUE_RESOLVER, "::1", 0, "::1@53" },
 		{ VALUE_RESOLVER, "127.0.0.1@5353", 0, "127.0.0.1@5353" },
+		{ VALUE_FINGERPRINT, "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F", 0,
+		  "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" },
+		{ VALUE_HASH, SCRAM_HASH, 0, SCRAM_HASH },
 		{ VALUE_HOST, "Mail.Example", 0, "mail.example" }, { VALUE_HOST, "_x.1.example", 0, "_x.1.example" },
 	};
 
@@ -39,6 +46,14 @@ static void a_value_is_read_and_printed(void **state)
 static void a_text_of_another_form_is_refused(void **state)
 {
 	static const struct { enum value_type type; const char *text; } rows[] = {
+		{ VALUE_FINGERPRINT, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e" },
+		{ VALUE_FINGERPRINT, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20" },
+		{ VALUE_FINGERPRINT, "0:00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" },
+		{ VALUE_FINGERPRINT, "g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" },
+		{ VALUE_HASH, "SCRAM-SHA-256$4095:W22ZaJ0SNY7soEsUEjb6gQ==$" SCRAM_KEYS },
+		{ VALUE_HASH, "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ=$" SCRAM_KEYS },
+		{ VALUE_HASH, "SCRAM-SHA-256$4096:W22ZaJ0=$" SCRAM_KEYS }, { VALUE_HASH, "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$" },
+		{ VALUE_HASH, "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$" SCRAM_KEYS "A" }, { VALUE_HASH, "SCRAM-SHA-256$" },
 		{ VALUE_DURATION, "" }, { VALUE_DURATION, "5" }, { VALUE_DURATION, "5w" }, { VALUE_DURATION, "1h30m" },
 		{ VALUE_DURATION, " 5s" }, { VALUE_DURATION, "5 s" }, { VALUE_DURATION, "1.5h" }, { VALUE_DURATION, "-1s" },
 		{ VALUE_DURATION, "9223372036854775807d" }, { VALUE_DURATION, "5S" }, { VALUE_SIZE, "10m" }, { VALUE_SIZE, "10MB" },
