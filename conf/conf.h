@@ -186,6 +186,8 @@ struct conf {
 	size_t pool_count;
 	struct conf_provider *providers; /* shipped ones with the operator's changes applied */
 	size_t provider_count;
+	char *replies; /* path of the operator's rules about replies; NULL: none */
+	const struct replies *reply_rules; /* those, then the shipped ones (conf/replies.h) */
 	uint32_t lane_connections, lane_messages;
 	uint32_t lane_rate_count;
 	int64_t lane_rate_period_ms;
@@ -222,7 +224,8 @@ struct conf_faults {
  */
 struct conf *conf_load(const char *file, struct conf_faults *faults) MUST_USE;
 
-/* The same from memory; `file` only names it in messages and resolves relative paths. For tests and the fuzzer. */
+/* The same from memory; `file` only names it in messages and resolves relative paths; the file that `replies` names is not read. For
+ * tests and the fuzzer. */
 struct conf *conf_load_text(const char *file, const char *text, size_t len, struct conf_faults *faults) MUST_USE;
 
 /* Open what the configuration names (certificates, keys, anchors, state) as `user` would, adding faults. */

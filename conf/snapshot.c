@@ -1,15 +1,13 @@
 /* conf/snapshot.c - one loaded configuration: made from a file, shared by reference count, compared at a reload. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "conf/check.h"
 #include "conf/index.h"
 #include "conf/link.h"
+#include "conf/replies.h"
+#include "conf/slurp.h"
 
 static struct conf *conf_create(const char *file)
 {
@@ -85,7 +83,8 @@ static void load_all(struct load *load, struct conf *conf, const char *text, siz
 	check_conf(conf, load->faults);
 }
 
-struct conf *conf_load_text(const char *file, const char *text, size_t len, struct conf_faults *faults)
+/* Text alone names no file that is opened here: what is not trusted, such as a fuzzer's, reads nothing of the machine. */
+static struct conf *load_text(const char *file, const char *text, size_t len, bool open_files, struct conf_faults *faults)
 {
 	struct conf *conf = conf_create(file);
 	struct memory scratch = { NULL };
@@ -97,30 +96,17 @@ struct conf *conf_load_text(const char *file, const char *text, size_t len, stru
 	load.base = folder_of(conf->file, &scratch);
 	load_all(&load, conf, text, len);
 	fault_export(&list, faults);
+	conf->reply_rules = replies_load(conf->memory, open_files ? conf->replies : NULL, &list);
+	fault_export(&list, faults);
 	memory_fini(&scratch);
 	if (faults->count > 0)
 		conf_unref(&conf);
 	return conf;
 }
 
-static enum err read_file(const char *file, struct buf *text, struct stat *status, struct err_detail *why)
+struct conf *conf_load_text(const char *file, const char *text, size_t len, struct conf_faults *faults)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	enum err err = OK;
-	ssize_t got = 0;
-	char part[16384];
-
-	if (fd < 0)
-		return err_set(why, ERR_IO, "cannot be opened (%s), expected a readable file", strerror(errno));
-	if (fstat(fd, status) != 0)
-		err = err_set(why, ERR_IO, "cannot be read (%s), expected a file", strerror(errno));
-	while (err == OK && (got = read(fd, part, sizeof(part))) > 0)
-		if (buf_add(text, part, (size_t)got) != OK)
-			err = err_set(why, ERR_LIMIT, "found more than %u bytes, expected a smaller file", YAML_BYTES_MAX);
-	if (err == OK && got < 0)
-		err = err_set(why, ERR_IO, "cannot be read (%s), expected a file", strerror(errno));
-	close(fd);
-	return err;
+	return load_text(file, text, len, false, faults);
 }
 
 static void warn_if_readable_by_all(const struct conf *conf, const struct stat *status, struct conf_faults *faults)
@@ -147,8 +133,8 @@ struct conf *conf_load(const char *file, struct conf_faults *faults)
 
 	*faults = (struct conf_faults){ 0 };
 	buf_init(&text, YAML_BYTES_MAX);
-	if (read_file(file, &text, &status, &why) == OK) {
-		conf = conf_load_text(file, buf_str(&text), text.len, faults);
+	if (slurp_file(file, &text, &status, &why) == OK) {
+		conf = load_text(file, buf_str(&text), text.len, true, faults);
 		if (conf)
 			warn_if_readable_by_all(conf, &status, faults);
 	} else {

@@ -5,6 +5,7 @@
 
 #include "base/version.h"
 #include "relay/daemon/daemon.h"
+#include "relay/deliver/verdict.h"
 #include "relay/sign/keyring.h"
 
 #define DEFAULT_FILE "/etc/warmrelay/relay.yaml"
@@ -20,9 +21,10 @@ static const char USAGE[] =
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_DUMP };
 
-/* Whether the user can open the files, and whether the keys in them are any good. */
+/* Whether the user can open the files, whether the keys in them are any good, and whether the rules about replies do what they say. */
 static void check(struct conf *conf, struct conf_faults *faults)
 {
+	verdict_check(conf, true, faults);
 	conf_check_files(conf, faults);
 	if (faults->count == 0)
 		(void)!keyring_attach(conf, faults);
@@ -35,6 +37,8 @@ static struct conf *load(const char *file, bool check_files)
 
 	if (conf && check_files)
 		check(conf, &faults);
+	else if (conf)
+		verdict_check(conf, false, &faults);
 	(void)fputs(faults.warnings, stderr);
 	(void)fputs(faults.text, stderr);
 	if (faults.count > 0) {

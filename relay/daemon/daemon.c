@@ -16,6 +16,7 @@
 #include "relay/daemon/privileges.h"
 #include "relay/daemon/worker.h"
 #include "relay/deliver/dispatch.h"
+#include "relay/deliver/verdict.h"
 #include "relay/ops/ops.h"
 #include "relay/sign/keyring.h"
 
@@ -163,7 +164,9 @@ static enum err reload(void *arg, char **text_out)
 	enum err err = ERR_INVALID;
 	char *restart = NULL;
 
-	if (next && attach_keys(next, &faults)) {
+	if (next)
+		verdict_check(next, false, &faults);
+	if (next && faults.count == 0 && attach_keys(next, &faults)) {
 		restart = conf_restart_needed(d->conf, next);
 		err = reload_apply(d, next, &why);
 	}

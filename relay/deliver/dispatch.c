@@ -196,6 +196,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	d->resolver = resolver;
 	d->conf = conf_ref(conf);
 	d->tls = tls_client_create();
+	d->verdicts = verdict_rules_create(conf->reply_rules, NULL);
 	rand_seed(&d->rand, seed);
 	d->wall_offset = clock_wall() - clock_mono();
 	timer_init(&d->pump_timer, env->loop, pump_on_timer, d);
@@ -221,6 +222,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	dispatch_links_fini(d);
 	resolver_destroy(&d->resolver);
 	tls_client_unref(&d->tls);
+	verdict_rules_destroy(&d->verdicts);
 	conf_unref(&d->conf);
 	free(d);
 	*dispatch = NULL;
@@ -232,6 +234,8 @@ enum err dispatch_reconfigure(struct dispatch *d, struct conf *conf, struct err_
 
 	if (!resolver)
 		return ERR_INVALID;
+	verdict_rules_destroy(&d->verdicts);
+	d->verdicts = verdict_rules_create(conf->reply_rules, NULL);
 	conf_unref(&d->conf);
 	d->conf = conf_ref(conf);
 	sched_reconfigure(d->env.sched, conf, dispatch_now(d));

@@ -8,6 +8,7 @@
 #include "relay/deliver/dispatch.h"
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/route.h"
+#include "relay/deliver/verdict.h"
 #include "relay/notify/bounce.h"
 
 #define LANE_NONE UINT32_MAX
@@ -69,6 +70,7 @@ struct dispatch {
 	struct dispatch_env env;
 	struct conf *conf;
 	struct tls_client *tls;
+	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct rand rand;
 	wall_ms wall_offset;      /* wall clock less monotonic clock */

@@ -86,6 +86,8 @@ static void log_outcome(const struct settling *s, size_t i, const char *event)
 	log_str(&line, "source", attempt->source);
 	log_str(&line, "relay", outcome->relay);
 	log_str(&line, "reply", outcome->reply);
+	if (outcome->class_name)
+		log_str(&line, "class", outcome->class_name);
 	log_str(&line, "rcpt", rcpt->address);
 	log_str(&line, "sender", message->sender);
 	log_num(&line, "size", (int64_t)message->size_bytes);
@@ -182,6 +184,7 @@ static void item_update(struct queue_settle_item *item, const struct settling *s
 	item->rcpt.relay = outcome->relay;
 	item->rcpt.reply = outcome->reply;
 	item->rcpt.reason = reason_text(outcome);
+	item->rcpt.class_name = outcome->class_name ? outcome->class_name : "";
 }
 
 /* An expired recipient is told what the last attempt heard: those words stand in its row. */
@@ -231,10 +234,53 @@ static struct bounce *bounce_of(struct dispatch *d, const struct attempt *attemp
 	return bounce;
 }
 
+/* --- what refusals mean ----------------------------------------------------------------------------------------------------- */
+
+/* Refusals for good that are about now, not about the recipient: kept and tried again. */
+static bool is_about_now(enum replies_class class)
+{
+	return class == CLASS_THROTTLE || class == CLASS_GREYLIST || class == CLASS_TRANSIENT_SYSTEM;
+}
+
+/* One recipient's refusal among others that were taken says little of the lane: it stays with whom the stage blames. */
+static void apply_verdict(struct outcome *outcome, const struct verdict *verdict, bool some_taken)
+{
+	static const enum sched_scope SCOPES[BLAME_COUNT] = {
+	    [BLAME_LANE] = SCOPE_LANE, [BLAME_SOURCE] = SCOPE_SOURCE, [BLAME_DESTINATION] = SCOPE_DESTINATION,
+	};
+
+	outcome->class_name = replies_class_name(verdict->class);
+	outcome->wait_ms = verdict->wait_ms;
+	if (SCOPES[verdict->scope] != SCOPE_NONE && !some_taken)
+		outcome->scope = SCOPES[verdict->scope];
+	if (outcome->kind == OUTCOME_REFUSED && is_about_now(verdict->class))
+		outcome->kind = OUTCOME_DEFERRED;
+}
+
+/* Our own words (code 0) are no reply. The destination's name is the provider's where it is one. */
+static void classify(struct dispatch *d, struct attempt *attempt)
+{
+	struct delivery *delivery = &attempt->delivery;
+	bool some_taken = false;
+
+	for (size_t i = 0; i < delivery->job->rcpt_count; i++)
+		some_taken = some_taken || delivery->outcomes[i].kind == OUTCOME_DELIVERED;
+	for (size_t i = 0; i < delivery->job->rcpt_count; i++) {
+		struct outcome *outcome = &delivery->outcomes[i];
+		struct verdict verdict;
+
+		if (outcome->code < 400 || (outcome->kind != OUTCOME_REFUSED && outcome->kind != OUTCOME_DEFERRED))
+			continue;
+		verdict_of(d->verdicts, attempt->destination, outcome->reply, &verdict);
+		apply_verdict(outcome, &verdict, some_taken);
+	}
+}
+
 /* How the recipients fared, for the scheduler and the size of the request. */
 struct tally {
 	size_t delivered, refused, deferred, untouched;
 	enum sched_scope scope;
+	int64_t wait_ms; /* the longest that a deferred one was asked to */
 };
 
 static struct tally tally_of(const struct delivery *delivery, bool held)
@@ -253,6 +299,8 @@ static struct tally tally_of(const struct delivery *delivery, bool held)
 			break;
 		case OUTCOME_DEFERRED:
 			tally.deferred++;
+			if (outcome->wait_ms > tally.wait_ms)
+				tally.wait_ms = outcome->wait_ms;
 			break;
 		case OUTCOME_NONE:
 			tally.untouched += (delivery->job->rcpts[i].state == RCPT_HELD) == held;
@@ -328,6 +376,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 		finish_unwritten(d, attempt, 1, now);
 		return;
 	}
+	classify(d, attempt);
 	tally = tally_of(delivery, held);
 	if (tally.delivered + tally.refused + tally.deferred == 0) {
 		finish_unwritten(d, attempt, (uint32_t)tally.untouched, now);
@@ -340,6 +389,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	    .attempted = tally.untouched == 0 || tally.deferred > 0,
 	    .rcpts_left = (uint32_t)(tally.deferred + tally.untouched),
 	    .delivered = (uint32_t)tally.delivered, .scope = tally.scope,
+	    .not_before = tally.wait_ms > 0 ? now + tally.wait_ms : 0,
 	};
 
 	s->due = sched_done(d->env.sched, &result, now);

@@ -20,6 +20,8 @@ struct outcome {
 	char reply[512];       /* "550 5.1.1 words", or our own words: "connection lost while sending the message (stage body)" */
 	char relay[320];       /* host[address]:port; "" none */
 	bool in_doubt;         /* the connection was lost after the final dot */
+	const char *class_name; /* what the rules say of a refusal (relay/deliver/verdict.h); NULL: nothing has been asked */
+	int64_t wait_ms;       /* how long the reply itself asks us to wait; 0: it does not */
 };
 
 /* A reply at a stage: 2xx delivered (where the stage decides), 4xx deferred, 5xx refused, with its scope: 421 and connect-stage faults blame

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "relay/relayq/classify.h"
 #include "relay/relayq/client.h"
 #include "relay/relayq/hash.h"
 #include "relay/relayq/keys.h"
@@ -71,6 +72,8 @@ static enum ops_exit run_here(const struct verb_call *call)
 {
 	if (strcmp(call->verb->name, "dkim") == 0)
 		return keys_run(call, stdout, stderr);
+	if (strcmp(call->verb->name, "classify") == 0)
+		return classify_run(call->file_given ? call->file : NULL, call->json, stdin, stdout, stderr);
 	return hash_run(stdin, stdout, stderr);
 }
 

@@ -78,6 +78,8 @@ static const struct verb verbs[] = {
 	{ "dkim", "new DOMAIN|list", "make signing keys, show keys with their DNS records", "new: writes a key file of each type and tells the record to\n"
 	  "publish and the line for relay.yaml. No file is ever overwritten. With both types and --selector S the selectors are rS and eS.",
 	  OPERANDS_WORDS, KEYS, NULL },
+	{ "classify", "", "`provider TAB reply` lines in, `class TAB action TAB rule` out",
+	  "Needs no daemon. With -c the rules of that configuration come first; without it the shipped ones stand alone.", OPERANDS_NONE, 0, NULL },
 	{ "hash", "", "a password line in, the string for logins[].hash out", NULL, OPERANDS_NONE, 0, NULL },
 	{ "help", "[VERB]", "this text, or more about a verb", NULL, OPERANDS_VERB, 0, NULL },
 };
@@ -85,7 +87,7 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "reroute", "warmup", "suppress", "dead", "classify", "doctor", "lint", "ban", "providers", "export", "import",
+	"top", "tail", "reroute", "warmup", "suppress", "dead", "doctor", "lint", "ban", "providers", "export", "import",
 };
 
 static const struct verb *verb_find(const char *name)
@@ -203,6 +205,7 @@ static enum ops_exit take_value(struct parser *p, const struct option_row *optio
 		return OPS_DONE;
 	case KIND_FILE:
 		p->call->file = text;
+		p->call->file_given = true;
 		return OPS_DONE;
 	case KIND_FLAG:
 	case KIND_ALL:

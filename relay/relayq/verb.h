@@ -34,6 +34,7 @@ struct verb {
 struct verb_call {
 	const struct verb *verb;
 	const char *file; /* of -c */
+	bool file_given;
 	bool json, all;
 	json_t *args; /* of the request; owned */
 };

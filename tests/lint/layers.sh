@@ -27,6 +27,7 @@ lmdb.h     queue
 yaml.h     conf
 jansson.h  conf relay/ops relay/relayq
 uthash.h   base
+pcre2.h    relay/deliver/pattern.c
 '
 
 product_files | xargs grep -n '^[ 	]*#[ 	]*include' /dev/null | awk -v arrows="$arrows" -v libraries="$libraries" '

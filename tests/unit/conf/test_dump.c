@@ -20,6 +20,7 @@ static const char everything[] =
     "sources: [{name: a, ip: 192.0.2.10, ehlo: A.relay.example.net, warmup: {plan: standard, since: 2026-11-24}}]\n"
     "pools: [{name: main, sources: [a]}]\n"
     "providers: [{name: p, domains: [p.example], mx: [mx.p.example], connections: 2, messages: 3, rate: 90/h}]\n"
+    "replies: rules.yaml\n"
     "lanes: {connections: 4, messages: 5, rate: 2/s}\n"
     "routes: [{domain: \"*\", to: \"[2001:db8::5]:26\"}]\nbounce: {pool: main}\n"
     "dns: {forward: [127.0.0.1@5353, \"::1\"], anchors: [root.key], validate: require, timeout: 7s}\n"
