@@ -50,8 +50,9 @@ bool envelope_mail_check(struct dialog *d, const struct command *c)
 		return false;
 	if (c->path.at == 0 && c->path.text[0] != '\0')
 		return refuse_mail(d, c, "553 5.1.7 the sender needs a domain");
-	if (c->body == BODY_BINARYMIME)
-		return refuse_mail(d, c, "501 5.5.4 BINARYMIME is not offered");
+	/* RFC 8689 section 4.1: the message has to come over TLS itself. */
+	if (c->requiretls && d->tls_text[0] == '\0')
+		return refuse_mail(d, c, "555 5.5.4 REQUIRETLS is not offered without TLS");
 	if (c->has_size && c->size > d->conf->limits.message_bytes)
 		return refuse_mail(d, c, "552 5.3.4 message is larger than the limit");
 	if (queue_has_room(d->intake->env->queue, c->size, &why) == OK)
@@ -63,15 +64,7 @@ bool envelope_mail_check(struct dialog *d, const struct command *c)
 
 void envelope_mail(struct dialog *d, const struct command *c)
 {
-	uint32_t flags = 0;
-
-	if (c->body == BODY_8BITMIME)
-		flags |= MSG_8BIT;
-	if (c->smtputf8)
-		flags |= MSG_SMTPUTF8;
-	if (d->tls_text[0] != '\0')
-		flags |= MSG_TLS;
-	d->tx = transaction_create(d, &c->path, flags);
+	d->tx = transaction_create(d, c);
 	dialog_enter(d, DIALOG_MAIL);
 	dialog_reply(d, "250 2.1.0 ok");
 }
@@ -100,7 +93,7 @@ bool envelope_rcpt_check(struct dialog *d, const struct command *c)
 void envelope_rcpt(struct dialog *d, const struct command *c)
 {
 	/* RFC 5321 section 4.5.3.1.10: the client sends the others in another transaction; no error of its. */
-	if (transaction_add(d->tx, &c->path) != OK) {
+	if (transaction_add(d->tx, c) != OK) {
 		dialog_reply(d, "452 4.5.3 too many recipients");
 		return;
 	}

@@ -28,9 +28,13 @@ void greet_hello(struct dialog *d, const struct command *c)
 	    "250-SMTPUTF8\r\n"
 	    "250-ENHANCEDSTATUSCODES\r\n"
 	    "250-CHUNKING\r\n"
-	    "%s%s"
+	    "250-BINARYMIME\r\n"
+	    "250-DSN\r\n"
+	    "250-LIMITS RCPTMAX=%" PRIu32 "\r\n"
+	    "%s%s%s"
 	    "250 HELP\r\n",
 	    d->conf->hostname, d->helo, d->client_text, d->conf->limits.message_bytes,
+	    d->conf->limits.recipients, d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
 	    can_starttls(d) ? "250-STARTTLS\r\n" : "", login_is_offered(d) ? "250-AUTH PLAIN LOGIN\r\n" : "");
 }
 

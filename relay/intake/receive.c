@@ -39,6 +39,8 @@ bool receive_data_check(struct dialog *d, const struct command *c)
 		dialog_refuse(d, NO_RCPTS);
 	else if (d->state == DIALOG_READY)
 		dialog_refuse(d, "503 5.5.1 MAIL and RCPT first");
+	else if (d->tx->flags & MSG_BINARY) /* RFC 3030 section 3 */
+		dialog_refuse(d, "503 5.5.1 BODY=BINARYMIME needs BDAT");
 	else if (!has_memory(d))
 		dialog_reply(d, NO_MEMORY);
 	else
@@ -92,11 +94,17 @@ static const char *chunk_refusal(const struct dialog *d)
 	return has_memory(d) ? NULL : NO_MEMORY;
 }
 
+/* RFC 3030 section 3: lines of binary content need not be lines; it goes on by BDAT alone, where nothing can be smuggled by line ends. */
+static bool is_binary(const struct transaction *tx)
+{
+	return tx->flags & MSG_BINARY;
+}
+
 static void chunk_done(struct dialog *d)
 {
 	struct dot_reader *reader = &d->tx->content.reader;
 
-	if (d->chunk_last) {
+	if (d->chunk_last && !is_binary(d->tx)) {
 		dot_check_end(reader);
 		content_note_fault(d->tx);
 	}
@@ -162,7 +170,8 @@ bool receive_read_chunk(struct dialog *d)
 		if (len > d->chunk_left)
 			len = (size_t)d->chunk_left;
 		memcpy(out, in, len);
-		dot_check(&tx->content.reader, in, len);
+		if (!is_binary(tx))
+			dot_check(&tx->content.reader, in, len);
 		content_added(tx, len);
 		content_note_fault(tx);
 		conn_consume(d->conn, len);

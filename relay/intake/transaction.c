@@ -33,7 +33,20 @@ static uint32_t client_add(struct transaction *tx, const struct dialog *d)
 	return offset;
 }
 
-struct transaction *transaction_create(struct dialog *d, const struct address *sender, uint32_t flags)
+/* What is asked to be told is stored as it was parsed. */
+_Static_assert(TELL_NEVER == (int)NOTIFY_NEVER && TELL_SUCCESS == (int)NOTIFY_SUCCESS && TELL_FAILURE == (int)NOTIFY_FAILURE &&
+    TELL_DELAY == (int)NOTIFY_DELAY, "bits of NOTIFY differ");
+
+static uint32_t flags_of(const struct dialog *d, const struct command *mail)
+{
+	static const uint32_t bodies[] = { [BODY_8BITMIME] = MSG_8BIT, [BODY_BINARYMIME] = MSG_8BIT | MSG_BINARY };
+	static const uint32_t rets[] = { [RET_FULL] = MSG_RET_FULL, [RET_HDRS] = MSG_RET_HDRS };
+
+	return bodies[mail->body] | rets[mail->ret] | (mail->smtputf8 ? MSG_SMTPUTF8 : 0) | (mail->requiretls ? MSG_REQUIRETLS : 0) |
+	    (d->tls_text[0] != '\0' ? MSG_TLS : 0);
+}
+
+struct transaction *transaction_create(struct dialog *d, const struct command *mail)
 {
 	struct transaction *tx = xcalloc(1, sizeof(*tx));
 
@@ -42,12 +55,13 @@ struct transaction *transaction_create(struct dialog *d, const struct address *s
 	tx->dialog = d;
 	tx->conf = conf_ref(d->conf);
 	tx->tenant = d->tenant;
-	tx->flags = flags;
+	tx->flags = flags_of(d, mail);
 	tx->began = loop_now(d->intake->env->loop);
-	buf_init(&tx->strings, STRINGS_EXTRA + (size_t)d->conf->limits.recipients * (ADDRESS_MAX + 1));
-	tx->sender = string_add(tx, sender->text);
+	buf_init(&tx->strings, STRINGS_EXTRA + (size_t)d->conf->limits.recipients * (ADDRESS_MAX + ORCPT_MAX + 2));
+	tx->sender = string_add(tx, mail->path.text);
 	tx->client = client_add(tx, d);
 	tx->login = string_add(tx, d->login != NULL ? d->login : "");
+	tx->envid = string_add(tx, mail->envid);
 	return tx;
 }
 
@@ -62,8 +76,9 @@ static bool has_rcpt(const struct transaction *tx, uint64_t hash, const char *te
 	return false;
 }
 
-enum err transaction_add(struct transaction *tx, const struct address *rcpt)
+enum err transaction_add(struct transaction *tx, const struct command *c)
 {
+	const struct address *rcpt = &c->path;
 	size_t len = strlen(rcpt->text);
 	uint64_t hash = table_hash(rcpt->text, len);
 
@@ -79,8 +94,10 @@ enum err transaction_add(struct transaction *tx, const struct address *rcpt)
 		.hash = hash,
 		.text = string_add(tx, rcpt->text),
 		.order = (uint32_t)tx->rcpt_count,
+		.orcpt = string_add(tx, c->orcpt),
 		.at = rcpt->at,
 		.len = (uint16_t)len,
+		.notify = c->notify,
 	};
 	tx->rcpt_count++;
 	return OK;
@@ -158,6 +175,7 @@ static void make_rows(struct transaction *tx)
 		tx->rows[n] = (struct queue_rcpt){
 			.n = n, .job = job, .state = RCPT_WAITING, .next = tx->arrived, .address = text, .domain = domain,
 			.reason = "", .source = "", .relay = "", .reply = "", .class_name = "",
+			.notify = rcpt->notify, .orcpt = tx->strings.data + rcpt->orcpt,
 		};
 	}
 }
@@ -258,6 +276,7 @@ static void submit(struct transaction *tx)
 			.pool = tx->tenant->pool,
 			.client = tx->strings.data + tx->client,
 			.login = tx->strings.data + tx->login,
+			.envid = tx->strings.data + tx->envid,
 		},
 		.rcpts = tx->rows,
 		.rcpt_count = tx->rcpt_count,

@@ -9,7 +9,7 @@
 #include "relay/intake/content.h"
 #include "relay/intake/intake.h"
 #include "relay/sign/signing.h"
-#include "relay/wire/address.h"
+#include "relay/wire/command.h"
 
 struct dialog;
 
@@ -17,7 +17,9 @@ struct dialog;
 struct transaction_rcpt {
 	uint64_t hash; /* of the whole address: finds duplicates */
 	uint32_t text, order;
+	uint32_t orcpt; /* RFC 3461 section 4.2 */
 	uint16_t at, len;
+	uint8_t notify; /* enum rcpt_notify */
 };
 
 struct transaction {
@@ -30,7 +32,7 @@ struct transaction {
 	mono_ms began, ended;
 	uint32_t flags;        /* enum message_flag */
 	struct buf strings;    /* offsets, since it moves while it grows */
-	uint32_t sender, client, login;
+	uint32_t sender, client, login, envid;
 	struct transaction_rcpt *rcpts;
 	size_t rcpt_count, rcpt_cap;
 	struct content content;
@@ -42,11 +44,11 @@ struct transaction {
 	struct queue_rcpt *rows;
 };
 
-/* Begin with the reverse-path. */
-struct transaction *transaction_create(struct dialog *dialog, const struct address *sender, uint32_t flags) MUST_USE;
+/* Begin with what MAIL said. */
+struct transaction *transaction_create(struct dialog *dialog, const struct command *mail) MUST_USE;
 
-/* Add a recipient; one that is there already is not added again. ERR_LIMIT: limits.recipients. */
-MUST_USE enum err transaction_add(struct transaction *tx, const struct address *rcpt);
+/* Add the recipient of a RCPT; one that is there already is not added again. ERR_LIMIT: limits.recipients. */
+MUST_USE enum err transaction_add(struct transaction *tx, const struct command *rcpt);
 
 /* The content begins: id, time and our Received field. */
 void transaction_begin_content(struct transaction *tx);

@@ -39,10 +39,12 @@ static const struct verb_row {
 	[VERB_QUIT]     = { "QUIT",     ARG_NONE,     NULL },
 	[VERB_STARTTLS] = { "STARTTLS", ARG_NONE,     NULL },
 	[VERB_AUTH]     = { "AUTH",     ARG_REQUIRED, parse_auth },
+	[VERB_XCLIENT]  = { "XCLIENT",  ARG_REQUIRED, NULL },
 };
 
 typedef enum err parse_value(struct span value, struct command *out, struct command_fault *fault);
-static parse_value value_size, value_body, value_smtputf8, value_auth;
+static parse_value value_size, value_body, value_smtputf8, value_auth, value_requiretls, value_ret, value_envid, value_hold_for,
+    value_hold_until, value_priority, value_notify, value_orcpt;
 
 /* ESMTP parameters. `seen` is a bit of its own for each, so that none is given twice (RFC 1869 section 6.1). */
 static const struct param_row {
@@ -56,6 +58,15 @@ static const struct param_row {
 	{ VERB_MAIL, "BODY",     1 << 1, true,  value_body },
 	{ VERB_MAIL, "SMTPUTF8", 1 << 2, false, value_smtputf8 },
 	{ VERB_MAIL, "AUTH",     1 << 3, true,  value_auth },
+	{ VERB_MAIL, "REQUIRETLS", 1 << 4, false, value_requiretls },
+	{ VERB_MAIL, "RET",      1 << 5, true,  value_ret },
+	{ VERB_MAIL, "ENVID",    1 << 6, true,  value_envid },
+	/* RFC 4865 section 4: one of the two */
+	{ VERB_MAIL, "HOLDFOR",  1 << 7, true,  value_hold_for },
+	{ VERB_MAIL, "HOLDUNTIL", 1 << 7, true, value_hold_until },
+	{ VERB_MAIL, "MT-PRIORITY", 1 << 8, true, value_priority },
+	{ VERB_RCPT, "NOTIFY",   1 << 0, true,  value_notify },
+	{ VERB_RCPT, "ORCPT",    1 << 1, true,  value_orcpt },
 };
 
 static enum err fault_set(struct command_fault *fault, int code, const char *enhanced, const char *format, ...) PRINTF_LIKE(4, 5);
@@ -151,7 +162,7 @@ static enum err value_body(struct span value, struct command *out, struct comman
 			return OK;
 		}
 	}
-	return fault_set(fault, 501, "5.5.4", "BODY takes 7BIT or 8BITMIME");
+	return fault_set(fault, 501, "5.5.4", "BODY takes 7BIT, 8BITMIME or BINARYMIME");
 }
 
 static enum err value_smtputf8(struct span value, struct command *out, struct command_fault *fault)
@@ -163,6 +174,62 @@ static enum err value_smtputf8(struct span value, struct command *out, struct co
 static enum err value_auth(struct span value, struct command *out, struct command_fault *fault)
 {
 	out->has_auth = true;
+	return OK;
+}
+
+static enum err value_requiretls(struct span value, struct command *out, struct command_fault *fault)
+{
+	out->requiretls = true;
+	return OK;
+}
+
+static enum err value_ret(struct span value, struct command *out, struct command_fault *fault)
+{
+	if (!param_ret(value.text, value.len, &out->ret))
+		return fault_set(fault, 501, "5.5.4", "RET takes FULL or HDRS");
+	return OK;
+}
+
+static enum err value_envid(struct span value, struct command *out, struct command_fault *fault)
+{
+	if (!param_envid(value.text, value.len, out->envid))
+		return fault_set(fault, 501, "5.5.4", "ENVID takes xtext of at most %d bytes", ENVID_MAX);
+	return OK;
+}
+
+static enum err value_hold_for(struct span value, struct command *out, struct command_fault *fault)
+{
+	if (!param_hold_for(value.text, value.len, &out->hold_for))
+		return fault_set(fault, 501, "5.5.4", "HOLDFOR takes 1 to 999999999 seconds");
+	return OK;
+}
+
+static enum err value_hold_until(struct span value, struct command *out, struct command_fault *fault)
+{
+	if (!param_hold_until(value.text, value.len, &out->hold_until))
+		return fault_set(fault, 501, "5.5.4", "HOLDUNTIL takes a time such as 2026-11-24T21:00:00Z");
+	return OK;
+}
+
+static enum err value_priority(struct span value, struct command *out, struct command_fault *fault)
+{
+	if (!param_priority(value.text, value.len, &out->priority))
+		return fault_set(fault, 501, "5.5.2", "MT-PRIORITY takes -9 to 9");
+	out->has_priority = true;
+	return OK;
+}
+
+static enum err value_notify(struct span value, struct command *out, struct command_fault *fault)
+{
+	if (!param_notify(value.text, value.len, &out->notify))
+		return fault_set(fault, 501, "5.5.4", "NOTIFY takes NEVER, or SUCCESS, FAILURE and DELAY");
+	return OK;
+}
+
+static enum err value_orcpt(struct span value, struct command *out, struct command_fault *fault)
+{
+	if (!param_orcpt(value.text, value.len, out->orcpt))
+		return fault_set(fault, 501, "5.5.4", "ORCPT takes type;xtext of at most %d bytes", ORCPT_MAX);
 	return OK;
 }
 

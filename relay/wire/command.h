@@ -3,10 +3,11 @@
 #define WIRE_COMMAND_H
 
 #include "relay/wire/address.h"
+#include "relay/wire/param.h"
 
 enum verb {
 	VERB_UNKNOWN, VERB_EHLO, VERB_HELO, VERB_MAIL, VERB_RCPT, VERB_DATA, VERB_BDAT, VERB_RSET, VERB_NOOP, VERB_VRFY, VERB_EXPN,
-	VERB_HELP, VERB_QUIT, VERB_STARTTLS, VERB_AUTH, VERBS
+	VERB_HELP, VERB_QUIT, VERB_STARTTLS, VERB_AUTH, VERB_XCLIENT, VERBS
 };
 
 /* "MAIL", for logs and texts; "unknown". Never NULL. */
@@ -25,6 +26,15 @@ struct command {
 	enum mail_body body;  /* MAIL BODY= (RFC 6152, 3030) */
 	bool smtputf8;        /* MAIL SMTPUTF8 (RFC 6531) */
 	bool has_auth;        /* MAIL AUTH= (RFC 4954 section 5): accepted and ignored */
+	bool requiretls;      /* MAIL REQUIRETLS (RFC 8689) */
+	enum mail_ret ret;    /* MAIL RET= (RFC 3461) */
+	char envid[ENVID_MAX + 1]; /* MAIL ENVID=, as given; "" without */
+	uint32_t hold_for;    /* MAIL HOLDFOR= (RFC 4865), seconds; 0: not given */
+	wall_ms hold_until;   /* MAIL HOLDUNTIL=; 0: not given. Never both */
+	bool has_priority;    /* MAIL MT-PRIORITY= (RFC 6710) */
+	int8_t priority;
+	uint8_t notify;       /* RCPT NOTIFY= (RFC 3461), enum param_notify; 0: not given */
+	char orcpt[ORCPT_MAX + 1]; /* RCPT ORCPT=, as given; "" without */
 	uint64_t chunk_size;  /* BDAT */
 	bool chunk_last;
 	char domain[DOMAIN_MAX + 1]; /* EHLO, HELO: as given, printable ASCII or UTF-8 only */

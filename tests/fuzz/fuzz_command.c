@@ -27,6 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_span(line, size, command.initial, command.initial_len);
 	must(memchr(line, '\r', size) == NULL && memchr(line, '\n', size) == NULL && memchr(line, '\0', size) == NULL);
 	must(command.verb != VERB_RCPT || command.path.text[0] != '\0');
+	must(command.hold_for == 0 || command.hold_until == 0);
+	must(command.notify <= 15 && (!(command.notify & TELL_NEVER) || command.notify == TELL_NEVER));
 	must(command.verb != VERB_MAIL || command.smtputf8 || !command.path.utf8);
 	return 0;
 }

@@ -28,6 +28,7 @@
 struct stored {
 	msg_id id;
 	char sender[400], tenant[100], login[100], client[400], rcpts[8000]; /* rcpts: "n/job address" joined by blanks */
+	char envid[101], asked[8000]; /* asked: NOTIFY as a number and ORCPT of each */
 	uint32_t flags, chunks, rcpt_count;
 	wall_ms arrived, deadline;
 	size_t size;
@@ -77,7 +78,7 @@ static void remember(const struct queue_accept *accept)
 {
 	const struct queue_message *message = &accept->message;
 	struct stored *s = &store.message;
-	int at = 0;
+	int at = 0, asked_at = 0;
 
 	*s = (struct stored){ .id = message->id, .flags = message->flags, .chunks = message->chunks, .rcpt_count = message->rcpt_count,
 		.arrived = message->arrived, .deadline = message->deadline, .size = message->size_bytes };
@@ -85,11 +86,14 @@ static void remember(const struct queue_accept *accept)
 	snprintf(s->tenant, sizeof(s->tenant), "%s", message->tenant);
 	snprintf(s->login, sizeof(s->login), "%s", message->login);
 	snprintf(s->client, sizeof(s->client), "%s", message->client);
+	snprintf(s->envid, sizeof(s->envid), "%s", message->envid);
 	for (size_t i = 0; i < accept->rcpt_count; i++) {
 		const struct queue_rcpt *rcpt = &accept->rcpts[i];
 
 		at += snprintf(s->rcpts + at, sizeof(s->rcpts) - (size_t)at, "%s%u/%u %s", i > 0 ? " " : "", rcpt->n, rcpt->job,
 		    rcpt->address);
+		asked_at += snprintf(s->asked + asked_at, sizeof(s->asked) - (size_t)asked_at, "%s%u %s", i > 0 ? " " : "", rcpt->notify,
+		    rcpt->orcpt);
 		assert_string_equal(rcpt->domain, strrchr(rcpt->address, '@') + 1);
 	}
 	assert_int_equal(accept->first_blob + accept->blob_count, message->chunks);
@@ -356,7 +360,7 @@ static inline void expect(const char *label, const char *want)
 
 /*
  * Play a dialogue, lines joined by "\n": "> text" is sent with CRLF, and "+ text" along with what follows (pipelining); "< text" is
- * what the next reply line begins with; "tls" begins a handshake; "closed": the session has closed. At the end nothing may be unread.
+ * what the next reply line begins with, "~ text" the same after any other lines; "tls" begins a handshake; "closed": the session has closed. At the end nothing may be unread.
  */
 static inline void play(const char *label, const char *script)
 {
@@ -379,6 +383,15 @@ static inline void play(const char *label, const char *script)
 
 			snprintf(want, sizeof(want), "%.*s", len - 2, line + 2);
 			expect(label, want);
+		} else if (line[0] == '~') {
+			char want[1000];
+			const char *got;
+
+			snprintf(want, sizeof(want), "%.*s", len - 2, line + 2);
+			while ((got = next_reply()) != NULL && strncmp(got, want, strlen(want)) != 0)
+				continue;
+			if (got == NULL)
+				fail_msg("%s: nothing begins with \"%s\"", label, want);
 		} else if (strncmp(line, "tls", 3) == 0) {
 			client_tls();
 		} else if (strncmp(line, "closed", 6) == 0) {

@@ -6,7 +6,7 @@
 #include "relay/sign/keyring.h"
 #include "tests/unit/relay/dkim_vector.h"
 
-#define DATA "< 220\n> EHLO c.test\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250 \n" \
+#define DATA "< 220\n> EHLO c.test\n~ 250 \n" \
 	"> MAIL FROM:<a@b.test>\n< 250 2.1.0\n> RCPT TO:<c@d.test>\n< 250 2.1.5\n> DATA\n< 354 \n"
 
 static char folder[64];

@@ -34,7 +34,8 @@ static const struct {
 	/* clang-format off */
 	{ "EHLO lists what is offered", "10.0.0.1",
 	  "< 220 \n> EHLO c.test\n< 250-relay.test hello c.test [10.0.0.1]\n< 250-PIPELINING\n< 250-SIZE 512000\n< 250-8BITMIME\n"
-	  "< 250-SMTPUTF8\n< 250-ENHANCEDSTATUSCODES\n< 250-CHUNKING\n< 250 HELP" },
+	  "< 250-SMTPUTF8\n< 250-ENHANCEDSTATUSCODES\n< 250-CHUNKING\n< 250-BINARYMIME\n< 250-DSN\n"
+	  "< 250-LIMITS RCPTMAX=4\n< 250 HELP" },
 	{ "a plain message", "10.0.0.1", DATA "+ Subject: x\n+ \n+ text\n> .\n< 250 2.0.0 queued as \n> QUIT\n< 221 2.0.0\nclosed" },
 	{ "a pipelined message", "10.0.0.1",
 	  HELLO "+ MAIL FROM:<a@b.test>\n+ RCPT TO:<c@d.test>\n> DATA\n< 250 2.1.0\n< 250 2.1.5\n< 354\n+ text\n+ .\n> QUIT\n"
@@ -56,12 +57,15 @@ static const struct {
 	{ "RSET in a transaction ends it", "10.0.0.1", RCPT "> RSET\n< 250 2.0.0\n> RCPT TO:<c@d.test>\n< 503 5.5.1" },
 	{ "unknown command", "10.0.0.1", HELLO "> FROB\n< 500 5.5.\n> NOOP\n< 250" },
 	{ "STARTTLS where there is none", "10.0.0.1", HELLO "> STARTTLS\n< 502 5.5.1" },
-	{ "AUTH where there is none", "10.0.0.1", "< 220\n+ EHLO c\n> AUTH PLAIN AGEAYg==\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250 \n< 502 5.5.1" },
+	{ "AUTH where there is none", "10.0.0.1", "< 220\n+ EHLO c\n> AUTH PLAIN AGEAYg==\n~ 250 \n< 502 5.5.1" },
 	{ "sender syntax", "10.0.0.1", HELLO "> MAIL FROM:<a@b..test>\n< 501 5.1." },
 	{ "sender without a domain", "10.0.0.1", HELLO "> MAIL FROM:<a>\n< 5" },
 	{ "SIZE beyond the limit", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> SIZE=512001\n< 552 5.3.4" },
 	{ "SIZE at the limit", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> SIZE=512000\n< 250 2.1.0" },
-	{ "BINARYMIME", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> BODY=BINARYMIME\n< 501 5.5.4" },
+	{ "BINARYMIME by DATA", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> BODY=BINARYMIME\n< 250\n> RCPT TO:<c@d.test>\n< 250\n> DATA\n< 503 5.5.1" },
+	{ "REQUIRETLS in the clear", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> REQUIRETLS\n< 555 5.5.4" },
+	{ "DSN parameters", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> RET=HDRS ENVID=x\n< 250\n> RCPT TO:<c@d.test> NOTIFY=SUCCESS ORCPT=rfc822;c@d.test\n< 250" },
+	{ "NOTIFY that means nothing", "10.0.0.1", MAIL "> RCPT TO:<c@d.test> NOTIFY=NEVER,SUCCESS\n< 501 5.5.4" },
 	{ "unknown MAIL parameter", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> FROB=1\n< 555 5.5.4" },
 	{ "8-bit sender without SMTPUTF8", "10.0.0.1", HELLO "> MAIL FROM:<\xc3\xa4@b.test>\n< 550 5.6.7" },
 	{ "8-bit recipient without SMTPUTF8", "10.0.0.1", MAIL "> RCPT TO:<\xc3\xa4@b.test>\n< 553 5.6.7" },

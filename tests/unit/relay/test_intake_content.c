@@ -11,7 +11,7 @@ static const char CONF[] =
     "tenants:\n"
     "  - {name: net, from: [10.0.0.0/8]}\n";
 
-#define RCPT "< 220\n> EHLO c.test\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250-\n< 250 \n" \
+#define RCPT "< 220\n> EHLO c.test\n~ 250 \n" \
 	"> MAIL FROM:<a@b.test>\n< 250 2.1.0\n> RCPT TO:<c@d.test>\n< 250 2.1.5\n"
 #define DATA RCPT "> DATA\n< 354 \n"
 
