@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/version.h"
+#include "relay/daemon/certificates.h"
 #include "relay/daemon/daemon.h"
 #include "relay/deliver/verdict.h"
 #include "relay/sign/keyring.h"
@@ -21,13 +22,19 @@ static const char USAGE[] =
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_DUMP };
 
-/* Whether the user can open the files, whether the keys in them are any good, and whether the rules about replies do what they say. */
+/* Whether the user can open the files, whether the keys and certificates in them are any good, and whether the rules about replies do what
+ * they say. */
 static void check(struct conf *conf, struct conf_faults *faults)
 {
+	struct tls_server *tls;
+
 	verdict_check(conf, true, faults);
 	conf_check_files(conf, faults);
-	if (faults->count == 0)
-		(void)!keyring_attach(conf, faults);
+	if (faults->count > 0)
+		return;
+	(void)!keyring_attach(conf, faults);
+	tls = certificates_load(conf, true, faults);
+	tls_server_unref(&tls);
 }
 
 static struct conf *load(const char *file, bool check_files)

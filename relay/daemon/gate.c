@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/table.h"
+#include "relay/daemon/certificates.h"
 #include "relay/net/listener.h"
 
 struct door {
@@ -193,17 +194,16 @@ enum err gate_bind(struct gate *gate, const struct conf *conf, struct err_detail
 
 enum err gate_load_tls(const struct conf *conf, struct tls_server **tls_out, struct err_detail *why)
 {
-	const char *warning = NULL;
+	struct conf_faults faults = {0};
+	enum err err = OK;
 
-	*tls_out = NULL;
-	if (!conf->tls_cert)
-		return OK;
-	*tls_out = tls_server_create(conf->tls_cert, conf->tls_key, &warning, why);
-	if (!*tls_out)
-		return why->code;
-	if (warning)
-		log_text(LOG_WARN, "tls-certificate", "%s: %s", conf->tls_cert, warning);
-	return OK;
+	*tls_out = certificates_load(conf, false, &faults);
+	if (faults.count > 0)
+		err = err_set(why, ERR_INVALID, "%s", faults.text);
+	else if (faults.warning_count > 0)
+		log_text(LOG_WARN, "tls-certificate", "%s", faults.warnings);
+	conf_faults_free(&faults);
+	return err;
 }
 
 static void doors_start(struct gate *gate)

@@ -17,7 +17,7 @@ MUST_USE enum err gate_bind(struct gate *gate, const struct conf *conf, struct e
 /* Close what gate_bind opened and no gate_commit has followed. */
 void gate_rollback(struct gate *gate);
 
-/* Load certificate and key of `conf` (none: *tls_out NULL). */
+/* Load the certificates and keys of `conf` (none: *tls_out NULL). */
 MUST_USE enum err gate_load_tls(const struct conf *conf, struct tls_server **tls_out, struct err_detail *why);
 
 /* Use a configuration from now on: takes a reference to conf, takes over `tls`; closes what is not listened on any more. */

@@ -327,3 +327,9 @@ struct ip_port conn_remote(const struct conn *conn)
 {
 	return end_address(conn, getpeername);
 }
+
+bool conn_tls_fingerprint(const struct conn *conn, char out[TLS_FINGERPRINT_TEXT])
+{
+	out[0] = '\0';
+	return conn->tls != NULL && tls_stream_fingerprint(conn->tls, out);
+}

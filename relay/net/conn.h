@@ -86,4 +86,7 @@ void conn_deadline(struct conn *conn, int64_t ms);
 struct ip_port conn_local(const struct conn *conn);
 struct ip_port conn_remote(const struct conn *conn);
 
+/* SHA-256 of the public key of the certificate that the peer has shown, in hexadecimal. False, and "": none. */
+bool conn_tls_fingerprint(const struct conn *conn, char out[TLS_FINGERPRINT_TEXT]);
+
 #endif

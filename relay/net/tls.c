@@ -1,4 +1,4 @@
-/* relay/net/tls.c - OpenSSL contexts: the server's certificate, the client's settings. Sessions are in tls_stream.c. */
+/* relay/net/tls.c - OpenSSL contexts: the server's certificates, the client's settings. Sessions are in tls_stream.c. */
 #include "relay/net/tls.h"
 
 #include <errno.h>
@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "relay/net/tls_context.h"
+#include "relay/net/tls_names.h"
+#include "relay/net/tls_ticket.h"
 
 /* RELEASE_BUFFERS: an idle session gives its 34 KB back. MOVING_WRITE_BUFFER: output is queued and may have moved at the next try. */
 #define STREAM_MODES \
@@ -78,10 +80,12 @@ static const char *validity_warning(SSL_CTX *ctx)
 	return NULL;
 }
 
-struct tls_server *tls_server_create(const char *cert, const char *key, const char **warning_out, struct err_detail *why)
+/* Sessions may go on under another certificate's context, or after a reload: they must all be of one kind. */
+static const unsigned char session_context[] = "warmrelay";
+
+static SSL_CTX *certificate_context(const char *cert, const char *key, const char **warning_out, struct err_detail *why)
 {
 	SSL_CTX *ctx = context_create(TLS_server_method());
-	struct tls_server *server;
 
 	*warning_out = NULL;
 	if (server_load(ctx, cert, key, why) != OK) {
@@ -91,11 +95,45 @@ struct tls_server *tls_server_create(const char *cert, const char *key, const ch
 	/* Tickets only: nothing is kept here for a session that ended. One is enough for a submitter that comes again. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 1);
+	must(SSL_CTX_set_session_id_context(ctx, session_context, sizeof(session_context) - 1) == 1);
+	tls_ticket_install(ctx);
 	*warning_out = validity_warning(ctx);
+	return ctx;
+}
+
+struct tls_server *tls_server_create(const char *cert, const char *key, const char **warning_out, struct err_detail *why)
+{
+	SSL_CTX *ctx = certificate_context(cert, key, warning_out, why);
+	struct tls_server *server;
+
+	if (ctx == NULL)
+		return NULL;
 	server = xcalloc(1, sizeof(*server));
 	server->ctx = ctx;
 	atomic_init(&server->refs, 1);
 	return server;
+}
+
+enum err tls_server_add(struct tls_server *server, const char *cert, const char *key, const char **warning_out, struct err_detail *why)
+{
+	struct err_detail detail = { .code = ERR_INVALID };
+	SSL_CTX *ctx = certificate_context(cert, key, warning_out, &detail);
+
+	if (ctx == NULL)
+		return err_set(why, detail.code, "%s", detail.text);
+	tls_names_add(server->ctx, ctx);
+	return OK;
+}
+
+/* Whose certificate is whose is for the configuration to say: any is taken, and its key is what counts. */
+static int take_any(int good, X509_STORE_CTX *store)
+{
+	return 1;
+}
+
+void tls_server_ask(struct tls_server *server)
+{
+	SSL_CTX_set_verify(server->ctx, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, take_any);
 }
 
 struct tls_server *tls_server_ref(struct tls_server *server)

@@ -10,6 +10,17 @@ struct tls_client; /* settings towards the world; shared likewise */
 /* Load a PEM chain and key (TLS 1.2 and later). ERR_INVALID, ERR_IO or ERR_NOT_FOUND with the file and the cause in `why`: unreadable,
  * no certificate inside, key does not match, expired is only a warning (*warning_out, static or NULL). */
 struct tls_server *tls_server_create(const char *cert, const char *key, const char **warning_out, struct err_detail *why) MUST_USE;
+
+/* One more certificate, for clients that ask for a name in it (SNI, RFC 6066 section 3); the first one found counts, and the one of
+ * tls_server_create where none fits. Errors as there. Before the server is shared. */
+MUST_USE enum err tls_server_add(struct tls_server *server, const char *cert, const char *key, const char **warning_out,
+    struct err_detail *why);
+
+/* Ask clients for a certificate of theirs; none is demanded, any is taken (conn_tls_fingerprint tells which). Before the server is shared. */
+void tls_server_ask(struct tls_server *server);
+
+#define TLS_FINGERPRINT_TEXT 65 /* bytes of a SHA-256 in hexadecimal, with NUL */
+
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server **server);
 

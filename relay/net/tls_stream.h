@@ -38,4 +38,7 @@ void tls_stream_info(const struct tls_stream *stream, struct tls_info *out);
 /* Why the last step FAILED; words of OpenSSL. */
 const char *tls_stream_error(const struct tls_stream *stream);
 
+/* SHA-256 of the peer's public key (SubjectPublicKeyInfo) in hexadecimal. False, and "": it has shown no certificate. */
+bool tls_stream_fingerprint(const struct tls_stream *stream, char out[TLS_FINGERPRINT_TEXT]);
+
 #endif
