@@ -1,10 +1,13 @@
 /* tests/unit/queue/test_failure.c - commits that fail, disks that fill, stores that cannot be trusted. */
 #include "tests/unit/queue/store.h"
 
+#include "queue/handle.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <lmdb.h>
 #include <semaphore.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 static const char *const one[] = { "ann@example.com", NULL };
@@ -63,6 +66,9 @@ static int setup(void **state)
 	store_close(s);
 	s->options.on_fatal = on_fatal;
 	store_open(s);
+	/* The sweep at the start commits too: a commit that is to fail must be the test's own. */
+	while (!sweep_is_done(&s->queue->sweep))
+		sched_yield();
 	return 0;
 }
 
@@ -114,23 +120,25 @@ static void after_a_failed_sync_the_store_is_opened_anew(void **state)
 
 static _Atomic bool stop_reading;
 
+/* cmocka's assertions are the main thread's: a reader counts what went wrong. */
 static void *keep_reading(void *arg)
 {
 	struct store *s = arg;
 	struct queue_reader *reader = queue_reader_open(s->queue);
-	size_t read = 0;
+	size_t wrong = 0;
 
-	while (!stop_reading) {
+	do {
 		struct queue_cursor cursor = { 0 };
+		struct err_detail why = { 0 };
 		size_t scanned = 0;
 
-		assert_int_equal(queue_scan(reader, &cursor, 10, count_scanned, &scanned, NULL), OK);
-		assert_true(scanned >= 1);
-		read++;
-	}
+		if (queue_scan(reader, &cursor, 10, count_scanned, &scanned, &why) != OK || scanned == 0) {
+			print_message("scan: %zu messages, %s\n", scanned, why.text);
+			wrong++;
+		}
+	} while (!stop_reading);
 	queue_reader_close(&reader);
-	assert_true(read > 0);
-	return NULL;
+	return (void *)wrong;
 }
 
 static void readers_go_on_while_the_store_is_opened_anew(void **state)
@@ -148,8 +156,12 @@ static void readers_go_on_while_the_store_is_opened_anew(void **state)
 	assert_int_equal(accept_one(s, &id), ERR_IO);
 	assert_int_equal(accept_one(s, &id), OK);
 	stop_reading = true;
-	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
-		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		void *wrong;
+
+		pthread_join(threads[i], &wrong);
+		assert_null(wrong);
+	}
 	assert_true(is_stored(s, id));
 }
 
