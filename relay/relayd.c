@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/version.h"
 #include "relay/daemon/certificates.h"
@@ -37,6 +38,15 @@ static void check(struct conf *conf, struct conf_faults *faults)
 	tls_server_unref(&tls);
 }
 
+static void print_warnings(const char *lines)
+{
+	for (size_t len; *lines; lines += len) {
+		len = strcspn(lines, "\n");
+		(void)fprintf(stderr, "warning: %.*s\n", (int)len, lines);
+		len += lines[len] == '\n';
+	}
+}
+
 static struct conf *load(const char *file, bool check_files)
 {
 	struct conf_faults faults;
@@ -46,7 +56,7 @@ static struct conf *load(const char *file, bool check_files)
 		check(conf, &faults);
 	else if (conf)
 		verdict_check(conf, false, &faults);
-	(void)fputs(faults.warnings, stderr);
+	print_warnings(faults.warnings);
 	(void)fputs(faults.text, stderr);
 	if (faults.count > 0) {
 		(void)fprintf(stderr, "%s: %zu error%s\n", file, faults.count, faults.count == 1 ? "" : "s");

@@ -21,6 +21,7 @@
 #include "relay/sign/keyring.h"
 
 #define SIGNALS       3
+#define SPARE_FILES   64   /* store, logs, listeners, DNS, control */
 #define STOP_GRACE_MS 5000 /* beyond delivery.drain, for clients in the middle of a message */
 
 struct daemon {
@@ -213,6 +214,7 @@ static int start_privileged(struct daemon *d)
 	char *control = xstrdup(d->conf->control);
 	struct err_detail why;
 	char *warning;
+	uint64_t files;
 	int status = RELAYD_OK;
 
 	if (privileges_make_dir(d->conf->state, d->conf->user, &why) != OK ||
@@ -226,6 +228,10 @@ static int start_privileged(struct daemon *d)
 	if (warning)
 		log_text(LOG_WARN, "privileges", "%s", warning);
 	free(warning);
+	files = privileges_raise_files();
+	if (files < (uint64_t)d->conf->limits.connections + d->conf->delivery.connections + SPARE_FILES)
+		log_text(LOG_WARN, "files", "this process may open %llu files, too few for limits.connections and delivery.connections; "
+		    "raise the hard limit (LimitNOFILE)", (unsigned long long)files);
 	return RELAYD_OK;
 }
 
