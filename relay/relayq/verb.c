@@ -343,6 +343,14 @@ static enum ops_exit parse_words(struct parser *p)
 	return OPS_DONE;
 }
 
+static bool has_choice(const json_t *args)
+{
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if ((options[i].group & (FILTERS | STATES)) && json_object_get(args, options[i].key))
+			return true;
+	return json_object_get(args, "ids") != NULL;
+}
+
 /* What must be there is. */
 static enum ops_exit check_operands(struct parser *p)
 {
@@ -353,6 +361,8 @@ static enum ops_exit check_operands(struct parser *p)
 		return fault(p, verb->name, NULL, ": expected an ID");
 	if (verb->operands == OPERANDS_NAME && !json_object_get(args, "name"))
 		return fault(p, verb->name, NULL, ": expected an ID, or the name of a destination, tenant or source");
+	if ((verb->options & CHANGES) && !has_choice(args))
+		return fault(p, verb->name, NULL, ": whom? expected IDs or a filter; '*' is all");
 	return OPS_DONE;
 }
 
