@@ -130,6 +130,19 @@ static void check_login(struct check *c, const struct conf_login *login)
 		fault_warn(c->faults, origin_of(conf, NULL, login), "the login has neither \"hash\" nor \"cert\", expected one: nobody can use it");
 }
 
+static void check_others(struct check *c, const struct conf_tenant *tenant)
+{
+	bool rewrites = tenant->others_envelope == OTHERS_REWRITE || tenant->others_from == OTHERS_REWRITE;
+
+	if (rewrites && !tenant->others_address)
+		fault_error(c->faults, origin_of(c->conf,
+		    tenant->others_from == OTHERS_REWRITE ? &tenant->others_from : &tenant->others_envelope, tenant),
+		    "rewrite without others.address, expected an address to send as");
+	else if (tenant->others_address && !rewrites)
+		fault_warn(c->faults, origin_of(c->conf, &tenant->others_address, tenant),
+		    "others.address stands alone, expected rewrite in others.envelope or others.from");
+}
+
 static void check_tenant(struct check *c, const struct conf_tenant *tenant)
 {
 	const struct conf *conf = c->conf;
@@ -142,6 +155,7 @@ static void check_tenant(struct check *c, const struct conf_tenant *tenant)
 	if (tenant->from_count == 0 && tenant->login_count == 0)
 		fault_warn(c->faults, origin_of(conf, NULL, tenant),
 		    "the tenant has neither \"from\" nor \"logins\", expected one: nobody can send as it");
+	check_others(c, tenant);
 	if (tenant->quota_day > 0 && tenant->quota_hour > tenant->quota_day)
 		fault_warn(c->faults, origin_of(conf, &tenant->quota_hour, tenant),
 		    "quota.hour is above quota.day, expected less");

@@ -16,6 +16,12 @@ enum conf_listen_tls { LISTEN_TLS_NONE, LISTEN_TLS_STARTTLS, LISTEN_TLS_IMPLICIT
 enum conf_auth { AUTH_NONE, AUTH_OPTIONAL, AUTH_REQUIRED };
 enum conf_tls_level { TLS_LEVEL_NONE, TLS_LEVEL_OPPORTUNISTIC, TLS_LEVEL_DANE, TLS_LEVEL_REQUIRED, TLS_LEVEL_VERIFIED };
 enum conf_validate { DNS_VALIDATE_PREFER, DNS_VALIDATE_REQUIRE };
+/* What becomes of mail in the name of a domain that is not the tenant's. */
+enum conf_others { OTHERS_REFUSE, OTHERS_ALLOW, OTHERS_HOLD, OTHERS_REWRITE };
+enum conf_over { OVER_REFUSE, OVER_DELAY };            /* beyond a quota */
+enum conf_window { WINDOW_SLIDING, WINDOW_CALENDAR };  /* the time that a quota counts */
+enum conf_duplicates { DUPLICATES_REFUSE, DUPLICATES_FIRST, DUPLICATES_ACCEPT };
+enum conf_rule { RULE_ACCEPT, RULE_REFUSE };
 
 /* listen[]: where clients may hand in mail. */
 struct conf_listen {
@@ -47,6 +53,14 @@ struct conf_tenant {
 	size_t domain_count;
 	char *pool; /* never NULL after loading */
 	uint64_t quota_hour, quota_day; /* recipients; 0: none */
+	enum conf_over quota_over;
+	enum conf_window quota_window;
+	uint64_t message_bytes;      /* 0: limits.message alone */
+	uint32_t recipients;         /* for each message; 0: limits.recipients alone */
+	uint32_t connections;        /* at once; 0: no limit of its own */
+	enum conf_others others_envelope, others_from; /* for domains that are not in `domains` */
+	char *others_address;        /* what REWRITE makes of them; NULL: nothing is rewritten */
+	struct usage *usage;         /* what is counted of it; attached before the snapshot is shared (relay/intake/usage.h), else NULL */
 };
 
 /* dkim[]: read and checked here, used by the signer. */
@@ -107,6 +121,16 @@ struct conf_limits {
 	uint32_t errors;            /* protocol errors in one session until 421 */
 	uint32_t commands;          /* commands without mail in one session until 421 */
 	uint32_t hops;              /* Received fields until the message counts as looping */
+	uint64_t header_bytes;      /* of the header section */
+};
+
+/* What is done to header sections on their way in; nothing else is touched. */
+struct conf_hygiene {
+	bool date, message_id;      /* added where missing */
+	bool return_path, bcc;      /* removed */
+	enum conf_duplicates duplicates; /* of fields that may stand once (RFC 5322 section 3.6) */
+	enum conf_rule malformed;   /* lines that are no field, control characters */
+	enum conf_rule eight_bit;   /* bytes above 127 without SMTPUTF8 */
 };
 
 struct conf_auth_limits {
@@ -175,6 +199,7 @@ struct conf {
 	struct conf_bruteforce bruteforce;
 	bool scram;        /* there are passwords, and each has a SCRAM verifier */
 	bool client_certs; /* some login has a certificate */
+	struct conf_hygiene hygiene;
 	struct conf_tenant *tenants;
 	size_t tenant_count;
 	struct conf_dkim *dkim;

@@ -11,6 +11,7 @@
 #define NAME_MAX_LEN  64
 #define DOMAIN_MAX    253 /* RFC 1035 section 2.3.4, without the root's dot */
 #define LABEL_MAX     63
+#define LOCAL_MAX     64 /* RFC 5321 section 4.5.3.1.1 */
 #define NUMBER_MAX    (INT64_MAX / 2)
 
 struct unit {
@@ -130,6 +131,23 @@ bool notation_host(const char *text, struct value *out)
 		return false;
 	memcpy(out->held, text, len + 1);
 	ascii_lower_str(out->held);
+	out->text = out->held;
+	return true;
+}
+
+/* A dot-atom and a domain (RFC 5321 section 4.1.2), without what only quoted strings can carry. */
+bool notation_mailbox(const char *text, struct value *out)
+{
+	const char *at = strrchr(text, '@');
+	size_t local = at ? (size_t)(at - text) : 0, len = strlen(text);
+
+	if (local == 0 || local > LOCAL_MAX || len >= sizeof(out->held) || !is_domain(at + 1, len - local - 1))
+		return false;
+	for (size_t i = 0; i < local; i++)
+		if (!ascii_is_alpha(text[i]) && !ascii_is_digit(text[i]) && !strchr("!#$%&'*+-/=?^_`{|}~.", text[i]))
+			return false;
+	memcpy(out->held, text, len + 1);
+	ascii_lower_str(out->held + local);
 	out->text = out->held;
 	return true;
 }

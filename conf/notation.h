@@ -10,6 +10,7 @@ bool notation_name(const char *text, struct value *out);
 bool notation_host(const char *text, struct value *out);
 bool notation_route(const char *text, struct value *out);
 bool notation_host_port(const char *text, struct value *out);
+bool notation_mailbox(const char *text, struct value *out);
 bool notation_hash(const char *text, struct value *out);
 bool notation_fingerprint(const char *text, struct value *out);
 bool notation_count(const char *text, struct value *out);

@@ -23,6 +23,7 @@
 #define C_HOST_PORT    char *
 #define C_HASH         char *
 #define C_FINGERPRINT  char *
+#define C_MAILBOX      char *
 #define C_COUNT        uint32_t
 #define C_QUOTA        uint64_t
 #define C_DAYS         uint32_t
@@ -39,6 +40,11 @@
 #define C_AUTH         enum conf_auth
 #define C_TLS_LEVEL    enum conf_tls_level
 #define C_VALIDATE     enum conf_validate
+#define C_OTHERS       enum conf_others
+#define C_OVER         enum conf_over
+#define C_WINDOW       enum conf_window
+#define C_DUPLICATES   enum conf_duplicates
+#define C_RULE         enum conf_rule
 #define C_LOG_LEVEL    int
 
 #define IS(section, field, want) _Generic(((STRUCT_##section *)0)->field, want: 1, default: 0)

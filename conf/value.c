@@ -27,6 +27,15 @@ static const struct word tls_level_words[] = {
 static const struct word validate_words[] = {
 	{ "prefer", DNS_VALIDATE_PREFER }, { "require", DNS_VALIDATE_REQUIRE }, { NULL, 0 },
 };
+static const struct word others_words[] = {
+	{ "refuse", OTHERS_REFUSE }, { "allow", OTHERS_ALLOW }, { "hold", OTHERS_HOLD }, { "rewrite", OTHERS_REWRITE }, { NULL, 0 },
+};
+static const struct word over_words[] = { { "refuse", OVER_REFUSE }, { "delay", OVER_DELAY }, { NULL, 0 } };
+static const struct word window_words[] = { { "sliding", WINDOW_SLIDING }, { "calendar", WINDOW_CALENDAR }, { NULL, 0 } };
+static const struct word duplicates_words[] = {
+	{ "refuse", DUPLICATES_REFUSE }, { "first", DUPLICATES_FIRST }, { "accept", DUPLICATES_ACCEPT }, { NULL, 0 },
+};
+static const struct word rule_words[] = { { "accept", RULE_ACCEPT }, { "refuse", RULE_REFUSE }, { NULL, 0 } };
 static const struct word log_level_words[] = {
 	{ "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN }, { "error", LOG_ERROR }, { NULL, 0 },
 };
@@ -58,6 +67,7 @@ static const struct type_row types[VALUE_TYPES] = {
 [VALUE_HOST]         = { SHAPE_TEXT, false, notation_host,      NULL, NULL, "a domain name in ASCII such as mail.example.net" },
 [VALUE_ROUTE_DOMAIN] = { SHAPE_TEXT, false, notation_route,     NULL, NULL, "a domain name such as example.org, or \"*\" for all" },
 [VALUE_HOST_PORT]    = { SHAPE_TEXT, false, notation_host_port, NULL, NULL, "host and port such as mx.example.net:25, 192.0.2.1:25 or [2001:db8::1]:25" },
+[VALUE_MAILBOX]      = { SHAPE_TEXT, false, notation_mailbox,   NULL, NULL, "an address in ASCII such as postmaster@example.net" },
 [VALUE_HASH]         = { SHAPE_TEXT, false, notation_hash,      NULL, NULL, "a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), or a SCRAM-SHA-256 verifier, as relayq hash prints them" },
 [VALUE_FINGERPRINT]  = { SHAPE_TEXT, false, notation_fingerprint, NULL, NULL, "a SHA-256 of 64 hexadecimal digits" },
 [VALUE_COUNT]        = { SHAPE_U32,  true,  notation_count,     notation_put_count,    NULL, "a whole number" },
@@ -77,6 +87,11 @@ static const struct type_row types[VALUE_TYPES] = {
 [VALUE_AUTH]         = { SHAPE_WORD, false, NULL, NULL, auth_words,       "one of none, optional, required" },
 [VALUE_TLS_LEVEL]    = { SHAPE_WORD, false, NULL, NULL, tls_level_words,  "one of none, opportunistic, dane, required, verified" },
 [VALUE_VALIDATE]     = { SHAPE_WORD, false, NULL, NULL, validate_words,   "one of prefer, require" },
+[VALUE_OTHERS]       = { SHAPE_WORD, false, NULL, NULL, others_words,     "one of refuse, allow, hold, rewrite" },
+[VALUE_OVER]         = { SHAPE_WORD, false, NULL, NULL, over_words,       "one of refuse, delay" },
+[VALUE_WINDOW]       = { SHAPE_WORD, false, NULL, NULL, window_words,     "one of sliding, calendar" },
+[VALUE_DUPLICATES]   = { SHAPE_WORD, false, NULL, NULL, duplicates_words, "one of refuse, first, accept" },
+[VALUE_RULE]         = { SHAPE_WORD, false, NULL, NULL, rule_words,       "one of accept, refuse" },
 [VALUE_LOG_LEVEL]    = { SHAPE_WORD, false, NULL, NULL, log_level_words,  "one of debug, info, warn, error" },
 [VALUE_SECTION]      = { SHAPE_NONE, false, NULL, NULL, NULL, "a list of maps" },
 };

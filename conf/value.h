@@ -16,6 +16,7 @@ enum value_type {
 	VALUE_HOST,         /* char *: domain or host name, lower case */
 	VALUE_ROUTE_DOMAIN, /* char *: VALUE_HOST or "*" */
 	VALUE_HOST_PORT,    /* char *: "host:port", "192.0.2.1:port", "[2001:db8::1]:port" */
+	VALUE_MAILBOX,      /* char *: "user@example.net", the domain in lower case */
 	VALUE_HASH,         /* char *: what crypt(3) accepts and is not known to be weak, or a SCRAM verifier */
 	VALUE_FINGERPRINT,  /* char *: SHA-256 in 64 lower-case hexadecimal digits */
 	VALUE_COUNT,        /* uint32_t */
@@ -35,6 +36,11 @@ enum value_type {
 	VALUE_AUTH,         /* enum conf_auth */
 	VALUE_TLS_LEVEL,    /* enum conf_tls_level */
 	VALUE_VALIDATE,     /* enum conf_validate */
+	VALUE_OTHERS,       /* enum conf_others */
+	VALUE_OVER,         /* enum conf_over */
+	VALUE_WINDOW,       /* enum conf_window */
+	VALUE_DUPLICATES,   /* enum conf_duplicates */
+	VALUE_RULE,         /* enum conf_rule */
 	VALUE_LOG_LEVEL,    /* int: enum log_level */
 	VALUE_SECTION,      /* a list of maps; not for the functions below */
 	VALUE_TYPES

@@ -90,8 +90,8 @@ void dispatch_pump_soon(struct dispatch *d)
 void dispatch_add(struct dispatch *d, struct intake_job *job)
 {
 	struct sched_job entry = {
-	    .id = job->id, .first = job->first, .rcpts = job->rcpts, .domain = job->domain, .tenant = job->tenant,
-	    .pool = job->pool, .due = job->arrived, .deadline = job->deadline,
+	    .id = job->id, .first = job->first | (job->held ? JOB_HELD_PART : 0), .held = job->held, .rcpts = job->rcpts,
+	    .domain = job->domain, .tenant = job->tenant, .pool = job->pool, .due = job->arrived, .deadline = job->deadline,
 	};
 
 	(void)sched_add(d->env.sched, &entry, dispatch_now(d));

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "relay/intake/dialog.h"
+#include "relay/intake/heading.h"
+#include "relay/intake/rights.h"
 #include "relay/intake/sessions.h"
 #include "relay/intake/transaction.h"
 
@@ -41,7 +43,8 @@ static void put_current_away(struct transaction *tx)
 {
 	struct content *content = &tx->content;
 
-	if (content->held_count == CONTENT_HELD || chunk_pool_is_full(&tx->intake->pool, tx->conf->limits.memory_bytes))
+	if (content->heading_closed &&
+	    (content->held_count == CONTENT_HELD || chunk_pool_is_full(&tx->intake->pool, tx->conf->limits.memory_bytes)))
 		content->streaming = true;
 	if (content->streaming) {
 		for (size_t i = 0; i < content->held_count; i++)
@@ -68,6 +71,8 @@ char *content_room(struct transaction *tx, size_t *room_out)
 {
 	struct content *content = &tx->content;
 
+	if (!content->heading_closed && content->held_count > 0 && chunk_pool_is_full(&tx->intake->pool, tx->conf->limits.memory_bytes))
+		content_fail(tx, CONTENT_NO_MEMORY); /* it cannot wait for itself */
 	if (content->fault != NULL && content->current != NULL)
 		content->current->len = 0;
 	if (content->current != NULL && content->current->len == QUEUE_CHUNK)
@@ -81,22 +86,61 @@ char *content_room(struct transaction *tx, size_t *room_out)
 	return content->current->data + content->current->len;
 }
 
+/* `len` more bytes of the header section, and maybe of what follows it. */
+static void extend_heading(struct transaction *tx, const char *data, size_t len)
+{
+	struct content *content = &tx->content;
+
+	header_scan_feed(&content->scan, data, len);
+	if (content->scan.header_bytes > tx->conf->limits.header_bytes)
+		content_fail(tx, "552 5.3.4 header section is larger than the limit");
+	else if (content->scan.received >= tx->conf->limits.hops)
+		content_fail(tx, "554 5.4.6 too many Received fields: the message is looping");
+	else if (content->scan.in_body)
+		heading_close(tx);
+}
+
 void content_added(struct transaction *tx, size_t len)
 {
 	struct content *content = &tx->content;
-	const struct conf_limits *limits = &tx->conf->limits;
+	const char *data;
 
 	if (content->fault != NULL || len == 0)
 		return;
-	if (!content->scan.in_body)
-		header_scan_feed(&content->scan, content->current->data + content->current->len, len);
-	signing_feed(tx->signing, content->current->data + content->current->len, len);
+	data = content->current->data + content->current->len;
 	content->current->len += len;
 	content->size += len;
-	if (content->size > limits->message_bytes)
+	if (content->size > rights_message_bytes(tx->conf, tx->tenant))
 		content_fail(tx, "552 5.3.4 message is larger than the limit");
-	else if (content->scan.received >= limits->hops)
-		content_fail(tx, "554 5.4.6 too many Received fields: the message is looping");
+	else if (content->heading_closed)
+		signing_feed(tx->signing, data, len);
+	else
+		extend_heading(tx, data, len);
+}
+
+void content_close(struct transaction *tx)
+{
+	if (tx->content.fault == NULL && !tx->content.heading_closed)
+		heading_close(tx);
+}
+
+void content_replace(struct transaction *tx, const char *data, size_t len)
+{
+	struct content *content = &tx->content;
+
+	must(content->streamed == 0);
+	content_release(tx);
+	content->size = len;
+	for (size_t n; len > 0; data += n, len -= n) {
+		if (content->current != NULL && content->current->len == QUEUE_CHUNK)
+			put_current_away(tx);
+		if (content->current == NULL)
+			content->current = chunk_pool_take(&tx->intake->pool);
+		n = QUEUE_CHUNK - content->current->len;
+		n = n < len ? n : len;
+		memcpy(content->current->data + content->current->len, data, n);
+		content->current->len += n;
+	}
 }
 
 void content_init(struct transaction *tx)

@@ -1,6 +1,6 @@
 /* relay/intake/content.h - the content of a message on its way into chunks of the store.
  *
- * Up to CONTENT_HELD full chunks wait in memory and go with the commit. A longer body is stored while it arrives, with at most
+ * Until the header section is complete all waits in memory, for it may have to be changed (heading.h). Up to CONTENT_HELD full chunks wait in memory and go with the commit. A longer body is stored while it arrives, with at most
  * CONTENT_IN_FLIGHT chunks under way: then the client has to wait. Chunk 0 is left for our own fields, which are complete at the end
  * only; where all fits into one chunk they share it. */
 #ifndef INTAKE_CONTENT_H
@@ -13,6 +13,7 @@
 
 #define CONTENT_HELD      4 /* full chunks: 256 KiB less what their pages need */
 #define CONTENT_IN_FLIGHT 4
+#define CONTENT_NO_MEMORY "452 4.3.1 too much mail is on its way in; try again later"
 #define CONTENT_BLOBS     (CONTENT_HELD + 2)
 
 struct content {
@@ -22,8 +23,9 @@ struct content {
 	uint32_t streamed;     /* chunks that the store was given: 1.. */
 	unsigned in_flight;    /* of them without an answer, and a signature that a helper makes */
 	bool streaming;
+	bool heading_closed;   /* the header section was complete and has been dealt with */
 	const char *fault;     /* the reply that this content will get; NULL: none yet */
-	uint64_t size;         /* bytes of the client's, line ends counted, transparency dots not */
+	uint64_t size;         /* bytes without our fields: the client's, but for what was changed in the header; transparency dots not counted */
 	struct buf own;        /* our fields, to stand before it */
 	struct dot_reader reader;
 	struct header_scan scan;
@@ -36,6 +38,11 @@ void content_added(struct transaction *tx, size_t len);
 /* Begin; nothing is there yet. */
 void content_init(struct transaction *tx);
 void content_fini(struct transaction *tx);
+
+/* All is here. A message without a body ends its header section only now. */
+void content_close(struct transaction *tx);
+/* `data` takes the place of all content so far, none of which is on its way to the store. */
+void content_replace(struct transaction *tx, const char *data, size_t len);
 
 /* Note what the reader found wrong, if anything. */
 void content_note_fault(struct transaction *tx);

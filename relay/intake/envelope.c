@@ -3,25 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/ascii.h"
 #include "relay/intake/dialog.h"
+#include "relay/intake/rights.h"
 #include "relay/intake/sessions.h"
 
 static const char *sender_of(const struct dialog *d)
 {
 	return d->tx->strings.data + d->tx->sender;
-}
-
-/* May the tenant send as this domain? The null reverse-path belongs to nobody. */
-static bool owns_sender(const struct conf_tenant *tenant, const struct address *sender)
-{
-	if (tenant->domain_count == 0 || sender->text[0] == '\0')
-		return true;
-	for (size_t i = 0; i < tenant->domain_count; i++) {
-		if (ascii_equal(tenant->domains[i], address_domain(sender)))
-			return true;
-	}
-	return false;
 }
 
 static bool refuse_mail(struct dialog *d, const struct command *c, const char *reply)
@@ -36,7 +24,7 @@ static bool may_send(struct dialog *d, const struct command *c)
 {
 	if (d->tenant == NULL && (d->listen.auth == AUTH_REQUIRED || login_could_help(d)))
 		return refuse_mail(d, c, "530 5.7.0 authentication required");
-	if (d->tenant != NULL && !owns_sender(d->tenant, &c->path))
+	if (rights_of_sender(d->tenant, &c->path) == OTHERS_REFUSE)
 		return refuse_mail(d, c, "553 5.7.1 this client may not send as that domain");
 	return true;
 }
@@ -53,7 +41,7 @@ bool envelope_mail_check(struct dialog *d, const struct command *c)
 	/* RFC 8689 section 4.1: the message has to come over TLS itself. */
 	if (c->requiretls && d->tls_text[0] == '\0')
 		return refuse_mail(d, c, "555 5.5.4 REQUIRETLS is not offered without TLS");
-	if (c->has_size && c->size > d->conf->limits.message_bytes)
+	if (c->has_size && c->size > rights_message_bytes(d->conf, d->tenant))
 		return refuse_mail(d, c, "552 5.3.4 message is larger than the limit");
 	if (queue_has_room(d->intake->env->queue, c->size, &why) == OK)
 		return true;
@@ -62,9 +50,21 @@ bool envelope_mail_check(struct dialog *d, const struct command *c)
 	return false;
 }
 
+/* The sender that goes on. */
+static void use_sender(const struct conf_tenant *tenant, struct address *sender)
+{
+	if (rights_of_sender(tenant, sender) == OTHERS_REWRITE)
+		must(address_parse(tenant->others_address, false, sender, NULL) == OK);
+}
+
 void envelope_mail(struct dialog *d, const struct command *c)
 {
-	d->tx = transaction_create(d, c);
+	struct command own = *c;
+
+	use_sender(d->tenant, &own.path);
+	d->tx = transaction_create(d, &own);
+	if (rights_of_sender(d->tenant, &c->path) == OTHERS_HOLD)
+		d->tx->hold = "the sender is of a domain that this tenant may not use";
 	dialog_enter(d, DIALOG_MAIL);
 	dialog_reply(d, "250 2.1.0 ok");
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "relay/intake/dialog.h"
+#include "relay/intake/rights.h"
 
 static bool can_starttls(const struct dialog *d)
 {
@@ -33,8 +34,8 @@ void greet_hello(struct dialog *d, const struct command *c)
 	    "250-LIMITS RCPTMAX=%" PRIu32 "\r\n"
 	    "%s%s%s"
 	    "250 HELP\r\n",
-	    d->conf->hostname, d->helo, d->client_text, d->conf->limits.message_bytes,
-	    d->conf->limits.recipients, d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
+	    d->conf->hostname, d->helo, d->client_text, rights_message_bytes(d->conf, d->tenant),
+	    rights_recipients(d->conf, d->tenant), d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
 	    can_starttls(d) ? "250-STARTTLS\r\n" : "", login_is_offered(d) ? "250-AUTH PLAIN LOGIN\r\n" : "");
 }
 

@@ -5,7 +5,6 @@
 #include "relay/intake/dialog.h"
 #include "relay/intake/sessions.h"
 
-static const char NO_MEMORY[] = "452 4.3.1 too much mail is on its way in; try again later";
 static const char NO_RCPTS[] = "554 5.5.1 no valid recipients";
 
 static bool has_memory(const struct dialog *d)
@@ -16,8 +15,10 @@ static bool has_memory(const struct dialog *d)
 /* All content is here. */
 static void finish(struct dialog *d)
 {
-	const char *fault = d->tx->content.fault;
+	const char *fault;
 
+	content_close(d->tx);
+	fault = d->tx->content.fault;
 	if (fault == NULL) {
 		dialog_enter(d, DIALOG_FINISHING);
 		dialog_wait(d);
@@ -42,7 +43,7 @@ bool receive_data_check(struct dialog *d, const struct command *c)
 	else if (d->tx->flags & MSG_BINARY) /* RFC 3030 section 3 */
 		dialog_refuse(d, "503 5.5.1 BODY=BINARYMIME needs BDAT");
 	else if (!has_memory(d))
-		dialog_reply(d, NO_MEMORY);
+		dialog_reply(d, CONTENT_NO_MEMORY);
 	else
 		return true;
 	return false;
@@ -91,7 +92,7 @@ static const char *chunk_refusal(const struct dialog *d)
 		return NO_RCPTS;
 	if (d->state != DIALOG_RCPT)
 		return "503 5.5.1 MAIL and RCPT first";
-	return has_memory(d) ? NULL : NO_MEMORY;
+	return has_memory(d) ? NULL : CONTENT_NO_MEMORY;
 }
 
 /* RFC 3030 section 3: lines of binary content need not be lines; it goes on by BDAT alone, where nothing can be smuggled by line ends. */

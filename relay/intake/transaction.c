@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "relay/intake/dialog.h"
+#include "relay/intake/rights.h"
 #include "relay/intake/seal.h"
 #include "relay/intake/sessions.h"
 
@@ -84,7 +85,7 @@ enum err transaction_add(struct transaction *tx, const struct command *c)
 
 	if (has_rcpt(tx, hash, rcpt->text, len))
 		return OK;
-	if (tx->rcpt_count >= tx->conf->limits.recipients)
+	if (tx->rcpt_count >= rights_recipients(tx->conf, tx->tenant))
 		return ERR_LIMIT;
 	if (tx->rcpt_count == tx->rcpt_cap) {
 		tx->rcpt_cap = tx->rcpt_cap > 0 ? 4 * tx->rcpt_cap : 4;
@@ -173,8 +174,9 @@ static void make_rows(struct transaction *tx)
 		if (n > 0 && strcmp(tx->rows[job].domain, domain) != 0)
 			job = n;
 		tx->rows[n] = (struct queue_rcpt){
-			.n = n, .job = job, .state = RCPT_WAITING, .next = tx->arrived, .address = text, .domain = domain,
-			.reason = "", .source = "", .relay = "", .reply = "", .class_name = "",
+			.n = n, .job = job, .state = tx->hold != NULL ? RCPT_HELD : RCPT_WAITING, .next = tx->arrived,
+			.address = text, .domain = domain,
+			.reason = tx->hold != NULL ? tx->hold : "", .source = "", .relay = "", .reply = "", .class_name = "",
 			.notify = rcpt->notify, .orcpt = tx->strings.data + rcpt->orcpt,
 		};
 	}
@@ -198,6 +200,7 @@ static struct intake_job *job_create(const struct transaction *tx, uint32_t firs
 	job->first = first;
 	job->rcpts = rcpts;
 	job->arrived = tx->arrived;
+	job->held = tx->hold != NULL;
 	job->deadline = tx->accept.message.deadline;
 	job->domain = copy_to(&at, domain);
 	job->tenant = copy_to(&at, tenant);
@@ -232,6 +235,7 @@ static void log_accepted(const struct transaction *tx)
 	log_str(&line, "client", message->client);
 	log_str(&line, "tls", (tx->flags & MSG_TLS) != 0 ? "yes" : "no");
 	log_str(&line, "login", message->login[0] != '\0' ? message->login : NULL);
+	log_str(&line, "held", tx->hold);
 	log_fmt(&line, "delays", "%.3f/%.3f", (double)(tx->ended - tx->began) / 1000, (double)(now - tx->ended) / 1000);
 	log_end(&line);
 }

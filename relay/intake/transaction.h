@@ -36,6 +36,7 @@ struct transaction {
 	struct transaction_rcpt *rcpts;
 	size_t rcpt_count, rcpt_cap;
 	struct content content;
+	const char *hold;      /* why it is accepted, but kept back; static; NULL: it is not */
 	struct signing *signing; /* NULL: nothing signs */
 	bool complete;         /* all content is here */
 	bool committing;       /* QUEUE_ACCEPT is under way */

@@ -19,6 +19,8 @@ struct list {
 	size_t len;
 	char spec[SPEC_MAX];
 	char first[SPEC_MAX]; /* of the first address, what follows its last @ */
+	author_fn fn;         /* told of each; NULL: nobody is */
+	void *arg;
 };
 
 /* `p` stands on a quote: to behind its end. What is inside is a local part or a name, never a domain. */
@@ -46,6 +48,37 @@ static const char *skip_comment(const char *p, const char *end)
 	return end;
 }
 
+/* Letters, digits, hyphens and dots in labels of 1..63 bytes; not an address literal. */
+static bool is_domain(const char *text)
+{
+	size_t label = 0, len = strlen(text);
+
+	if (len == 0 || len >= AUTHOR_DOMAIN)
+		return false;
+	for (const char *p = text; *p; p++) {
+		if (*p == '.' ? label == 0 : !ascii_is_alpha(*p) && !ascii_is_digit(*p) && *p != '-' && *p != '_')
+			return false;
+		label = *p == '.' ? 0 : label + 1;
+		if (label > 63)
+			return false;
+	}
+	return label > 0;
+}
+
+/* A-labels in lower case; "" when it is no domain name. */
+static void to_ascii(const char *domain, char out[AUTHOR_DOMAIN])
+{
+	char *ascii = NULL;
+
+	out[0] = '\0';
+	if (idn2_to_ascii_8z(domain, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+		return;
+	ascii_lower_str(ascii);
+	if (is_domain(ascii))
+		memcpy(out, ascii, strlen(ascii) + 1);
+	free(ascii);
+}
+
 static void spec_reset(struct list *l)
 {
 	l->len = 0;
@@ -69,6 +102,12 @@ static void mailbox_end(struct list *l)
 		at = strrchr(l->spec, '@');
 		if (l->addresses++ == 0 && at)
 			memcpy(l->first, at + 1, strlen(at + 1) + 1);
+		if (l->fn) {
+			char domain[AUTHOR_DOMAIN];
+
+			to_ascii(at ? at + 1 : "", domain);
+			l->fn(l->arg, domain);
+		}
 	}
 	spec_reset(l);
 	l->angle = l->bracketed = false;
@@ -118,37 +157,23 @@ static void read_list(struct list *l)
 	mailbox_end(l);
 }
 
-/* Letters, digits, hyphens and dots in labels of 1..63 bytes; not an address literal. */
-static bool is_domain(const char *text)
-{
-	size_t label = 0, len = strlen(text);
-
-	if (len == 0 || len >= AUTHOR_DOMAIN)
-		return false;
-	for (const char *p = text; *p; p++) {
-		if (*p == '.' ? label == 0 : !ascii_is_alpha(*p) && !ascii_is_digit(*p) && *p != '-' && *p != '_')
-			return false;
-		label = *p == '.' ? 0 : label + 1;
-		if (label > 63)
-			return false;
-	}
-	return label > 0;
-}
-
 enum err author_domain(const char *value, size_t len, char out[AUTHOR_DOMAIN])
 {
 	struct list list = { .p = value, .end = value + len };
-	char *ascii = NULL;
 
 	out[0] = '\0';
 	read_list(&list);
 	if (list.addresses > 1)
 		return ERR_LIMIT;
-	if (memchr(value, '\0', len) || idn2_to_ascii_8z(list.first, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
-		return ERR_NOT_FOUND;
-	ascii_lower_str(ascii);
-	if (is_domain(ascii))
-		memcpy(out, ascii, strlen(ascii) + 1);
-	free(ascii);
+	if (!memchr(value, '\0', len))
+		to_ascii(list.first, out);
 	return out[0] != '\0' ? OK : ERR_NOT_FOUND;
+}
+
+size_t author_each(const char *value, size_t len, author_fn fn, void *arg)
+{
+	struct list list = { .p = value, .end = value + len, .fn = fn, .arg = arg };
+
+	read_list(&list);
+	return list.addresses;
 }

@@ -16,4 +16,10 @@
  */
 MUST_USE enum err author_domain(const char *value, size_t len, char out[AUTHOR_DOMAIN]);
 
+/* Called with the domain of an address, in the same form; "" when it has none, or one that is no domain name. */
+typedef void (*author_fn)(void *arg, const char *domain);
+
+/* Tell of every address in the value, which has no NUL; returns how many there are. */
+size_t author_each(const char *value, size_t len, author_fn fn, void *arg);
+
 #endif

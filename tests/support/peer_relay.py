@@ -62,6 +62,7 @@ class Relay:
             'delivery': {'tls': 'opportunistic', 'keepalive': '1s', 'drain': '2s', 'refuse_networks': []},
             'retry': {'first': '1s', 'max': '2s'},
             'limits': {'reserve': '0'},
+            'hygiene': {'date': False, 'message_id': False},
         }
 
     def set(self, key, value):

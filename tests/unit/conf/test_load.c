@@ -37,7 +37,7 @@ static void a_bad_key_or_shape_is_named_with_its_place(void **state)
 		  "relay.yaml:6:5: unknown key \"form\", did you mean \"from\"?\n" },
 		{ "a dotted key is no map", H L "retry.first: 5m\n",
 		  "relay.yaml:4:1: unknown key \"retry.first\", expected one of: hostname, state, control, user, workers, listen, "
-		  "tls, admin, limits, auth, bruteforce, log, tenants, dkim, signing, sources, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n" },
+		  "tls, admin, limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n" },
 		{ "duplicate key", H L "workers: 1\nworkers: 2\n",
 		  "relay.yaml:5:1: duplicate key \"workers\", expected it once: it stands in line 4\n" },
 		{ "text for a list", H "listen: 25\n", "relay.yaml:3:9: listen is a text, expected a list\n" },
@@ -130,6 +130,10 @@ static void a_rule_across_settings_is_checked(void **state)
 		  "relay.yaml:5:11: found no \"pool\", expected one as there are 2\n" },
 		{ "source twice in a pool", H L "pools: [{name: p, sources: [default, default]}]\n",
 		  "relay.yaml:4:38: duplicate source in pool p \"default\", expected another: it stands in line 4\n" },
+		{ "rewriting without an address", H L "tenants: [{name: t, from: [10.0.0.0/8], others: {from: rewrite}}]\n",
+		  "relay.yaml:4:56: rewrite without others.address, expected an address to send as\n" },
+		{ "an address that is none", H L "tenants: [{name: t, from: [10.0.0.0/8], others: {address: shop}}]\n",
+		  "relay.yaml:4:59: others.address is \"shop\", expected an address in ASCII such as postmaster@example.net\n" },
 		{ "duplicate names", H L "tenants:\n  - {name: t, from: [10.0.0.0/8]}\n  - {name: t, from: [11.0.0.0/8]}\n",
 		  "relay.yaml:6:12: duplicate tenant name \"t\", expected another: it stands in line 5\n" },
 		{ "duplicate network", H L "tenants:\n  - {name: t, from: [10.0.0.0/8]}\n  - {name: u, from: [10.0.0.0/8]}\n",
@@ -195,7 +199,7 @@ static void what_is_not_plain_yaml_is_refused(void **state)
 		  "that begins with a letter or digit\n" },
 		{ "nested too deep", "a: [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]\n",
 		  "relay.yaml:1:1: unknown key \"a\", expected one of: hostname, state, control, user, workers, listen, tls, admin, "
-		  "limits, auth, bruteforce, log, tenants, dkim, signing, sources, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n"
+		  "limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n"
 		  "relay.yaml:1:19: lists and maps are nested too deep, expected at most 16\n" },
 		{ "faults before a syntax error are shown", "hostnme: x\nworkers: 1\nlisten: [}\n",
 		  "relay.yaml:1:1: unknown key \"hostnme\", did you mean \"hostname\"?\n"
@@ -287,6 +291,8 @@ static void what_the_operator_should_know_is_a_warning(void **state)
 		  "t.yaml:4:10: there are logins and no listener with auth, expected auth: optional or required in listen\n" },
 		{ "page for everybody", H L "admin: {at: \"0.0.0.0:80\"}\ntenants: [{name: t, from: [10.0.0.0/8]}]\n",
 		  "t.yaml:4:13: admin.at is 0.0.0.0:80, expected a loopback address: the page has no login\n" },
+		{ "an address for nothing", H L "tenants: [{name: t, from: [10.0.0.0/8], others: {address: a@b.example}}]\n",
+		  "t.yaml:4:59: others.address stands alone, expected rewrite in others.envelope or others.from\n" },
 		{ "nothing to say", H L "tenants: [{name: t, from: [10.0.0.0/8]}]\n", "" },
 	};
 

@@ -72,6 +72,8 @@ static void a_text_of_another_form_is_refused(void **state)
 		{ VALUE_NAME, "a/b" }, { VALUE_NAME, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
 		{ VALUE_STRING, "" }, { VALUE_STRING, "a\nb" }, { VALUE_STRING, "a\xc2\x85" }, { VALUE_STRING, "\xef\xbb\xbf" }, { VALUE_HASH, "" }, { VALUE_HASH, "secret" }, { VALUE_HASH, "$y$" },
 		{ VALUE_HASH, "$1$abcdefgh$G//4keteveJp0qb8z2DxG/" }, { VALUE_HASH, "abJnggxhB/yWI" },
+		{ VALUE_MAILBOX, "a" }, { VALUE_MAILBOX, "@b.example" }, { VALUE_MAILBOX, "a@" }, { VALUE_MAILBOX, "a b@c.example" },
+		{ VALUE_MAILBOX, "a@[192.0.2.1]" }, { VALUE_MAILBOX, "<a@b.example>" }, { VALUE_OTHERS, "accept" }, { VALUE_RULE, "first" },
 	};
 
 	(void)state;
@@ -105,7 +107,7 @@ static void a_field_gives_back_what_was_stored(void **state)
 {
 	static const struct { enum value_type type; const char *text; } rows[] = {
 		{ VALUE_RATE, "7/h" }, { VALUE_RATE, "40000/s" }, { VALUE_RATE, "1/d" }, { VALUE_RATE, "none" }, { VALUE_PORT, "65535" },
-		{ VALUE_QUOTA, "10000000000" }, { VALUE_FLAG, "true" }, { VALUE_LOG_LEVEL, "warn" }, { VALUE_ADDRESS, "2001:db8::5" },
+		{ VALUE_QUOTA, "10000000000" }, { VALUE_FLAG, "true" }, { VALUE_LOG_LEVEL, "warn" }, { VALUE_OTHERS, "rewrite" }, { VALUE_MAILBOX, "a.b+c@d.example" }, { VALUE_ADDRESS, "2001:db8::5" },
 	};
 
 	(void)state;

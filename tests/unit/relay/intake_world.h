@@ -32,6 +32,7 @@ struct stored {
 	uint32_t flags, chunks, rcpt_count;
 	wall_ms arrived, deadline;
 	size_t size;
+	bool held; /* the first recipient */
 };
 
 static struct {
@@ -87,6 +88,8 @@ static void remember(const struct queue_accept *accept)
 	snprintf(s->login, sizeof(s->login), "%s", message->login);
 	snprintf(s->client, sizeof(s->client), "%s", message->client);
 	snprintf(s->envid, sizeof(s->envid), "%s", message->envid);
+	s->held = accept->rcpts[0].state == RCPT_HELD;
+	assert_int_equal(s->held, accept->rcpts[0].reason[0] != '\0');
 	for (size_t i = 0; i < accept->rcpt_count; i++) {
 		const struct queue_rcpt *rcpt = &accept->rcpts[i];
 
@@ -179,6 +182,7 @@ static struct {
 	size_t got_len, read_to; /* what came from the session, and how much of it the test has looked at */
 	bool client_ended, client_secured, drained;
 	unsigned ended;
+	bool held; /* the last job */
 	char jobs[4000]; /* "domain first+count" joined by blanks */
 } world;
 
@@ -213,6 +217,7 @@ static void on_job(void *arg, struct intake_job *job)
 	size_t at = strlen(world.jobs);
 
 	snprintf(world.jobs + at, sizeof(world.jobs) - at, "%s%s %u+%u", at > 0 ? " " : "", job->domain, job->first, job->rcpts);
+	world.held = job->held;
 	free(job);
 }
 
@@ -256,14 +261,17 @@ static inline void turns_waiting(void)
 	timer_fini(&timer);
 }
 
-static inline struct conf *load(const char *text)
+/* Settings that do not say otherwise leave messages alone. */
+static inline struct conf *load(const char *settings)
 {
+	char *text = xasprintf("%s%s", settings, strstr(settings, "hygiene:") != NULL ? "" : "hygiene: {date: false, message_id: false}\n");
 	struct conf_faults faults;
 	struct conf *conf = conf_load_text("relay.yaml", text, strlen(text), &faults);
 
 	if (conf == NULL)
 		fail_msg("%s", faults.text);
 	conf_faults_free(&faults);
+	free(text);
 	return conf;
 }
 

@@ -56,7 +56,7 @@ static int setup(void **state)
 
 	snprintf(text, sizeof(text),
 	    "hostname: relay.test\nstate: /nonexistent\nuser: root\nlisten: [{at: \"127.0.0.1:2525\"}]\nlimits: {message: 2M, memory: 4M}\n"
-	    "tenants: [{name: net, from: [10.0.0.0/8]}, {name: narrow, from: [10.9.0.0/16], domains: [b.test]}]\ndkim:\n"
+	    "tenants: [{name: net, from: [10.0.0.0/8]}, {name: narrow, from: [10.9.0.0/16], domains: [b.test], others: {from: allow}}]\ndkim:\n"
 	    "  - {domain: b.test, selector: r1, key: %s/rsa.pem}\n  - {domain: b.test, selector: e1, key: %s/ed.pem}\n"
 	    "  - {domain: slow.test, selector: s1, key: %s/slow.pem}\n  - {domain: relay.test, selector: f1, key: %s/ed.pem}\n"
 	    "signing: {fallback: relay.test}\n", folder, folder, folder, folder);

@@ -133,13 +133,14 @@ static void recipients_of_a_domain_become_one_job(void **state)
 	assert_null(strstr(store.body, "for <"));
 }
 
-/* Content of `len` bytes in lines of 64. */
+/* Content of `len` bytes in lines of 64, without a header. */
 static char *lines(size_t len)
 {
 	char *text = xcalloc(1, len + 64);
 
 	for (size_t i = 0; i < len; i += 64)
 		snprintf(text + i, 65, "%062zu\r\n", i);
+	memcpy(text, "\r\n", 2);
 	return text;
 }
 
@@ -228,6 +229,7 @@ static void what_exceeds_the_limit_is_refused_after_its_end(void **state)
 		memcpy(much + i + 98, "\r\n", 2);
 	for (size_t i = 0; i < sizeof(much); i++)
 		much[i] = much[i] != '\0' ? much[i] : 'x';
+	memcpy(much, "\r\n", 2); /* the end of the header */
 	begin(DATA);
 	for (int i = 0; i < 25; i++)
 		say(much, sizeof(much));

@@ -202,6 +202,8 @@ static void send_and_compare(size_t lines)
 
 	for (size_t i = 0; i < lines; i++)
 		snprintf(text + i * 64, 65, "%062zu\r\n", i);
+	if (lines > 0)
+		memcpy(text, "\r\n", 2); /* no header */
 	say("MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nRCPT TO:<z@a.test>\r\nDATA\r\n");
 	until("354 ");
 	say(text);
@@ -241,6 +243,7 @@ static void an_unfinished_body_leaves_no_chunks(void **state)
 
 	for (size_t i = 0; i < 500000; i += 100)
 		snprintf(text + i, 101, "%098zu\r\n", i);
+	memcpy(text, "\r\n", 2); /* no header */
 	say("HELO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n");
 	until("354 ");
 	say(text);
