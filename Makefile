@@ -66,13 +66,17 @@ LIBS_wire  = $(call lib,wire base)
 LIBS_net   = $(call lib,net wire conf base)
 LIBS_relay = $(call lib,relay net wire sched queue conf base)
 
-all: $(BUILD)/relayd $(BUILD)/relayq ## build the daemon and the operator's tool
+all: $(BUILD)/relayd $(BUILD)/relayq $(BUILD)/warmup-sim ## build the daemon, the operator's tool and the simulator of warm-ups
 
 $(BUILD)/relayd: $(call obj,relay/relayd.c) $(LIBS_relay)
 	$(call say,link)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/relayq: $(call obj,$(SRC_relayq)) $(LIBS_relay)
+	$(call say,link)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/warmup-sim: $(call obj,$(wildcard bench/warmup/*.c)) $(LIBS_sched)
 	$(call say,link)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

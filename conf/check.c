@@ -238,6 +238,25 @@ static void check_provider(struct check *c, const struct conf_provider *p)
 		fault_error(c->faults, origin_of(conf, NULL, p), "the provider has neither \"domains\" nor \"mx\", expected one");
 }
 
+/* A calendar that falls from one day to the next is a slip of the pen. */
+static void check_days(struct check *c, const uint32_t *days, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (days[i] == 0 || (i > 0 && days[i] < days[i - 1]))
+			fault_error(c->faults, origin_of(c->conf, &days[i], NULL), "day %zu has %u, expected at least %u", i + 1, days[i],
+			    i > 0 && days[i - 1] > 0 ? days[i - 1] : 1);
+}
+
+static void check_plan(struct check *c, const struct conf_plan *plan)
+{
+	once(c, "plan name", plan->name, origin_of(c->conf, &plan->name, plan));
+	check_days(c, plan->days, plan->day_count);
+	for (size_t i = 0; i < plan->group_count; i++)
+		check_days(c, plan->groups[i].days, plan->groups[i].day_count);
+	if (plan->adapt && plan->day_count > 0 && !origin_is_shipped(c->conf, &plan->days))
+		fault_error(c->faults, origin_of(c->conf, &plan->days, plan), "days of a plan that adapts, expected start and growth");
+}
+
 static void check_retry(struct check *c)
 {
 	const struct conf_retry *retry = &c->conf->retry;
@@ -285,6 +304,8 @@ void check_conf(const struct conf *conf, struct fault_list *faults)
 		check_pool(&c, &conf->pools[i]);
 	for (size_t i = 0; i < conf->provider_count; i++)
 		check_provider(&c, &conf->providers[i]);
+	for (size_t i = 0; i < conf->plan_count; i++)
+		check_plan(&c, &conf->plans[i]);
 	for (size_t i = 0; i < conf->route_count; i++)
 		once(&c, "route", conf->routes[i].domain, origin_of(conf, &conf->routes[i].domain, &conf->routes[i]));
 	check_retry(&c);

@@ -70,12 +70,37 @@ struct conf_dkim {
 
 /* sources[]: an address that we send from. family 0 of `ip`: the kernel chooses (only the implied source "default"). */
 struct conf_source {
+/* plans[].groups[]: what a plan says otherwise for some providers. */
+struct conf_plan_group {
+	char **providers;
+	size_t provider_count;
+	uint32_t start, growth, explore; /* 0: as in the plan itself */
+	uint32_t *days;
+	size_t day_count;
+};
+
+/* plans[]: how a source is warmed up, in recipients a day towards one provider. */
+struct conf_plan {
+	char *name;
+	bool adapt;        /* the provider's answers decide */
+	uint32_t start;    /* first day */
+	uint32_t growth;   /* percent: adapt: above the recent mean at most; else from day to day */
+	uint32_t explore;  /* adapt: factor within a day while no limit was met; 0: none */
+	uint32_t ceiling;  /* a larger budget is none */
+	uint32_t idle_days; /* so many without mail: begin again */
+	uint32_t *days;    /* a calendar instead of start and growth; day_count 0: none */
+	size_t day_count;
+	struct conf_plan_group *groups;
+	size_t group_count;
+};
+
 	char *name;
 	struct ip_addr ip;
 	char *ehlo;       /* never NULL after loading: hostname when absent */
 	char *warmup_plan; /* NULL: warm */
 	wall_ms warmup_since; /* 0: not given */
 };
+	const struct conf_plan *plan; /* of that name; NULL: warm */
 
 /* pools[]: a named set of sources, by index into conf->sources. */
 struct conf_pool {
@@ -214,6 +239,9 @@ struct conf {
 	char *replies; /* path of the operator's rules about replies; NULL: none */
 	const struct replies *reply_rules; /* those, then the shipped ones (conf/replies.h) */
 	uint32_t lane_connections, lane_messages;
+	struct conf_plan *plans; /* shipped ones with the operator's changes applied */
+	size_t plan_count;
+	int64_t warmup_zone_ms; /* of the days of warm-up, east of UTC */
 	uint32_t lane_rate_count;
 	int64_t lane_rate_period_ms;
 	struct conf_route *routes;
@@ -290,6 +318,7 @@ const struct conf_provider *conf_provider_find(const struct conf *conf, const ch
 const struct conf_tenant *conf_tenant_by_address(const struct conf *conf, const struct ip_addr *addr);
 const struct conf_tenant *conf_tenant_by_login(const struct conf *conf, const char *user, const struct conf_login **login_out);
 
+const struct conf_plan *conf_plan_find(const struct conf *conf, const char *name);
 /* The tenant one of whose logins has the client certificate with this fingerprint (as in conf_login.cert); NULL: none. */
 const struct conf_tenant *conf_tenant_by_cert(const struct conf *conf, const char *fingerprint, const struct conf_login **login_out);
 

@@ -10,7 +10,7 @@
 
 #define KEY_MAX 512
 
-enum kind { KIND_TENANT = 't', KIND_LOGIN = 'l', KIND_CERT = 'c', KIND_SOURCE = 's', KIND_POOL = 'p', KIND_PROVIDER = 'v', KIND_DOMAIN = 'd',
+enum kind { KIND_TENANT = 't', KIND_LOGIN = 'l', KIND_CERT = 'c', KIND_SOURCE = 's', KIND_POOL = 'p', KIND_PROVIDER = 'v', KIND_PLAN = 'w', KIND_DOMAIN = 'd',
 	KIND_MX = 'm', KIND_ROUTE = 'r', KIND_NETWORK = 'n' };
 
 /* Key: the kind, then the name or the network. `part` is the login of a tenant. */
@@ -156,6 +156,8 @@ struct index *index_build(const struct conf *conf)
 		add_name(index, KIND_POOL, conf->pools[i].name, &conf->pools[i], NULL);
 	for (size_t i = 0; i < conf->provider_count; i++)
 		add_provider(index, &conf->providers[i]);
+	for (size_t i = 0; i < conf->plan_count; i++)
+		add_name(index, KIND_PLAN, conf->plans[i].name, &conf->plans[i], NULL);
 	for (size_t i = 0; i < conf->route_count; i++)
 		add_name(index, KIND_ROUTE, conf->routes[i].domain, &conf->routes[i], NULL);
 	return index;
@@ -194,6 +196,11 @@ const struct conf_source *conf_source_find(const struct conf *conf, const char *
 const struct conf_provider *conf_provider_find(const struct conf *conf, const char *name)
 {
 	return item_of(find_name(conf, KIND_PROVIDER, name));
+}
+
+const struct conf_plan *conf_plan_find(const struct conf *conf, const char *name)
+{
+	return item_of(find_name(conf, KIND_PLAN, name));
 }
 
 const struct conf_tenant *conf_tenant_by_address(const struct conf *conf, const struct ip_addr *addr)

@@ -237,6 +237,23 @@ static void link_bounces(struct load *load, struct conf *conf)
 	conf->bounce_pool = memory_text(load->memory, pool->name ? pool->name : IMPLIED);
 }
 
+static void link_plan(struct load *load, const struct conf *conf, struct conf_source *source)
+{
+	const char **names;
+	char quoted[FAULT_QUOTE];
+
+	if (!source->warmup_plan)
+		return;
+	source->plan = conf_plan_find(conf, source->warmup_plan);
+	if (source->plan)
+		return;
+	names = memory_array(load->scratch, conf->plan_count, sizeof(char *));
+	for (size_t i = 0; i < conf->plan_count; i++)
+		names[i] = conf->plans[i].name ? conf->plans[i].name : "";
+	fault_error(load->faults, origin_of(conf, &source->warmup_plan, source), "unknown plan %s, %s",
+	    fault_quote(source->warmup_plan, quoted), suggest(load, source->warmup_plan, names, conf->plan_count));
+}
+
 static void link_fallback(struct load *load, const struct conf *conf)
 {
 	const char **names;
@@ -320,6 +337,8 @@ void link_conf(struct load *load, struct conf *conf)
 	link_names(load, conf, sources_broken, pools_broken);
 	if (!is_broken(conf, &conf->dkim, conf->dkim_count))
 		link_fallback(load, conf);
+	for (size_t i = 0; i < conf->source_count && !is_broken(conf, &conf->plans, conf->plan_count); i++)
+		link_plan(load, conf, &conf->sources[i]);
 	for (size_t i = 0; i < conf->route_count; i++)
 		link_route(load, &conf->routes[i]);
 }

@@ -18,7 +18,7 @@ struct load {
 /* Fill the struct at `base` from a map: defaults first, then what the map gives. Faults are added to load->faults. */
 void load_section(struct load *load, enum schema_section section, const struct yaml_node *map, void *base);
 
-/* Put the shipped providers under the operator's: into root's list, key by key where the names are equal. */
-void load_shipped_providers(struct load *load, struct yaml_node *root);
+/* Put the shipped providers and plans under the operator's: into root's lists, key by key where the names are equal. */
+void load_shipped(struct load *load, struct yaml_node *root);
 
 #endif

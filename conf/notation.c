@@ -355,6 +355,22 @@ bool notation_date(const char *text, struct value *out)
 	return true;
 }
 
+/* An offset and no name of a zone: those change with the season, and a budget's day must not. */
+bool notation_zone(const char *text, struct value *out)
+{
+	int hours, minutes;
+
+	if (strcmp(text, "UTC") == 0)
+		return true;
+	for (size_t i = 0; i < 6; i++)
+		if (i == 0 ? text[0] != '+' && text[0] != '-' : i == 3 ? text[3] != ':' : !ascii_is_digit(text[i]))
+			return false;
+	if (text[6] != '\0' || sscanf(text + 1, "%2d:%2d", &hours, &minutes) != 2 || hours > 14 || minutes > 59)
+		return false;
+	out->number = (HOURS(hours) + MINUTES(minutes)) * (text[0] == '-' ? -1 : 1);
+	return true;
+}
+
 bool notation_address(const char *text, struct value *out)
 {
 	return ip_parse(text, &out->net.addr);
@@ -446,6 +462,16 @@ void notation_put_rate(const struct value *value, char *out)
 		if (time_units[i].factor == value->period_ms)
 			letter = time_units[i].letter;
 	snprintf(out, VALUE_TEXT_MAX, "%" PRId64 "/%c", value->number / (DAYS(1) / value->period_ms), letter);
+}
+
+void notation_put_zone(const struct value *value, char *out)
+{
+	int64_t minutes = value->number / MINUTES(1), size = minutes < 0 ? -minutes : minutes;
+
+	if (minutes == 0)
+		snprintf(out, VALUE_TEXT_MAX, "UTC");
+	else
+		snprintf(out, VALUE_TEXT_MAX, "%c%02d:%02d", minutes < 0 ? '-' : '+', (int)(size / 60), (int)(size % 60));
 }
 
 void notation_put_address(const struct value *value, char *out)

@@ -12,6 +12,7 @@ bool notation_route(const char *text, struct value *out);
 bool notation_host_port(const char *text, struct value *out);
 bool notation_mailbox(const char *text, struct value *out);
 bool notation_hash(const char *text, struct value *out);
+bool notation_zone(const char *text, struct value *out);
 bool notation_fingerprint(const char *text, struct value *out);
 bool notation_count(const char *text, struct value *out);
 bool notation_days(const char *text, struct value *out);
@@ -25,6 +26,7 @@ bool notation_endpoint(const char *text, struct value *out);
 bool notation_resolver(const char *text, struct value *out);
 
 /* Value into text; `out` holds VALUE_TEXT_MAX bytes. */
+void notation_put_zone(const struct value *value, char *out);
 void notation_put_count(const struct value *value, char *out);
 void notation_put_days(const struct value *value, char *out);
 void notation_put_size(const struct value *value, char *out);

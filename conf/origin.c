@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-const char *const origin_shipped = "providers.yaml";
+const char *const origin_shipped = "shipped";
 
 void origin_add(struct origins *origins, const void *field, bool whole, struct place at)
 {

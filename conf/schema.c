@@ -11,6 +11,8 @@
 #define STRUCT_CERTIFICATE struct conf_certificate
 #define STRUCT_DKIM     struct conf_dkim
 #define STRUCT_SOURCE   struct conf_source
+#define STRUCT_PLAN     struct conf_plan
+#define STRUCT_PLAN_GROUP struct conf_plan_group
 #define STRUCT_POOL     struct conf_pool
 #define STRUCT_PROVIDER struct conf_provider
 #define STRUCT_ROUTE    struct conf_route
@@ -22,6 +24,7 @@
 #define C_ROUTE_DOMAIN char *
 #define C_HOST_PORT    char *
 #define C_HASH         char *
+#define C_ZONE         int64_t
 #define C_FINGERPRINT  char *
 #define C_MAILBOX      char *
 #define C_COUNT        uint32_t
@@ -103,7 +106,8 @@ static const size_t struct_sizes[SECTION_COUNT] = {
 	[SECTION_CERTIFICATE] = sizeof(struct conf_certificate),
 	[SECTION_DKIM] = sizeof(struct conf_dkim),     [SECTION_SOURCE] = sizeof(struct conf_source),
 	[SECTION_POOL] = sizeof(struct conf_pool),     [SECTION_PROVIDER] = sizeof(struct conf_provider),
-	[SECTION_ROUTE] = sizeof(struct conf_route),
+	[SECTION_ROUTE] = sizeof(struct conf_route),   [SECTION_PLAN] = sizeof(struct conf_plan),
+	[SECTION_PLAN_GROUP] = sizeof(struct conf_plan_group),
 };
 
 size_t schema_struct_size(enum schema_section section)

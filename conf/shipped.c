@@ -1,19 +1,29 @@
-/* conf/shipped.c - the providers that the program brings along, put under what the operator says about them. */
+/* conf/shipped.c - the providers and plans that the program brings along, put under what the operator says about them. */
 #include <string.h>
 
 #include "conf/load.h"
 
+#include "plans.yaml.h"
 #include "providers.yaml.h"
 
-static struct yaml_node *shipped_tree(struct load *load)
+static const struct {
+	const char *key;
+	const unsigned char *text;
+	size_t len;
+} lists[] = {
+	{ "providers", providers_yaml, sizeof(providers_yaml) },
+	{ "plans", plans_yaml, sizeof(plans_yaml) },
+};
+
+static struct yaml_node *shipped_tree(struct load *load, size_t list)
 {
 	struct fault_list faults = { 0 };
 	bool complete;
-	struct yaml_node *root = yaml_tree_parse(load->scratch, origin_shipped, (const char *)providers_yaml,
-	    sizeof(providers_yaml), &faults, &complete);
+	struct yaml_node *root = yaml_tree_parse(load->scratch, origin_shipped, (const char *)lists[list].text, lists[list].len,
+	    &faults, &complete);
 
 	must(root && complete && faults.count == 0);
-	return yaml_tree_get(root, "providers");
+	return yaml_tree_get(root, lists[list].key);
 }
 
 static const char *name_of(const struct yaml_node *entry)
@@ -75,12 +85,14 @@ static void merge(struct load *load, struct yaml_node *own, const struct yaml_no
 	}
 }
 
-void load_shipped_providers(struct load *load, struct yaml_node *root)
+void load_shipped(struct load *load, struct yaml_node *root)
 {
-	struct yaml_node *own = yaml_tree_get(root, "providers"), *shipped = shipped_tree(load);
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		struct yaml_node *own = yaml_tree_get(root, lists[i].key), *shipped = shipped_tree(load, i);
 
-	if (!own)
-		yaml_tree_append(root, shipped);
-	else if (own->kind == YAML_LIST)
-		merge(load, own, shipped);
+		if (!own)
+			yaml_tree_append(root, shipped);
+		else if (own->kind == YAML_LIST)
+			merge(load, own, shipped);
+	}
 }

@@ -70,6 +70,7 @@ static const struct type_row types[VALUE_TYPES] = {
 [VALUE_MAILBOX]      = { SHAPE_TEXT, false, notation_mailbox,   NULL, NULL, "an address in ASCII such as postmaster@example.net" },
 [VALUE_HASH]         = { SHAPE_TEXT, false, notation_hash,      NULL, NULL, "a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), or a SCRAM-SHA-256 verifier, as relayq hash prints them" },
 [VALUE_FINGERPRINT]  = { SHAPE_TEXT, false, notation_fingerprint, NULL, NULL, "a SHA-256 of 64 hexadecimal digits" },
+[VALUE_ZONE]         = { SHAPE_I64,  false, notation_zone,      notation_put_zone,     NULL, "UTC or an offset such as +01:00 or -05:30" },
 [VALUE_COUNT]        = { SHAPE_U32,  true,  notation_count,     notation_put_count,    NULL, "a whole number" },
 [VALUE_QUOTA]        = { SHAPE_U64,  true,  notation_count,     notation_put_count,    NULL, "a whole number" },
 [VALUE_DAYS]         = { SHAPE_U32,  true,  notation_days,      notation_put_days,     NULL, "a number of days such as 14d" },

@@ -19,6 +19,7 @@ enum value_type {
 	VALUE_MAILBOX,      /* char *: "user@example.net", the domain in lower case */
 	VALUE_HASH,         /* char *: what crypt(3) accepts and is not known to be weak, or a SCRAM verifier */
 	VALUE_FINGERPRINT,  /* char *: SHA-256 in 64 lower-case hexadecimal digits */
+	VALUE_ZONE,         /* int64_t: ms east of UTC; "UTC", "+01:00", "-05:30" */
 	VALUE_COUNT,        /* uint32_t */
 	VALUE_QUOTA,        /* uint64_t: a count */
 	VALUE_DAYS,         /* uint32_t: a duration of whole days */

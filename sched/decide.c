@@ -48,23 +48,29 @@ static void look_up(struct sched *sched, struct sched_decision *out)
 
 static void start(struct sched *sched, struct line *line, struct lane *lane, wall_ms now, struct sched_decision *out)
 {
-	uint32_t number = line->head;
+	uint32_t number = line->head, part;
 	struct entry *e = get(sched, number);
 	struct dest *dest = lane->dest;
 
+	part = lane_part(lane, e->rcpts, now);
+	must(part > 0);
 	line_turn(sched, line);
-	lane_charge(sched, lane, e->rcpts, now);
+	lane_charge(sched, lane, part, now);
+	if (lane->cold != NULL)
+		cold_claim(lane->cold, part, false, now);
 	if (dest->down) {
 		dest->probe = number;
 		dest_refresh(sched, dest, now);
 	}
 	job_move(sched, number, PLACE_ACTIVE, now); /* may end the line */
 	e->next = lane->handle;
+	e->prev = part;
 	e->source = (uint16_t)lane->source->handle;
 	describe(sched, SCHED_START, e, out);
 	out->lane = lane->handle;
 	out->source = lane->source->name;
-	out->warmup = lane->source->warmup;
+	out->rcpts = part;
+	out->warmup = lane->cold != NULL;
 	out->messages_left = dest_message_limit(sched, dest);
 }
 

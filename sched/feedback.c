@@ -106,13 +106,23 @@ static void defer(struct sched *sched, struct entry *e, const struct sched_resul
 		e->due = result->not_before;
 }
 
-static void plan(struct sched *sched, struct entry *e, const struct sched_result *result, wall_ms now)
+/* Recipients of the claim that were tried. */
+static uint32_t tried(const struct sched_result *r)
+{
+	return r->delivered + r->throttled + r->deferred + r->blocked + r->unknown + r->refused;
+}
+
+/* `part`: not all of the job had been claimed. */
+static void plan(struct sched *sched, struct entry *e, const struct sched_result *result, bool part, wall_ms now)
 {
 	bool expiry = e->flags & ENTRY_EXPIRY;
 
 	if (expiry) {
 		/* Its end could not be settled: ask again later, or it would be handed out without end. */
 		e->due = e->deadline = now + sched->conf->retry.first_ms;
+	} else if (part && tried(result) > 0 && result->throttled + result->deferred == 0) {
+		e->lost = 0;
+		e->due = now; /* the rest has not had its turn yet */
 	} else if (!result->attempted && e->lost < LOST_MAX) {
 		e->lost++;
 		e->due = now;
@@ -124,11 +134,27 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 	e->flags &= (uint8_t)~ENTRY_EXPIRY & 0xf;
 }
 
+/* What the answer means for a cold lane; it may go on, or have to rest. */
+static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const struct sched_result *r, wall_ms now)
+{
+	struct warmup_answer answer = { .delivered = r->delivered, .throttled = r->throttled, .deferred = r->deferred,
+		.blocked = r->blocked, .unknown = r->unknown, .other = r->refused, .complained = r->complained };
+	uint32_t used = tried(r);
+
+	if (lane->cold == NULL)
+		return;
+	cold_answer(lane->cold, claimed > used ? claimed - used : 0, false, &answer, now);
+	if (lane->closed && lane->reasons & WHY_LANE_WARMUP)
+		lane_reopen(sched, lane);
+}
+
 wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_ms now)
 {
 	uint32_t number = entries_find(&sched->entries, result->id, result->first);
 	struct entry *e;
 	struct lane *lane;
+	uint32_t claimed;
+	bool part;
 
 	if (number == ENTRY_NONE)
 		return 0;
@@ -136,13 +162,16 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	if (e->place != PLACE_ACTIVE)
 		return e->rcpts > 0 ? e->due : 0;
 	lane = slots_get(&sched->lanes, e->next);
-	e->next = ENTRY_NONE;
+	claimed = e->prev;
+	part = lane != NULL && claimed < e->rcpts;
+	e->next = e->prev = ENTRY_NONE;
 	job_set_rcpts(sched, e, result->rcpts_left);
 	job_move(sched, number, PLACE_DONE, now);
 	if (result->rcpts_left > 0)
-		plan(sched, e, result, now);
+		plan(sched, e, result, part, now);
 	if (lane != NULL) {
 		lane->active--;
+		warm(sched, lane, claimed, result, now);
 		blame(sched, lane, result, lane->dest->probe == number, now);
 		lane_tidy(sched, lane, now);
 	}

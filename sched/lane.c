@@ -43,6 +43,7 @@ struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *sou
 	HASH_ADD(hh, sched->lane_keys, key, sizeof(lane->key), lane);
 	DL_APPEND2(dest->lanes, lane, dest_prev, dest_next);
 	DL_APPEND2(source->lanes, lane, source_prev, source_next);
+	cold_attach(sched, lane);
 	return lane;
 }
 
@@ -52,6 +53,24 @@ static void rate_of(const struct sched *sched, const struct dest *dest, uint32_t
 
 	*count_out = own ? dest->provider->rate_count : sched->conf->lane_rate_count;
 	*period_out = own ? dest->provider->rate_period_ms : sched->conf->lane_rate_period_ms;
+}
+
+/* A cold lane's connections grow with its budget. */
+static uint32_t connection_limit(const struct sched *sched, const struct dest *dest, const struct lane *lane)
+{
+	uint32_t limit = dest_connection_limit(sched, dest), own;
+
+	if (lane->cold == NULL)
+		return limit;
+	own = warmup_connections(&lane->cold->state);
+	return own < limit ? own : limit;
+}
+
+uint32_t lane_part(const struct lane *lane, uint32_t rcpts, wall_ms now)
+{
+	wall_ms when;
+
+	return lane->cold != NULL ? cold_may(lane->cold, rcpts, now, &when) : rcpts;
 }
 
 /* One gate: `bit` holds until `until`. */
@@ -68,7 +87,7 @@ unsigned lane_check(const struct sched *sched, const struct dest *dest, const st
 	unsigned reasons = 0;
 	uint32_t count;
 	int64_t period;
-	wall_ms tokens;
+	wall_ms tokens, open;
 
 	*when_out = now;
 	if (!source->present)
@@ -81,8 +100,13 @@ unsigned lane_check(const struct sched *sched, const struct dest *dest, const st
 		return reasons;
 	if (lane->paused_until > now)
 		gate(&reasons, when_out, WHY_LANE_PAUSED, lane->paused_until);
-	if (lane->connections + connect > dest_connection_limit(sched, dest))
+	if (lane->connections + connect > connection_limit(sched, dest, lane))
 		gate(&reasons, when_out, WHY_LANE_CONNECTIONS, WALL_NEVER);
+	if (lane->cold != NULL) {
+		rcpts = cold_may(lane->cold, rcpts, now, &open);
+		if (rcpts == 0)
+			gate(&reasons, when_out, WHY_LANE_WARMUP, open);
+	}
 	rate_of(sched, dest, &count, &period);
 	tokens = rate_next(lane->rate_full_us, count, period, rcpts, now);
 	if (tokens > now)
@@ -107,6 +131,17 @@ void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_m
 	timer_set(sched, TIMER_LANE, lane->handle, when);
 }
 
+/* A cold lane that has had less than its share of the day's mail is next, whenever its pace allows: warm sources take what is over. */
+static void prefer_cold(const struct lane *lane, struct bundle *bundle)
+{
+	const struct dest *dest = lane->dest;
+	uint32_t place;
+
+	if (cold_used(lane->cold) * (uint64_t)bundle->pool->source_count <= dest->started &&
+	    name_pool_has(bundle->pool, lane->source, &place))
+		bundle->cursor = place;
+}
+
 void lane_reopen(struct sched *sched, struct lane *lane)
 {
 	if (!lane->closed)
@@ -115,8 +150,11 @@ void lane_reopen(struct sched *sched, struct lane *lane)
 	count_closed(sched, lane->reasons, -1);
 	lane->reasons = 0;
 	timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
-	for (struct bundle *b = lane->dest->bundles; b != NULL; b = b->dest_next)
+	for (struct bundle *b = lane->dest->bundles; b != NULL; b = b->dest_next) {
 		bundle_reopen(sched, b, lane->source);
+		if (lane->cold != NULL)
+			prefer_cold(lane, b);
+	}
 }
 
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now)
@@ -125,6 +163,11 @@ void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms
 	int64_t period;
 
 	rate_of(sched, lane->dest, &count, &period);
+	if (now - lane->dest->started_since >= DAYS(1)) {
+		lane->dest->started_since = now;
+		lane->dest->started = 0;
+	}
+	lane->dest->started += rcpts;
 	lane->rate_full_us = rate_take(lane->rate_full_us, count, period, rcpts, now);
 	lane->active++;
 	timer_chore(sched, lane, WALL_NEVER);
@@ -147,6 +190,7 @@ void lane_free(struct sched *sched, struct lane *lane)
 	lane_reopen(sched, lane);
 	lane_set_failures(sched, lane, 0);
 	timer_chore(sched, lane, WALL_NEVER);
+	cold_detach(lane);
 	DL_DELETE2(lane->dest->lanes, lane, dest_prev, dest_next);
 	DL_DELETE2(lane->source->lanes, lane, source_prev, source_next);
 	HASH_DEL(sched->lane_keys, lane);
@@ -197,6 +241,8 @@ static struct lane *try_place(
 	unsigned reasons;
 	wall_ms when;
 
+	if (lane == NULL && source->conf != NULL && source->conf->plan != NULL)
+		lane = lane_get(sched, bundle->dest, source);
 	if (lane == NULL || !lane->closed) {
 		reasons = lane_check(sched, bundle->dest, source, lane, true, e->rcpts, now, &when);
 		if (lane == NULL)

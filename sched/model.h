@@ -18,6 +18,7 @@
 #include "sched/heap.h"
 #include "sched/sched.h"
 #include "sched/slots.h"
+#include "sched/warmup.h"
 
 #define RESOLVES_MAX      512  /* look-ups out at once */
 #define IDLE_DOMAINS_MAX  4096 /* domains without jobs whose route is remembered */
@@ -28,9 +29,24 @@
 
 enum { FAMILY_V4 = 1, FAMILY_V6 = 2, FAMILY_ANY = 3 };
 
+/* The warm-up of a source towards a destination; it outlives the lane. */
+struct cold {
+	char *key;
+	struct warmup state;
+	struct warmup_plan plan; /* borrows from sched->conf */
+	bool known;          /* state counts */
+	const struct conf_source *conf; /* borrowed from sched->conf; NULL: its source has no plan now */
+	wall_ms offset;      /* from the wall clock to the clock of its days */
+	wall_ms since;       /* not before */
+	uint32_t out;        /* claims whose end has not come yet */
+	struct lane *lane;   /* NULL: none now, or its source has no plan */
+	UT_hash_handle hh;
+};
+
 struct tenant {
 	uint32_t handle;
 	char *name;
+	double tried, bad; /* recipients of late, and those of them unknown (or complaining, which counts more) */
 	bool present; /* in the configuration */
 	bool paused;  /* by the operator */
 	struct share *shares;
@@ -41,7 +57,7 @@ struct source {
 	uint32_t handle;
 	char *name;
 	bool present, paused;
-	bool warmup;
+	const struct conf_source *conf; /* borrowed from sched->conf; NULL: not present */
 	unsigned families; /* which it can reach */
 	wall_ms parked_until;
 	char *park_why; /* NULL: never parked */
@@ -105,6 +121,8 @@ struct dest {
 	struct lane *lanes;
 	uint64_t rcpts[JOB_STATES];
 	uint32_t connections;
+	uint64_t started;      /* recipients in the day that began at started_since */
+	wall_ms started_since;
 	bool operator_paused;
 	bool down;         /* paused after failures; one probe once pause_until has passed */
 	bool blocked;      /* operator_paused, or down and no probe may start */
@@ -181,6 +199,7 @@ struct lane {
 	int64_t rate_full_us; /* microseconds since 1970: when the token bucket is full again */
 	bool closed;          /* cannot start now; its bits are set in the bundles that have tried it */
 	unsigned reasons;     /* why it is closed */
+	struct cold *cold;    /* NULL: its source is warm */
 	struct lane *dest_prev, *dest_next;
 	struct lane *source_prev, *source_next;
 	UT_hash_handle hh;
@@ -205,6 +224,7 @@ struct sched {
 	struct line *line_keys;
 	struct share *share_keys;
 	struct lane *lane_keys;
+	struct cold *colds;
 	struct slots tenants, sources, pools, domains, dests, lanes;
 	struct bundle *runnable;
 	struct domain *wanted; /* look-ups to do */
@@ -304,6 +324,21 @@ void lane_tidy(struct sched *sched, struct lane *lane, wall_ms now); /* forget o
 void lane_free(struct sched *sched, struct lane *lane);
 /* The lane from which the first job of a bundle's turn may start now; NULL: none, and the bundle is no longer runnable. */
 struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now);
+
+/* Recipients that may be claimed on an open lane, of `rcpts`. */
+uint32_t lane_part(const struct lane *lane, uint32_t rcpts, wall_ms now);
+
+/* --- cold.c --------------------------------------------------------------------------------------------------------------- */
+
+struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_provider *provider);
+void cold_attach(struct sched *sched, struct lane *lane); /* at its making and after a reload */
+void cold_detach(struct lane *lane);
+void cold_reload(struct sched *sched); /* plans of another configuration */
+void cold_fini(struct sched *sched);
+uint32_t cold_used(const struct cold *cold); /* today */
+uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms *when_out);
+void cold_claim(struct cold *cold, uint32_t rcpts, bool risky, wall_ms now);
+void cold_answer(struct cold *cold, uint32_t untried, bool risky, const struct warmup_answer *answer, wall_ms now);
 
 /* --- job.c: the only place that changes entry.place --------------------------------------------------------------------- */
 

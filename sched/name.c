@@ -77,14 +77,16 @@ static void load_sources(struct sched *sched)
 {
 	const struct conf *conf = sched->conf;
 
-	for (struct source *source = sched->source_names; source != NULL; source = source->hh.next)
+	for (struct source *source = sched->source_names; source != NULL; source = source->hh.next) {
 		source->present = false;
+		source->conf = NULL;
+	}
 	for (size_t i = 0; i < conf->source_count; i++) {
 		struct source *source = name_source(sched, conf->sources[i].name);
 
 		source->present = true;
 		source->families = families_of(&conf->sources[i]);
-		source->warmup = conf->sources[i].warmup_plan != NULL;
+		source->conf = &conf->sources[i];
 	}
 }
 

@@ -80,11 +80,17 @@ void sched_reconfigure(struct sched *sched, struct conf *conf, wall_ms now)
 	take_apart(sched);
 	sched->conf = conf_ref(conf);
 	name_load(sched);
+	cold_reload(sched);
 	for (struct dest *d = sched->dest_keys; d != NULL; d = d->hh_key.next)
 		d->provider = d->key[0] == 'p' ? conf_provider_find(conf, d->name) : NULL;
-	for (uint32_t i = 0; i < sched->lanes.count; i++)
-		if (slots_get(&sched->lanes, i) != NULL)
-			lane_reopen(sched, slots_get(&sched->lanes, i));
+	for (uint32_t i = 0; i < sched->lanes.count; i++) {
+		struct lane *lane = slots_get(&sched->lanes, i);
+
+		if (lane == NULL)
+			continue;
+		lane_reopen(sched, lane);
+		cold_attach(sched, lane);
+	}
 	put_together(sched, now);
 	if (presence(sched) != before)
 		move_jobs(sched, now);

@@ -58,6 +58,7 @@ static void drop_all(struct sched *sched)
 	}
 	while (sched->dest_keys != NULL)
 		dest_free(sched, sched->dest_keys);
+	cold_fini(sched);
 }
 
 void sched_destroy(struct sched **ptr)

@@ -77,6 +77,7 @@ enum sched_reason {
 	WHY_NO_POOL = 1 << 11,            /* pool or tenant is gone from the configuration */
 	WHY_OPERATOR = 1 << 12,           /* paused by the operator */
 	WHY_QUEUED_BEHIND = 1 << 13,      /* nothing but its turn */
+	WHY_LANE_WARMUP = 1 << 14,        /* the warm-up of its source there: budget, pace, rest or pause */
 };
 #define SCHED_WHY_TEXT 1024
 /* Words for a set of reasons, joined by "; ". Returns `out`. */
@@ -97,7 +98,7 @@ struct sched_decision {
 	unsigned reasons;       /* NOTHING: of all that waits */
 	const char *domain;     /* RESOLVE, START, EXPIRE: borrowed while the job or look-up is out */
 	uint64_t id;            /* START, EXPIRE */
-	uint32_t first, rcpts;
+	uint32_t first, rcpts;  /* rcpts: so many of the job's may be tried now, fewer than all on a cold lane */
 	uint32_t attempts;
 	const char *tenant, *pool;
 	const char *destination; /* START, EXPIRE: name for logs and counters ("?" unresolved) */
@@ -136,6 +137,13 @@ struct sched_result {
 	bool attempted;     /* false: the connection was lost before MAIL was answered; try again without blame */
 	uint32_t rcpts_left; /* recipients that stay in the queue; 0: the job is forgotten */
 	uint32_t delivered;  /* recipients taken by the remote */
+	/* The others that were tried, for the warm-up: tried less than was claimed gives the rest back. Only cold lanes look at them. */
+	uint32_t throttled;  /* 4xx about rate, volume or reputation */
+	uint32_t deferred;   /* any other 4xx */
+	uint32_t blocked;    /* 5xx about us: reputation, policy */
+	uint32_t unknown;    /* no such mailbox */
+	uint32_t refused;    /* any other 5xx */
+	uint32_t complained; /* reported by the provider since; not among the others */
 	enum sched_scope scope; /* whom the trouble blames: slows or pauses lane, destination or source */
 	wall_ms not_before;  /* the reply itself names a time; 0: none */
 };
@@ -156,6 +164,45 @@ void sched_park_source(struct sched *sched, const char *source, wall_ms until, c
 
 /* Operator: pause or resume a destination, tenant or source by name (what: "destination" "tenant" "source"). ERR_NOT_FOUND. */
 MUST_USE enum err sched_pause(struct sched *sched, const char *what, const char *name, bool paused, wall_ms now);
+
+/* --- warm-up ---------------------------------------------------------------------------------------------------------- */
+
+/* A cold lane's state for the store: opaque bytes under a key, to be written with the claim and the settle. */
+#define SCHED_WARM_MAX 256
+struct sched_warm {
+	const char *key; /* borrowed while the scheduler lives */
+	uint8_t data[SCHED_WARM_MAX];
+	size_t len;
+};
+
+/* The state of a lane as it is now; false: the lane is not cold. Call it after a START and after sched_done. */
+bool sched_warm_state(struct sched *sched, uint32_t lane, struct sched_warm *out);
+
+/* Give a stored state back, before the first decision. ERR_EXISTS: the lane has gone on already; ERR_VERSION, ERR_CORRUPT. */
+MUST_USE enum err sched_warm_restore(struct sched *sched, const char *key, const void *data, size_t len);
+
+/* One cold lane as the operator sees it; texts borrowed for the call. Volumes are recipients, of today where nothing else is said. */
+struct sched_warm_view {
+	const char *source, *destination, *plan;
+	bool warm;      /* beyond its plan, or adopted: no budget */
+	bool exploring; /* no limit was met yet */
+	uint32_t step;  /* 1: the first day that counts */
+	uint32_t planned, budget, used, accepted, deferred, blocked, unknown, complained;
+	uint32_t yesterday; /* accepted */
+	double mean;    /* accepted a day, recent days count most */
+	wall_ms next_step;
+	wall_ms resting_until; /* 0: not resting */
+	const char *obstacle;  /* what stands in the way of more, "" nothing */
+};
+typedef void (*sched_warm_fn)(void *arg, const struct sched_warm_view *view);
+void sched_warm_read(struct sched *sched, wall_ms now, sched_warm_fn fn, void *arg);
+
+/* The operator's words about the cold lanes of a source (destination NULL: all). volume: of STEP, recipients a day. `fn` (may be NULL) is called
+ * with each changed state, which is to be stored. Returns how many. */
+enum sched_warm_verb { WARM_PAUSE, WARM_RESUME, WARM_STEP, WARM_RESTART, WARM_ADOPT };
+typedef void (*sched_warm_changed_fn)(void *arg, const struct sched_warm *state);
+uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const char *source, const char *destination,
+    uint32_t volume, wall_ms now, sched_warm_changed_fn fn, void *arg);
 
 /* --- figures --------------------------------------------------------------------------------------------------------- */
 

@@ -37,7 +37,7 @@ static void a_bad_key_or_shape_is_named_with_its_place(void **state)
 		  "relay.yaml:6:5: unknown key \"form\", did you mean \"from\"?\n" },
 		{ "a dotted key is no map", H L "retry.first: 5m\n",
 		  "relay.yaml:4:1: unknown key \"retry.first\", expected one of: hostname, state, control, user, workers, listen, "
-		  "tls, admin, limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n" },
+		  "tls, admin, limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, plans, warmup, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n" },
 		{ "duplicate key", H L "workers: 1\nworkers: 2\n",
 		  "relay.yaml:5:1: duplicate key \"workers\", expected it once: it stands in line 4\n" },
 		{ "text for a list", H "listen: 25\n", "relay.yaml:3:9: listen is a text, expected a list\n" },
@@ -85,8 +85,8 @@ static void a_bad_value_is_named_with_what_was_expected(void **state)
 		  "relay.yaml:4:25: delivery.prefer_ipv6 is \"yes\", expected true or false\n" },
 		{ "bad word", H "listen: [{at: \"127.0.0.1:25\", tls: ssl}]\n",
 		  "relay.yaml:3:36: tls is \"ssl\", expected one of none, starttls, implicit\n" },
-		{ "bad date", H L "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: p, since: 2026-02-30}}]\n",
-		  "relay.yaml:4:61: warmup.since is \"2026-02-30\", expected a date from 2000-01-01 to 2199-12-31\n" },
+		{ "bad date", H L "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: fast, since: 2026-02-30}}]\n",
+		  "relay.yaml:4:64: warmup.since is \"2026-02-30\", expected a date from 2000-01-01 to 2199-12-31\n" },
 		{ "bad address", H L "sources: [{name: a, ip: 192.0.2.256}]\n",
 		  "relay.yaml:4:25: ip is \"192.0.2.256\", expected an IP address such as 192.0.2.10 or 2001:db8::1\n" },
 		{ "host bits in a network", H L "tenants: [{name: t, from: [10.1.0.5/16]}]\n",
@@ -167,6 +167,14 @@ static void a_rule_across_settings_is_checked(void **state)
 		  "relay.yaml:2:7: unknown user \"no-such-user-here\", expected one of this system\n" },
 		{ "first above max", H L "retry: {first: 5h}\n",
 		  "relay.yaml:4:16: retry.first is above retry.max, expected at most that\n" },
+		{ "dangling plan", H L "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: standart}}]\n",
+		  "relay.yaml:4:51: unknown plan \"standart\", did you mean \"standard\"?\n" },
+		{ "days that fall", H L "plans: [{name: p, days: [10, 9]}]\n",
+		  "relay.yaml:4:30: day 2 has 9, expected at least 10\n" },
+		{ "days of a plan that adapts", H L "plans: [{name: p, adapt: true, days: [10]}]\n",
+		  "relay.yaml:4:38: days of a plan that adapts, expected start and growth\n" },
+		{ "zone", H L "warmup: {zone: CET}\n",
+		  "relay.yaml:4:16: warmup.zone is \"CET\", expected UTC or an offset such as +01:00 or -05:30\n" },
 		{ "since without plan", H L "sources: [{name: a, ip: 127.0.0.2, warmup: {since: 2026-01-01}}]\n",
 		  "relay.yaml:4:52: warmup.since stands alone, expected warmup.plan\n" },
 		{ "short text lines", H L "limits: {text_line: 80}\n",
@@ -199,7 +207,7 @@ static void what_is_not_plain_yaml_is_refused(void **state)
 		  "that begins with a letter or digit\n" },
 		{ "nested too deep", "a: [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]\n",
 		  "relay.yaml:1:1: unknown key \"a\", expected one of: hostname, state, control, user, workers, listen, tls, admin, "
-		  "limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n"
+		  "limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, plans, warmup, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n"
 		  "relay.yaml:1:19: lists and maps are nested too deep, expected at most 16\n" },
 		{ "faults before a syntax error are shown", "hostnme: x\nworkers: 1\nlisten: [}\n",
 		  "relay.yaml:1:1: unknown key \"hostnme\", did you mean \"hostname\"?\n"

@@ -13,6 +13,8 @@ static char *file_with(const struct schema_row *row, const char *text)
 		[SECTION_LOGIN] = { "tenants: [{name: t, logins: [{", "}]}]" },
 		[SECTION_DKIM] = { "dkim: [{", "}]" },
 		[SECTION_SOURCE] = { "sources: [{name: a, ip: 127.0.0.2, ", "}]" },
+		[SECTION_PLAN] = { "plans: [{name: p, ", "}]" },
+		[SECTION_PLAN_GROUP] = { "plans: [{name: p, groups: [{providers: [p], ", "}]}]" },
 		[SECTION_POOL] = { "pools: [{", "}]" },
 		[SECTION_PROVIDER] = { "providers: [{name: p, mx: [p.example], ", "}]" },
 		[SECTION_ROUTE] = { "routes: [{", "}]" },

@@ -1,0 +1,100 @@
+/* bench/warmup/sim.h - the simulator of warm-ups: the model of a provider, one run of the real scheduler against it, and the figures. */
+#ifndef WARMUP_SIM_H
+#define WARMUP_SIM_H
+
+#include "base/rand.h"
+#include "conf/conf.h"
+#include "sched/sched.h"
+
+#define CHOICES_MAX 16
+#define SOURCES_MAX 64
+#define DAYS_MAX    1000
+
+/* --- model.c: a file of the form of a provider model --- */
+
+/* A number, or a choice among some, or a range. */
+struct draw {
+	bool uniform;
+	unsigned count; /* of values */
+	double values[CHOICES_MAX];
+};
+
+enum key { KEY_DEMAND, KEY_SOURCES, KEY_WARM_SOURCES, KEY_WEEKEND, KEY_TOLERANCE, KEY_GROWTH, KEY_BURST, KEY_NOISE, KEY_DEFERRAL,
+	KEY_WARN, KEY_HOURLY, KEY_BLOCK_AFTER, KEY_BLOCK_DAYS, KEY_BLOCK_CUT, KEY_CROSS_CUT, KEY_DIRTY_SHARE, KEY_UNKNOWN_CLEAN,
+	KEY_UNKNOWN_DIRTY, KEY_UNKNOWN_LIMIT, KEY_COMPLAINT_CLEAN, KEY_COMPLAINT_DIRTY, KEY_COMPLAINT_LIMIT, KEY_IDLE_GRACE,
+	KEY_IDLE_DECAY, KEY_IDLE_RESET, KEY_LISTED, KEY_MISLEADING, KEY_SILENT, KEYS };
+
+struct model {
+	char name[64];
+	unsigned seeds, days;
+	struct draw keys[KEYS];
+};
+
+/* Read a model; false: told on standard error. */
+bool model_load(const char *file, struct model *out) MUST_USE;
+
+/* All keys once. */
+void model_draw(const struct model *model, struct rand *rand, double out[KEYS]);
+
+/* --- provider.c: one source at the provider, as it sees it --- */
+
+struct lane_day {
+	double limit, accepted, refused, offered, unknown, complained, put_off;
+};
+
+struct provider_lane {
+	double k[KEYS];
+	struct rand rand;
+	double tolerance, mean;
+	struct lane_day today;
+	double hour_taken;
+	int hour;
+	int day, blocked_until, listed_from; /* day numbers, from 1 */
+	int idle;
+	unsigned crossings, blocks;
+};
+
+/* What it says of an offer, in recipients. */
+struct reply_counts {
+	uint32_t delivered, throttled, deferred, blocked, unknown, complained;
+	bool silent; /* no reply at all: connections time out */
+};
+
+void provider_init(struct provider_lane *lane, const double keys[KEYS], unsigned days, uint64_t seed);
+struct reply_counts provider_offer(struct provider_lane *lane, uint32_t count, bool dirty, int hour);
+void provider_day_end(struct provider_lane *lane);
+
+/* --- run.c: one seed of one model under one plan --- */
+
+struct run_result {
+	bool reached;
+	unsigned days;        /* to full volume, or simulated */
+	unsigned simulated;
+	double crossings, blocks; /* of all cold sources */
+	double attempts, put_off, could, unused, delivered30, delay_ms, delivered;
+	float curve[DAYS_MAX]; /* accepted by the cold sources, by day */
+};
+
+struct run_plan {
+	const char *name;
+	bool bound; /* knows the limits */
+};
+
+/* confs: made by the caller of runs for a plan and a number of sources. */
+struct conf *run_conf(const struct run_plan *plan, unsigned cold, unsigned warm) MUST_USE;
+void run_once(const struct model *model, const struct run_plan *plan, unsigned seed, unsigned restart_hours, struct conf **conf,
+    struct run_result *out);
+
+/* --- report.c, plot.c --- */
+
+struct summary {
+	const struct model *model;
+	const char *plan;
+	struct run_result *runs;
+	unsigned count, sources;
+};
+
+void report_line(const struct summary *s);
+bool plot_write(const char *file, const struct summary *all, size_t count) MUST_USE;
+
+#endif

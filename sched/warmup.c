@@ -1,0 +1,339 @@
+/* sched/warmup.c - the days of a cold lane: budget, pace and claims. What answers do to them is in warmup_answer.c. */
+#include "sched/warmup.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "sched/warmup_int.h"
+
+#define HOUR_SHARE     (1.0 / 10) /* of a day's budget in one hour, unless less was learned */
+#define BURST_MS       MINUTES(5) /* of unused pace that may be made up at once */
+#define PARTS          1024       /* an adaptive day's budget is claimed in at least so many parts */
+#define CALENDAR_PARTS 48
+#define PART_MAX       1000
+#define FIRST_FACTOR   2.0
+#define FACTOR_STEP    1.15
+
+static int32_t day_of(wall_ms local)
+{
+	return (int32_t)(local / WARMUP_DAY_MS);
+}
+
+static wall_ms day_end(const struct warmup *w)
+{
+	return ((wall_ms)w->day + 1) * WARMUP_DAY_MS;
+}
+
+static uint32_t to_volume(double x)
+{
+	return x < 1 ? 1 : x > 4e9 ? UINT32_MAX : (uint32_t)x;
+}
+
+void warmup_init(struct warmup *w, const struct warmup_plan *plan)
+{
+	*w = (struct warmup){ .phase = plan->explore >= 2 && plan->adapt ? WARMUP_EXPLORE : WARMUP_CLIMB,
+		.factor = FIRST_FACTOR < plan->growth ? FIRST_FACTOR : plan->growth,
+		.base = plan->start,
+		.hour_share = HOUR_SHARE };
+}
+
+uint32_t warmup_planned(const struct warmup_plan *plan, uint32_t step)
+{
+	double growth = plan->adapt ? 1 + (plan->growth - 1) / 2 : plan->growth;
+
+	if (plan->days != NULL)
+		return plan->days[step < plan->day_count ? step : plan->day_count - 1];
+	return to_volume(plan->start * pow(growth, step));
+}
+
+/* Is the share of `hits` in `tried` above `limit`, and by more than chance would have it (two standard deviations)? */
+static bool exceeds(uint32_t hits, uint32_t tried, double limit)
+{
+	double expected = limit * tried;
+
+	return tried >= SAMPLES && hits > expected + 2 * sqrt(expected);
+}
+
+/* --- the budget of a day ------------------------------------------------------------------------------------------------- */
+
+/* While no limit was met: from where the pace of the day starts. */
+static double explore_from(const struct warmup *w, const struct warmup_plan *plan)
+{
+	return w->last > 2 * plan->start ? w->last / 2.0 : plan->start;
+}
+
+static uint32_t budget_of(const struct warmup *w, const struct warmup_plan *plan)
+{
+	double budget;
+
+	if (!plan->adapt)
+		return warmup_planned(plan, w->step);
+	if (w->phase == WARMUP_EXPLORE)
+		return to_volume(explore_from(w, plan) * plan->explore);
+	budget = larger(w->base, w->factor * w->mean);
+	if (w->freeze > 0)
+		budget = smaller(budget, larger(w->last, w->base / 2));
+	return to_volume(budget);
+}
+
+/* The provider's limit of the day past is known, or was not reached: how far beyond the mean the next day may go. */
+static void learn(struct warmup *w, const struct warmup_plan *plan)
+{
+	if (w->phase == WARMUP_EXPLORE && w->limited) {
+		w->phase = WARMUP_CLIMB;
+		w->base = larger(w->accepted, 1);
+	} else if (w->phase == WARMUP_CLIMB && w->halt == WARMUP_ENDED && !w->listed) {
+		if (w->accepted < w->base)
+			w->base = larger(w->accepted, w->base / 2);
+		else if (w->mean > 0)
+			w->factor = FACTOR_STEP * w->accepted / w->mean;
+	} else if (!w->limited && w->used >= 0.85 * w->budget) {
+		w->factor *= FACTOR_STEP;
+	}
+	w->factor = larger(1.1, smaller(w->factor, plan->growth));
+	if (w->hour_share < HOUR_SHARE)
+		w->hour_share *= 1.02;
+}
+
+static void close_day(struct warmup *w, const struct warmup_plan *plan)
+{
+	uint32_t tried = w->accepted + w->throttled + w->deferred + w->unknown;
+
+	learn(w, plan);
+	if (w->used >= w->budget / 2 && w->blocked == 0)
+		w->step++;
+	if (w->freeze > 0)
+		w->freeze--;
+	if (exceeds(w->unknown, tried, UNKNOWN_HOLD))
+		w->freeze = 1;
+	if (exceeds(w->complained, tried, COMPLAINT_HOLD))
+		w->freeze = 2;
+	w->idle = w->used > 0 ? 0 : w->idle + 1;
+	w->mean = (w->mean + w->accepted) / 2;
+	w->last = w->accepted;
+	w->before = tried;
+	w->used = w->accepted = w->throttled = w->deferred = w->blocked = w->unknown = w->complained = w->refused = w->risky = 0;
+	w->limited = w->forced = 0;
+	/* A sign is of its day; a block is not. */
+	w->sign_refused = w->row_deferred = w->hour_cap = 0;
+	if (w->halt == WARMUP_ENDED || (w->halt == WARMUP_RESTING && !w->listed))
+		w->halt = WARMUP_GOING;
+}
+
+static void open_day(struct warmup *w, const struct warmup_plan *plan, int32_t day)
+{
+	w->day = day;
+	w->started = 1;
+	if (w->idle >= plan->idle_days) {
+		struct warmup fresh;
+
+		warmup_init(&fresh, plan);
+		fresh.day = day;
+		fresh.started = 1;
+		fresh.paused = w->paused;
+		*w = fresh;
+	}
+	w->budget = budget_of(w, plan);
+	if (plan->ceiling > 0 && w->budget > plan->ceiling)
+		w->phase = WARMUP_WARM;
+}
+
+void warmup_tick(struct warmup *w, const struct warmup_plan *plan, wall_ms local)
+{
+	int32_t day = day_of(local);
+
+	if (!w->started) {
+		open_day(w, plan, day);
+		return;
+	}
+	if (day < w->day - 1)
+		w->day = day; /* the clock was far ahead: the day goes on under its new number, nothing is sent twice */
+	while (w->day < day) {
+		int32_t next = day - w->day > 400 ? day : w->day + 1;
+
+		if (w->phase == WARMUP_WARM)
+			w->day = next;
+		close_day(w, plan);
+		if (w->phase == WARMUP_WARM && w->idle < plan->idle_days)
+			w->day = next;
+		else
+			open_day(w, plan, next);
+	}
+}
+
+/* --- pace ------------------------------------------------------------------------------------------------------------------ */
+
+/* Recipients a millisecond. */
+static double pace(const struct warmup *w, const struct warmup_plan *plan, wall_ms local)
+{
+	double left = (double)(day_end(w) - local), even, most = w->hour_cap > 0 ? w->hour_cap : 4e9;
+
+	most /= (double)HOURS(1);
+	if (w->phase == WARMUP_EXPLORE && !w->limited)
+		/* What was taken multiplies by `explore` in a day, so that an hour never brings more than a known share. */
+		return smaller(most, (explore_from(w, plan) + w->used) * log(plan->explore + 1) / (double)WARMUP_DAY_MS);
+	even = (w->budget - (double)w->used) / larger(left, MINUTES(10));
+	return smaller(smaller(most, even), w->budget * w->hour_share / (double)HOURS(1));
+}
+
+/* Most that may be claimed at once: a sign should cost little. */
+static uint32_t part_of(const struct warmup *w, const struct warmup_plan *plan)
+{
+	double day = w->budget;
+	uint32_t part;
+
+	if (w->phase == WARMUP_EXPLORE && plan->adapt)
+		day = explore_from(w, plan) + w->used;
+	part = (uint32_t)(day / (plan->adapt ? PARTS : CALENDAR_PARTS));
+	return part < 1 ? 1 : part > PART_MAX ? PART_MAX : part;
+}
+
+static uint32_t may_on_its_day(const struct warmup *w, const struct warmup_plan *plan, uint32_t want, uint32_t out,
+    wall_ms local, wall_ms *when_out)
+{
+	uint32_t left = w->used < w->budget ? w->budget - w->used : 0, part = part_of(w, plan);
+
+	*when_out = WALL_NEVER;
+	if (w->paused || w->halt == WARMUP_PROBING)
+		return 0;
+	if (w->halt == WARMUP_RESTING && local >= w->pause_until && left > 0)
+		return out > 0 ? 0 : 1;
+	*when_out = day_end(w);
+	if (w->halt == WARMUP_RESTING) {
+		/* A throttle is forgiven with the day, a block is not. */
+		if (local < w->pause_until && (w->listed || w->pause_until < *when_out))
+			*when_out = w->pause_until;
+		return 0;
+	}
+	if (w->halt == WARMUP_ENDED || left == 0)
+		return 0;
+	if (w->next_at > local) {
+		*when_out = w->next_at;
+		return 0;
+	}
+	want = want < part ? want : part;
+	return want < left ? want : left;
+}
+
+uint32_t warmup_may(const struct warmup *w, const struct warmup_plan *plan, uint32_t want, uint32_t out, wall_ms local,
+    wall_ms *when_out)
+{
+	struct warmup today;
+
+	if (w->phase == WARMUP_WARM && !w->paused && w->halt == WARMUP_GOING) {
+		*when_out = local;
+		return want;
+	}
+	if (w->started && w->day == day_of(local))
+		return may_on_its_day(w, plan, want, out, local, when_out);
+	today = *w;
+	warmup_tick(&today, plan, local);
+	if (today.phase == WARMUP_WARM && !today.paused && today.halt == WARMUP_GOING)
+		return want;
+	return may_on_its_day(&today, plan, want, out, local, when_out);
+}
+
+void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t count, bool risky, wall_ms local)
+{
+	int32_t hour = (int32_t)(local / HOURS(1));
+	double rate;
+
+	warmup_tick(w, plan, local);
+	if (hour != w->hour)
+		w->hour_used = 0;
+	w->hour = hour;
+	rate = pace(w, plan, local);
+	w->hour_used += count;
+	w->used += count;
+	if (risky)
+		w->risky += count;
+	if (w->halt == WARMUP_RESTING)
+		w->halt = WARMUP_PROBING;
+	if (w->next_at < local - BURST_MS)
+		w->next_at = local - BURST_MS;
+	/* A clock that was set back must not leave the lane waiting for the old time. */
+	if (w->next_at > local + WARMUP_DAY_MS)
+		w->next_at = local;
+	if (rate > 0)
+		w->next_at += (wall_ms)smaller(count / rate, (double)WARMUP_DAY_MS);
+}
+
+void warmup_give_back(struct warmup *w, uint32_t count, bool risky, wall_ms local)
+{
+	if (w->day == day_of(local)) {
+		w->used -= count < w->used ? count : w->used;
+		if (risky)
+			w->risky -= count < w->risky ? count : w->risky;
+	}
+}
+
+/* --- the operator ------------------------------------------------------------------------------------------------------------ */
+
+void warmup_step_to(struct warmup *w, const struct warmup_plan *plan, uint32_t volume, wall_ms local)
+{
+	warmup_tick(w, plan, local);
+	w->phase = WARMUP_CLIMB;
+	w->halt = WARMUP_GOING;
+	w->base = w->budget = volume > 0 ? volume : 1;
+	w->forced = 1;
+	w->step = 0;
+	while (warmup_planned(plan, w->step) < volume && w->step < 1000)
+		w->step++;
+}
+
+void warmup_restart(struct warmup *w, const struct warmup_plan *plan, wall_ms local)
+{
+	uint32_t used = w->used;
+	int32_t day = w->day;
+	bool same = w->started;
+
+	warmup_init(w, plan);
+	warmup_tick(w, plan, local);
+	if (same && w->day == day)
+		w->used = used;
+}
+
+void warmup_adopt(struct warmup *w)
+{
+	w->phase = WARMUP_WARM;
+	w->halt = WARMUP_GOING;
+}
+
+/* --- questions ---------------------------------------------------------------------------------------------------------------- */
+
+bool warmup_takes_risky(const struct warmup *w, uint32_t count, bool alone)
+{
+	uint32_t tried = w->accepted + w->throttled + w->deferred + w->unknown;
+
+	if (w->phase == WARMUP_WARM || w->risky + count <= w->budget / 20)
+		return true;
+	return alone && !exceeds(w->unknown, tried, UNKNOWN_HOLD) && !exceeds(w->complained, tried, COMPLAINT_HOLD);
+}
+
+uint32_t warmup_connections(const struct warmup *w)
+{
+	if (w->phase == WARMUP_WARM)
+		return UINT32_MAX;
+	if (w->halt == WARMUP_RESTING || w->halt == WARMUP_PROBING || w->budget <= 500)
+		return 1;
+	return w->budget / 2500 < 1 ? 2 : w->budget / 2500 + 1;
+}
+
+const char *warmup_obstacle(const struct warmup *w, wall_ms local)
+{
+	if (w->paused)
+		return "paused by the operator";
+	if (w->halt == WARMUP_RESTING && w->listed)
+		return "blocked: rests, then one recipient is tried";
+	if (w->halt == WARMUP_RESTING)
+		return w->hour_wait ? "throttled: rests until the hour is over" : "throttled: rests, then one recipient is tried";
+	if (w->halt == WARMUP_PROBING)
+		return "one recipient is tried";
+	if (w->halt == WARMUP_ENDED)
+		return "the provider takes no more today";
+	if (w->freeze > 0)
+		return "holds its level after bad answers";
+	if (w->phase != WARMUP_WARM && w->used >= w->budget && w->day == day_of(local))
+		return "today's budget is used";
+	return "";
+}

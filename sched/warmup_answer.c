@@ -1,0 +1,204 @@
+/* sched/warmup_answer.c - what a provider's answers do to a cold lane: signs of its limit, blocks, rests and probes.
+ *
+ * A single throttle near a limit is a sign, not a catastrophe: what hurts is going on. So the lane stops at the first sign, rests, and tries
+ * one recipient. Taken: it was a warning. Refused again: that was the limit, tomorrow is another day. Each day has an allowance of refusals,
+ * which a warm sender has too; when it is used up nothing more is tried. */
+#include "sched/warmup.h"
+#include "sched/warmup_int.h"
+
+#define REST_MS        MINUTES(10) /* Google's advice after 4.7.28 */
+#define HOUR_MARGIN_MS MINUTES(2)
+#define BLOCK_REST_MS  HOURS(6)
+#define BLOCK_REST_MAX HOURS(24)
+#define ALLOWED        3      /* refusals of a day that nobody minds, */
+#define ALLOWED_SHARE  0.01   /* or that share of what was taken */
+#define RELIEF         (1.0 / 15) /* pressure that one taken recipient relieves: throttles below 6 % do not add up */
+#define PRESSURE_MAX   8.0
+#define NEIGHBOURHOOD  1.35   /* a warning comes at four fifths of a limit or later */
+#define EARLY          0.6    /* of what was expected: too early for the day's limit */
+#define AFTER_BLOCK    1.3    /* growth after a block */
+#define LEAST_SHARE    (1.0 / 22)
+
+static uint32_t allowance(const struct warmup *w)
+{
+	double share = ALLOWED_SHARE * w->accepted;
+
+	return share > ALLOWED ? (uint32_t)share : ALLOWED;
+}
+
+static void rest(struct warmup *w, wall_ms until)
+{
+	w->halt = WARMUP_RESTING;
+	w->pause_until = until;
+	w->row = w->block_row = 0;
+	w->pressure = 0;
+}
+
+static void end_day(struct warmup *w)
+{
+	w->halt = WARMUP_ENDED;
+	w->limited = 1;
+	w->row = 0;
+	w->pressure = 0;
+	w->hour_wait = 0;
+}
+
+/* --- throttles ---------------------------------------------------------------------------------------------------------- */
+
+static bool may_be_hourly(const struct warmup *w)
+{
+	double expected = larger(w->base, w->mean);
+
+	return w->phase == WARMUP_EXPLORE || w->used < EARLY * expected || w->hour_share < 1.0 / 12;
+}
+
+static void wait_for_hour(struct warmup *w, wall_ms local)
+{
+	w->hour_wait = 1;
+	w->hour_sign = w->hour_used;
+	rest(w, (local / HOURS(1) + 1) * HOURS(1) + HOUR_MARGIN_MS);
+}
+
+static void sign(struct warmup *w, uint32_t refused, wall_ms local)
+{
+	/* The words of a refusal may mislead; that nothing gets through does not. */
+	refused += w->row_deferred;
+	w->refused += w->row_deferred;
+	w->row_deferred = 0;
+	w->sign_refused = refused;
+	w->probes = 0;
+	w->hour_wait = w->listed = 0;
+	if (w->refused + 1 > allowance(w)) {
+		end_day(w);
+	} else if (allowance(w) == ALLOWED && may_be_hourly(w)) {
+		/* Few refusals are left: one try, when it tells most. */
+		wait_for_hour(w, local);
+	} else {
+		rest(w, local + REST_MS);
+	}
+}
+
+static void probe_failed(struct warmup *w, wall_ms local)
+{
+	w->refused++;
+	w->probes++;
+	if (w->probes == 1 && !w->hour_wait && w->refused + 1 <= allowance(w) && may_be_hourly(w))
+		wait_for_hour(w, local);
+	else
+		end_day(w);
+}
+
+static void probe_passed(struct warmup *w)
+{
+	w->halt = WARMUP_GOING;
+	if (w->listed) {
+		w->listed = 0;
+		w->blocks = 0;
+		w->phase = w->phase == WARMUP_EXPLORE ? WARMUP_CLIMB : w->phase;
+		w->factor = smaller(w->factor, AFTER_BLOCK);
+		return;
+	}
+	if (w->hour_wait) {
+		double share = 0.85 * w->hour_sign / larger(larger(w->accepted, w->mean), w->base);
+
+		w->hour_cap = (uint32_t)(0.7 * w->hour_sign) + 1;
+
+		w->hour_share = larger(LEAST_SHARE, smaller(share, w->hour_share * 0.8));
+		w->hour_wait = 0;
+		return;
+	}
+	/* It was a warning: it does not count as a refusal for volume, but the limit is near. */
+	w->refused -= w->sign_refused < w->refused ? w->sign_refused : w->refused;
+	if (w->sign_refused > 0) {
+		uint32_t near = (uint32_t)(w->used * NEIGHBOURHOOD) + 1;
+
+		w->limited = 1;
+		w->budget = w->budget < near || w->forced ? w->budget : near;
+	}
+}
+
+/* --- blocks ---------------------------------------------------------------------------------------------------------------- */
+
+static void block(struct warmup *w, wall_ms local)
+{
+	int64_t pause = BLOCK_REST_MS << (w->blocks < 3 ? w->blocks : 3);
+
+	w->blocks++;
+	w->listed = 1;
+	w->hour_wait = 0;
+	w->freeze = w->freeze > 1 ? w->freeze : 1;
+	rest(w, local + (pause < BLOCK_REST_MAX ? pause : BLOCK_REST_MAX));
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t count_all(const struct warmup_answer *a)
+{
+	return a->delivered + a->throttled + a->deferred + a->blocked + a->unknown + a->other;
+}
+
+static void on_probe(struct warmup *w, const struct warmup_answer *a, wall_ms local)
+{
+	if (a->blocked > 0)
+		block(w, local);
+	else if (a->delivered + a->unknown + a->other > 0)
+		probe_passed(w);
+	else if (w->listed)
+		block(w, local);
+	else
+		probe_failed(w, local);
+}
+
+static bool is_block(struct warmup *w, const struct warmup_answer *a)
+{
+	if (a->blocked == 0) {
+		w->block_row = a->delivered > 0 ? 0 : w->block_row;
+		return false;
+	}
+	w->block_row += a->blocked;
+	return w->block_row >= 2 && a->blocked * 2 >= count_all(a);
+}
+
+/* Whatever the words: nothing but 4xx twice in a row, or for half of many, is no accident. */
+static bool is_sign(struct warmup *w, const struct warmup_answer *a)
+{
+	uint32_t put_off = a->throttled + a->deferred;
+	double most = smaller(larger(allowance(w) / 3.0, 1), PRESSURE_MAX);
+
+	w->row = put_off > 0 && a->delivered == 0 ? w->row + 1 : 0;
+	w->row_deferred = w->row > 0 ? w->row_deferred + a->deferred : 0;
+	w->pressure = larger(0, w->pressure - RELIEF * a->delivered) + a->throttled;
+	/* The last refusal that may be is one by any words. */
+	if (w->row > 0 && w->refused + 2 > allowance(w))
+		return true;
+	return w->pressure >= most || w->row >= 2 || (put_off >= 2 && put_off * 2 >= count_all(a) && count_all(a) >= 4);
+}
+
+static void count(struct warmup *w, const struct warmup_answer *a)
+{
+	w->accepted += a->delivered;
+	w->throttled += a->throttled;
+	w->deferred += a->deferred;
+	w->blocked += a->blocked;
+	w->unknown += a->unknown;
+	w->complained += a->complained;
+}
+
+void warmup_answer(struct warmup *w, const struct warmup_plan *plan, const struct warmup_answer *a, wall_ms local)
+{
+	warmup_tick(w, plan, local);
+	count(w, a);
+	if (!plan->adapt || count_all(a) == 0)
+		return;
+	if (w->halt == WARMUP_PROBING) {
+		on_probe(w, a, local);
+		return;
+	}
+	w->refused += a->throttled;
+	if (w->halt != WARMUP_GOING)
+		return;
+	if (is_block(w, a))
+		block(w, local);
+	else if (is_sign(w, a))
+		sign(w, a->throttled, local);
+}
