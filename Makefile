@@ -20,7 +20,7 @@ WARN      = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing
 HARDEN    = -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
 CFLAGS   += -std=c11 -O2 -g -fno-omit-frame-pointer $(WARN) $(HARDEN) -MMD -MP
 LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
-LDLIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llmdb -lcrypt -lpthread
+LDLIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llmdb -lcrypt -lpthread -lm
 
 # Sanitizers change what gcc can see of sizes; its guesses about truncation are worth something in the plain build alone.
 ifeq ($(SAN),address)

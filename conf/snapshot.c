@@ -73,7 +73,7 @@ static void load_all(struct load *load, struct conf *conf, const char *text, siz
 
 	if (!root)
 		return;
-	load_shipped_providers(load, root);
+	load_shipped(load, root);
 	load_section(load, SECTION_ROOT, root, conf);
 	origin_sort(load->origins);
 	/* A rule about a part that the syntax error hides would only mislead. */
