@@ -98,9 +98,9 @@ struct conf_plan {
 	struct ip_addr ip;
 	char *ehlo;       /* never NULL after loading: hostname when absent */
 	char *warmup_plan; /* NULL: warm */
+	const struct conf_plan *plan; /* of that name; NULL: warm */
 	wall_ms warmup_since; /* 0: not given */
 };
-	const struct conf_plan *plan; /* of that name; NULL: warm */
 
 /* pools[]: a named set of sources, by index into conf->sources. */
 struct conf_pool {
@@ -234,14 +234,14 @@ struct conf {
 	size_t source_count;
 	struct conf_pool *pools; /* at least one: "default" with all sources is implied when the file names none */
 	size_t pool_count;
+	struct conf_plan *plans; /* shipped ones with the operator's changes applied */
+	size_t plan_count;
+	int64_t warmup_zone_ms; /* of the days of warm-up, east of UTC */
 	struct conf_provider *providers; /* shipped ones with the operator's changes applied */
 	size_t provider_count;
 	char *replies; /* path of the operator's rules about replies; NULL: none */
 	const struct replies *reply_rules; /* those, then the shipped ones (conf/replies.h) */
 	uint32_t lane_connections, lane_messages;
-	struct conf_plan *plans; /* shipped ones with the operator's changes applied */
-	size_t plan_count;
-	int64_t warmup_zone_ms; /* of the days of warm-up, east of UTC */
 	uint32_t lane_rate_count;
 	int64_t lane_rate_period_ms;
 	struct conf_route *routes;
@@ -313,12 +313,12 @@ const struct conf_tenant *conf_tenant_find(const struct conf *conf, const char *
 const struct conf_pool *conf_pool_find(const struct conf *conf, const char *name);
 const struct conf_source *conf_source_find(const struct conf *conf, const char *name);
 const struct conf_provider *conf_provider_find(const struct conf *conf, const char *name);
+const struct conf_plan *conf_plan_find(const struct conf *conf, const char *name);
 
 /* The tenant whose networks hold `addr` (longest prefix wins), or who owns login `user`; NULL: none. */
 const struct conf_tenant *conf_tenant_by_address(const struct conf *conf, const struct ip_addr *addr);
 const struct conf_tenant *conf_tenant_by_login(const struct conf *conf, const char *user, const struct conf_login **login_out);
 
-const struct conf_plan *conf_plan_find(const struct conf *conf, const char *name);
 /* The tenant one of whose logins has the client certificate with this fingerprint (as in conf_login.cert); NULL: none. */
 const struct conf_tenant *conf_tenant_by_cert(const struct conf *conf, const char *fingerprint, const struct conf_login **login_out);
 
