@@ -68,8 +68,6 @@ struct conf_dkim {
 	char *domain, *selector, *key; /* key: path */
 };
 
-/* sources[]: an address that we send from. family 0 of `ip`: the kernel chooses (only the implied source "default"). */
-struct conf_source {
 /* plans[].groups[]: what a plan says otherwise for some providers. */
 struct conf_plan_group {
 	char **providers;
@@ -94,6 +92,8 @@ struct conf_plan {
 	size_t group_count;
 };
 
+/* sources[]: an address that we send from. family 0 of `ip`: the kernel chooses (only the implied source "default"). */
+struct conf_source {
 	char *name;
 	struct ip_addr ip;
 	char *ehlo;       /* never NULL after loading: hostname when absent */
