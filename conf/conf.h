@@ -189,10 +189,12 @@ struct conf_delivery {
 	size_t refuse_network_count;
 	uint32_t reply_lines;   /* lines of one reply that are accepted */
 	bool prefer_ipv6;
+	bool chunking;          /* BDAT where it is offered and pays; BINARYMIME goes by it in any case */
 };
 
 struct conf_retry {
 	int64_t first_ms, max_ms, expire_ms, warn_ms;
+	bool warnings; /* false: nobody is told at warn_ms */
 };
 
 struct conf_dns {

@@ -201,16 +201,19 @@ static void owe_bounce(struct changing *c, wall_ms now)
 {
 	struct dispatch *d = c->dispatch;
 	struct report_rcpt *rcpts = xcalloc(c->settle.item_count, sizeof(*rcpts));
+	size_t count = 0;
 
 	for (size_t i = 0; i < c->settle.item_count; i++) {
 		const struct queue_rcpt *rcpt = &c->items[i].rcpt;
 
-		rcpts[i] = (struct report_rcpt){
+		if (!report_wants_failure(rcpt))
+			continue;
+		rcpts[count++] = (struct report_rcpt){
 		    .kind = REPORT_FAILED, .address = rcpt->address, .status = "5.7.0", .reply = c->reason, .relay = "",
-		    .last_attempt = rcpt->last_attempt,
+		    .last_attempt = rcpt->last_attempt, .orcpt = rcpt->orcpt,
 		};
 	}
-	c->bounce = bounce_create(d->env.queue, d->env.reader, d->conf, c->job, rcpts, c->settle.item_count, now);
+	c->bounce = bounce_create(d->env.queue, d->env.reader, d->conf, c->job, rcpts, count, now);
 	free(rcpts);
 	if (c->bounce)
 		c->settle.bounce = bounce_accept(c->bounce);

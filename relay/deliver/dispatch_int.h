@@ -115,6 +115,11 @@ void dispatch_settle_unsent(struct dispatch *d, const struct sched_decision *dec
 void dispatch_expire(struct dispatch *d, const struct sched_decision *decision, wall_ms now);
 void dispatch_settle_retry(void *arg);
 
+/* dispatch_report.c: what the sender is told (RFC 3461) */
+bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, size_t i, wall_ms now); /* of rcpts[i] of its job */
+struct bounce *report_create(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* NULL: nothing is owed */
+bool report_wants_failure(const struct queue_rcpt *rcpt);
+
 /* dispatch_route.c: look-ups */
 void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now);
 struct route *dispatch_route(struct dispatch *d, const char *domain);

@@ -185,53 +185,7 @@ static void item_update(struct queue_settle_item *item, const struct settling *s
 	item->rcpt.reply = outcome->reply;
 	item->rcpt.reason = reason_text(outcome);
 	item->rcpt.class_name = outcome->class_name ? outcome->class_name : "";
-}
-
-/* An expired recipient is told what the last attempt heard: those words stand in its row. */
-static struct report_rcpt report_expired(const struct queue_rcpt *rcpt, const struct outcome *outcome)
-{
-	bool tried = rcpt->reply[0] != '\0';
-
-	return (struct report_rcpt){
-	    .kind = REPORT_EXPIRED,
-	    .address = rcpt->address,
-	    .status = outcome->enhanced,
-	    .code = tried ? (int)strtol(rcpt->reply, NULL, 10) : 0,
-	    .reply = tried ? rcpt->reply : outcome->reply,
-	    .relay = rcpt->relay,
-	    .last_attempt = rcpt->last_attempt,
-	};
-}
-
-static struct report_rcpt report_of(const struct attempt *attempt, const struct queue_rcpt *rcpt, const struct outcome *outcome,
-    wall_ms now)
-{
-	if (attempt->expired)
-		return report_expired(rcpt, outcome);
-	return (struct report_rcpt){
-	    .kind = REPORT_FAILED,
-	    .address = rcpt->address,
-	    .status = outcome->enhanced,
-	    .code = outcome->code,
-	    .reply = outcome->reply,
-	    .relay = outcome->relay,
-	    .last_attempt = now,
-	};
-}
-
-static struct bounce *bounce_of(struct dispatch *d, const struct attempt *attempt, size_t refused, wall_ms now)
-{
-	const struct delivery *delivery = &attempt->delivery;
-	struct report_rcpt *rcpts = xcalloc(refused, sizeof(*rcpts));
-	struct bounce *bounce;
-	size_t count = 0;
-
-	for (size_t i = 0; i < delivery->job->rcpt_count; i++)
-		if (delivery->outcomes[i].kind == OUTCOME_REFUSED)
-			rcpts[count++] = report_of(attempt, &delivery->job->rcpts[i], &delivery->outcomes[i], now);
-	bounce = bounce_create(d->env.queue, d->env.reader, d->conf, delivery->job, rcpts, count, now);
-	free(rcpts);
-	return bounce;
+	item->rcpt.warned = rcpt->warned || item->told;
 }
 
 /* --- what refusals mean ----------------------------------------------------------------------------------------------------- */
@@ -341,6 +295,7 @@ static void items_fill(struct settling *s, wall_ms now)
 			continue;
 		s->settle.item_count++;
 		item->rcpt.n = delivery->job->rcpts[i].n;
+		item->told = report_is_wanted(s->dispatch, s->attempt, i, now);
 		if (outcome->kind == OUTCOME_DEFERRED)
 			item_update(item, s, &delivery->job->rcpts[i], outcome, now);
 		else
@@ -394,8 +349,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 
 	s->due = sched_done(d->env.sched, &result, now);
 	items_fill(s, now);
-	if (tally.refused > 0)
-		s->bounce = bounce_of(d, attempt, tally.refused, now);
+	s->bounce = report_create(d, attempt, now);
 	if (s->bounce)
 		s->settle.bounce = bounce_accept(s->bounce);
 	d->settles_open++;

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 
-#define OUT_MAX 65536 /* bytes of commands; a window of them is less */
+#define OUT_MAX (128 * 1024) /* bytes of commands; a window of them is less */
 #define LINE_MAX_READ 65536 /* bytes of a reply line that break the session; reply_feed keeps fewer and drops the rest */
 
 static void drive(struct session *s);
@@ -216,6 +216,8 @@ static void pump(struct session *s)
 {
 	if (body_pump(s)) {
 		s->output_mark = conn_output_len(s->conn);
+		if (s->tx.all_written && s->output_mark == 0) /* nothing is left that could drain */
+			session_enter(s, SESSION_DOT);
 		return;
 	}
 	s->polite = false;
@@ -303,6 +305,8 @@ static void take_line(struct session *s, const struct conn_line *line)
 		garbage(s, why.text);
 		break;
 	case REPLY_DONE:
+		if (s->state == SESSION_BODY && s->tx.all_written && conn_output_len(s->conn) == 0)
+			session_enter(s, SESSION_DOT); /* the answer was faster than on_drained */
 		session_on_reply(s, &s->reply);
 		reply_reset(&s->reply);
 		drive(s);

@@ -23,6 +23,7 @@ struct delivery {
 	struct outcome *outcomes; /* malloc'ed, one for each job->rcpts[]; kind NONE: untouched */
 	bool attempted;           /* false: lost before MAIL was answered on a reused connection, or given back: no blame */
 	bool reusable;            /* the connection stands ready for another delivery */
+	bool passes_dsn;          /* the server heard whom to tell of what (RFC 3461): reports of success are its business */
 	bool source_missing;      /* the source address is not on this host: park it */
 	mono_ms started, connected, done_at; /* delays */
 	char tls[64];             /* "TLSv1.3 TLS_AES_..." or "" */

@@ -1,4 +1,4 @@
-/* relay/deliver/session_body.c - streams the stored body to the connection, chunk by chunk, dots stuffed.
+/* relay/deliver/session_body.c - streams the stored body to the connection, chunk by chunk, dots stuffed unless it goes by BDAT.
  *
  * A chunk is read from the store into memory of its own and sent from there: the conn gets references to the pieces between stuffed dots, and
  * the memory goes when the last of them has been sent. */
@@ -50,6 +50,24 @@ static void fail(struct session *s, const char *why)
 	tx_settle_open(s, &outcome);
 }
 
+/* What goes beyond the length that BDAT told would be taken for commands. */
+static bool write_piece(struct session *s, struct piece *piece)
+{
+	if (!s->tx.bdat) {
+		write_stuffed(s, piece);
+		return true;
+	}
+	if (s->tx.sent_bytes > s->delivery->job->message.size_bytes) {
+		fail(s, "its length is not what was accepted");
+		return false;
+	}
+	if (piece->len == 0)
+		return true;
+	piece->refs++;
+	conn_write_ref(s->conn, piece->data, piece->len, piece_release, piece);
+	return true;
+}
+
 /* NULL: failed. */
 static struct piece *read_chunk(struct session *s)
 {
@@ -65,7 +83,7 @@ static struct piece *read_chunk(struct session *s)
 	return NULL;
 }
 
-/* Only a whole message may be ended by a dot: what was read must be what was accepted. */
+/* Only a whole message may be ended: what was read must be what was accepted. */
 static bool write_end(struct session *s)
 {
 	const char *end = dot_writer_end(&s->tx.dot);
@@ -74,8 +92,9 @@ static bool write_end(struct session *s)
 		fail(s, "its length is not what was accepted");
 		return false;
 	}
-	conn_low_water(s->conn, 0); /* on_drained: the dot has left us */
-	conn_write(s->conn, end, strlen(end));
+	conn_low_water(s->conn, 0); /* on_drained: the end has left us */
+	if (!s->tx.bdat)
+		conn_write(s->conn, end, strlen(end));
 	s->tx.all_written = true;
 	return true;
 }
@@ -95,7 +114,10 @@ bool body_pump(struct session *s)
 			return false;
 		s->tx.chunk++;
 		s->tx.sent_bytes += piece->len;
-		write_stuffed(s, piece);
+		if (!write_piece(s, piece)) {
+			piece_release(piece);
+			return false;
+		}
 		piece_release(piece);
 	}
 	return true;

@@ -18,6 +18,13 @@ static enum session_state on_starttls(struct session *s, const struct reply *r);
 static enum session_state on_rset(struct session *s, const struct reply *r);
 static enum session_state on_mail(struct session *s, const struct reply *r);
 static enum session_state on_rcpt(struct session *s, const struct reply *r);
+/* RFC 3030 section 2: all of the content in one chunk; body_pump sees to it that it is as long as was said. */
+static void send_bdat(struct session *s)
+{
+	if (s->tx.bdat)
+		must(buf_printf(&s->out, "BDAT %llu LAST\r\n", (unsigned long long)s->delivery->job->message.size_bytes) == OK);
+}
+
 static enum session_state on_data(struct session *s, const struct reply *r);
 static enum session_state on_body(struct session *s, const struct reply *r);
 static enum session_state on_dot(struct session *s, const struct reply *r);
@@ -27,6 +34,7 @@ static void send_helo(struct session *s);
 static void send_starttls(struct session *s);
 static void send_rset(struct session *s);
 static void send_window(struct session *s);
+static void send_bdat(struct session *s);
 static void send_quit(struct session *s);
 
 struct step {
@@ -53,9 +61,9 @@ static const struct step steps[SESSION_STATES] = {
 [SESSION_TLS]      = { "tls",      STAGE_TLS,      NULL,          NULL,        AFTER(helo),     TO(EHLO) | TO(RETRY) },
 [SESSION_RSET]     = { "rset",     STAGE_MAIL,     send_rset,     on_rset,     AFTER(quit),     TO(MAIL) },
 [SESSION_MAIL]     = { "mail",     STAGE_MAIL,     send_window,   on_mail,     AFTER(mail),     TX_STATES },
-[SESSION_RCPT]     = { "rcpt",     STAGE_RCPT,     send_window,   on_rcpt,     AFTER(rcpt),     TX_STATES },
+[SESSION_RCPT]     = { "rcpt",     STAGE_RCPT,     send_window,   on_rcpt,     AFTER(rcpt),     TX_STATES | TO(BODY) },
 [SESSION_DATA]     = { "data",     STAGE_DATA,     send_window,   on_data,     AFTER(data),     TO(BODY) | TO(DOT) | TO(IDLE) },
-[SESSION_BODY]     = { "body",     STAGE_BODY,     NULL,          on_body,     AFTER(block),    TO(DOT) },
+[SESSION_BODY]     = { "body",     STAGE_BODY,     send_bdat,     on_body,     AFTER(block),    TO(DOT) },
 [SESSION_DOT]      = { "dot",      STAGE_DOT,      NULL,          on_dot,      AFTER(dot),      TO(IDLE) },
 [SESSION_IDLE]     = { "idle",     STAGE_QUIT,     NULL,          on_unasked,  NO_TIMEOUT,      TO(RSET) | TO(MAIL) | TO(QUIT) },
 [SESSION_QUIT]     = { "quit",     STAGE_QUIT,     send_quit,     on_unasked,  AFTER(quit),     0 },
@@ -321,6 +329,7 @@ void session_begin(struct session *s)
 		tx_settle_open(s, &outcome);
 		return;
 	}
+	tx_choose_form(s);
 	s->transactions++;
 	session_enter(s, s->needs_rset ? SESSION_RSET : SESSION_MAIL);
 }
@@ -377,6 +386,8 @@ static enum session_state next_command(struct session *s)
 	tx->answered++;
 	if (tx->answered == tx->sent && is_data(tx, tx->sent) && !data_is_due(tx))
 		tx->end = tx->sent;
+	if (tx->bdat && tx->accepted > 0 && tx->answered == tx->count + 1)
+		return SESSION_BODY;
 	if (tx->answered == tx->end) { /* the server still waits for recipients or DATA */
 		s->needs_rset = true;
 		return SESSION_IDLE;
@@ -476,6 +487,8 @@ static enum session_state on_dot(struct session *s, const struct reply *r)
 		return strange(s, r);
 	outcome_from_reply(&outcome, STAGE_DOT, r, s->relay);
 	tx_settle_open(s, &outcome);
+	/* RFC 3030 section 2: a refused BDAT leaves the server where only RSET helps. */
+	s->needs_rset = s->tx.bdat && reply_class(r) != 2;
 	return SESSION_IDLE;
 }
 

@@ -43,7 +43,8 @@ enum tx_mark {
 	TX_OVER,     /* its outcome is made */
 };
 
-/* Commands of a transaction are numbered: 0 is MAIL, 1..count the RCPTs, count + 1 DATA. */
+/* Commands of a transaction are numbered: 0 is MAIL, 1..count the RCPTs, count + 1 DATA. With BDAT there is no such command: the content follows
+ * when all RCPTs are answered. */
 struct tx {
 	uint32_t *rcpts;   /* indices into job->rcpts, count of them */
 	uint8_t *marks;    /* enum tx_mark for each job->rcpts[] */
@@ -51,6 +52,7 @@ struct tx {
 	size_t sent, answered; /* commands */
 	size_t end;        /* no command from this number on will be sent */
 	size_t accepted;
+	bool bdat;         /* the content goes by BDAT (RFC 3030) */
 	bool failed;       /* the server must be told to forget it before the next one */
 	uint32_t chunk;    /* of the body, the next to send */
 	uint64_t sent_bytes; /* of the body, dots not counted */
@@ -122,6 +124,9 @@ bool tx_load(struct session *s);
 
 /* Put the job's waiting recipients into the transaction, `limit` at most (0: all). */
 void tx_select(struct session *s, uint32_t limit);
+
+/* Choose between DATA and BDAT, by what the message is and the server offers. */
+void tx_choose_form(struct session *s);
 void tx_fini(struct session *s);
 
 /* The outcome of one recipient (index into tx.rcpts); of all that have none yet. */

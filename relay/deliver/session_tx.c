@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "relay/wire/utf8.h"
 
+#define BDAT_PAYS QUEUE_CHUNK /* bytes */
+
 bool tx_load(struct session *s)
 {
 	struct delivery *d = s->delivery;
@@ -40,6 +42,16 @@ void tx_select(struct session *s, uint32_t limit)
 	}
 	tx->end = tx->count + 2;
 	dot_writer_init(&tx->dot);
+}
+
+/* BDAT saves looking at every line for dots; it pays where there is much to look at, or no lines to rely on. */
+void tx_choose_form(struct session *s)
+{
+	const struct queue_message *message = &s->delivery->job->message;
+	bool pays = (message->flags & (MSG_8BIT | MSG_BINARY)) || message->size_bytes >= BDAT_PAYS;
+
+	s->tx.bdat = pays && (s->caps.bits & CAP_CHUNKING) && (s->conf->delivery.chunking || (message->flags & MSG_BINARY));
+	s->tx.end = s->tx.count + (s->tx.bdat ? 1 : 2);
 }
 
 void tx_fini(struct session *s)
@@ -99,9 +111,30 @@ static bool needs_utf8(const struct session *s)
 	return false;
 }
 
+/* RFC 8689 section 4.2.1. Departure: certificates are not verified for it yet, so it is as good as the MX records that led here. A handshake
+ * that failed may do better next time. */
+static bool lacks_tls(const struct session *s, struct outcome *out)
+{
+	if (s->secure && (s->caps.bits & CAP_REQUIRETLS))
+		return false;
+	outcome_make(out, s->plain_only ? OUTCOME_DEFERRED : OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, s->plain_only ? "4.7.30" : "5.7.30",
+	    s->relay, "the message requires TLS all the way, and the server does not offer %s", s->secure ? "REQUIRETLS" : "TLS");
+	return true;
+}
+
 bool tx_forbidden(struct session *s, struct outcome *out)
 {
 	uint64_t size = s->delivery->job->message.size_bytes;
+	uint32_t flags = s->delivery->job->message.flags;
+
+	if ((flags & MSG_REQUIRETLS) && lacks_tls(s, out))
+		return true;
+	/* RFC 3030 section 3: or to convert it, which is not done here. */
+	if ((flags & MSG_BINARY) && (~s->caps.bits & (CAP_BINARYMIME | CAP_CHUNKING))) {
+		outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.6.3", s->relay,
+		    "the message is BINARYMIME, which the server does not offer");
+		return true;
+	}
 
 	/* RFC 1870 section 6.1 */
 	if (s->caps.size_max > 0 && size > s->caps.size_max) {
@@ -127,6 +160,33 @@ static void say(struct session *s, const char *text)
 	must(buf_add_str(&s->out, text) == OK);
 }
 
+/* RFC 3461 section 5.2.1: handed on as they came. */
+static void write_mail_dsn(struct session *s, const struct queue_message *message)
+{
+	if (message->flags & (MSG_RET_FULL | MSG_RET_HDRS))
+		say(s, message->flags & MSG_RET_FULL ? " RET=FULL" : " RET=HDRS");
+	if (message->envid[0])
+		must(buf_printf(&s->out, " ENVID=%s", message->envid) == OK);
+}
+
+static void write_rcpt_dsn(struct session *s, const struct queue_rcpt *rcpt)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = { { NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" }, { NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" } };
+	const char *before = " NOTIFY=";
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!(rcpt->notify & names[i].bit))
+			continue;
+		must(buf_printf(&s->out, "%s%s", before, names[i].name) == OK);
+		before = ",";
+	}
+	if (rcpt->orcpt[0])
+		must(buf_printf(&s->out, " ORCPT=%s", rcpt->orcpt) == OK);
+}
+
 void tx_write_mail(struct session *s)
 {
 	const struct queue_message *message = &s->delivery->job->message;
@@ -135,14 +195,26 @@ void tx_write_mail(struct session *s)
 	if (s->caps.bits & CAP_SIZE)
 		must(buf_printf(&s->out, " SIZE=%llu", (unsigned long long)message->size_bytes) == OK);
 	/* Departure: 8-bit content goes to servers without 8BITMIME as it is (RFC 6152 section 3 wants a conversion), as nearly all do. */
-	if ((message->flags & MSG_8BIT) && (s->caps.bits & CAP_8BITMIME))
+	if (message->flags & MSG_BINARY)
+		say(s, " BODY=BINARYMIME");
+	else if ((message->flags & MSG_8BIT) && (s->caps.bits & CAP_8BITMIME))
 		say(s, " BODY=8BITMIME");
 	if (needs_utf8(s))
 		say(s, " SMTPUTF8");
+	if (message->flags & MSG_REQUIRETLS)
+		say(s, " REQUIRETLS");
+	s->delivery->passes_dsn = s->caps.bits & CAP_DSN;
+	if (s->delivery->passes_dsn)
+		write_mail_dsn(s, message);
 	say(s, "\r\n");
 }
 
 void tx_write_rcpt(struct session *s, size_t i)
 {
-	must(buf_printf(&s->out, "RCPT TO:<%s>\r\n", s->delivery->job->rcpts[s->tx.rcpts[i]].address) == OK);
+	const struct queue_rcpt *rcpt = &s->delivery->job->rcpts[s->tx.rcpts[i]];
+
+	must(buf_printf(&s->out, "RCPT TO:<%s>", rcpt->address) == OK);
+	if (s->delivery->passes_dsn)
+		write_rcpt_dsn(s, rcpt);
+	say(s, "\r\n");
 }

@@ -9,6 +9,7 @@
 
 #define BOUNCE_BYTES_MAX  (1024 * 1024) /* of the whole DSN */
 #define BOUNCE_BLOBS_MAX  (BOUNCE_BYTES_MAX / QUEUE_CHUNK + 1)
+#define BOUNCE_FULL_MAX   (512 * 1024) /* of a message that RET=FULL returns; of a larger one the header */
 #define BOUNCE_RCPTS_TOLD 500 /* recipients listed in one DSN */
 
 struct bounce {
@@ -61,7 +62,7 @@ static void rows_set(struct bounce *bounce, const struct conf *conf, const struc
 	message->arrived = now;
 	message->deadline = now + conf->retry.expire_ms;
 	message->rcpt_count = 1;
-	message->flags = MSG_BOUNCE | MSG_8BIT | (job->message.flags & MSG_SMTPUTF8);
+	message->flags = MSG_BOUNCE | MSG_8BIT | (job->message.flags & (MSG_SMTPUTF8 | MSG_REQUIRETLS));
 	message->sender = "";
 	message->tenant = BOUNCE_TENANT;
 	message->pool = bounce->pool;
@@ -87,6 +88,45 @@ static size_t read_head(struct queue_reader *reader, const struct queue_message 
 	if (message->chunks > 1 && queue_body_read(reader, message->id, 1, out + len, &more, NULL) != OK)
 		return 0;
 	return len + more;
+}
+
+/* RFC 3461 section 4.3: only for a failure. What may not or cannot be shown whole (RFC 8689 section 5; binary in a report of lines) is not. */
+static bool is_full_wanted(const struct queue_message *message, const struct report_rcpt *rcpts, size_t count)
+{
+	if (!(message->flags & MSG_RET_FULL) || (message->flags & (MSG_REQUIRETLS | MSG_BINARY)) || message->size_bytes > BOUNCE_FULL_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (rcpts[i].kind == REPORT_FAILED || rcpts[i].kind == REPORT_EXPIRED)
+			return true;
+	return false;
+}
+
+/* The whole body into `out`, which holds a chunk more than it has bytes. False: it cannot be read. */
+static bool read_all(struct queue_reader *reader, const struct queue_message *message, char *out, size_t *len_out)
+{
+	*len_out = 0;
+	for (uint32_t n = 0; n < message->chunks; n++) {
+		size_t len;
+
+		if (*len_out > message->size_bytes || queue_body_read(reader, message->id, n, out + *len_out, &len, NULL) != OK)
+			return false;
+		*len_out += len;
+	}
+	return *len_out == message->size_bytes;
+}
+
+/* What the report shows of the original; malloc'ed. */
+static char *read_original(struct queue_reader *reader, const struct queue_message *message, struct report *report)
+{
+	size_t room = report->full ? (size_t)message->size_bytes + QUEUE_CHUNK : 2 * QUEUE_CHUNK;
+	char *text;
+
+	text = xcalloc(1, room > 2 * QUEUE_CHUNK ? room : 2 * QUEUE_CHUNK);
+	report->full = report->full && read_all(reader, message, text, &report->headers_len);
+	if (!report->full)
+		report->headers_len = header_length(text, read_head(reader, message, text));
+	report->headers = text;
+	return text;
 }
 
 /* Put our signatures above the report; without a key, or when that fails, it goes as it is. */
@@ -118,15 +158,12 @@ struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, c
 {
 	struct bounce *bounce;
 	char id[MSG_ID_TEXT], about[MSG_ID_TEXT];
-	char *head;
-	size_t head_len;
+	char *original;
 	enum err err;
 
-	if (job->message.sender[0] == '\0' || (job->message.flags & MSG_BOUNCE) || !strchr(job->message.sender, '@'))
+	if (rcpt_count == 0 || job->message.sender[0] == '\0' || (job->message.flags & MSG_BOUNCE) || !strchr(job->message.sender, '@'))
 		return NULL;
 	bounce = xcalloc(1, sizeof(*bounce));
-	head = xcalloc(2, QUEUE_CHUNK);
-	head_len = read_head(reader, &job->message, head);
 	bounce->accept.message.id = queue_new_id(queue);
 	struct report report = {
 	    .id = msg_id_format(bounce->accept.message.id, id),
@@ -138,18 +175,21 @@ struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, c
 	    .smtputf8 = job->message.flags & MSG_SMTPUTF8,
 	    .rcpts = rcpts,
 	    .rcpt_count = rcpt_count < BOUNCE_RCPTS_TOLD ? rcpt_count : BOUNCE_RCPTS_TOLD,
-	    .headers = head,
-	    .headers_len = header_length(head, head_len),
+	    .full = is_full_wanted(&job->message, rcpts, rcpt_count),
+	    .envid = job->message.envid,
 	};
+
+	original = read_original(reader, &job->message, &report);
 	buf_init(&bounce->text, BOUNCE_BYTES_MAX);
 	err = report_format(&report, &bounce->text);
 	if (err != OK) { /* too long: without the header it always fits */
 		buf_reset(&bounce->text);
 		report.headers_len = 0;
+		report.full = false;
 		err = report_format(&report, &bounce->text);
 		must(err == OK);
 	}
-	free(head);
+	free(original);
 	sign(&bounce->text, conf, id, now);
 	rows_set(bounce, conf, job, now);
 	blobs_set(bounce);

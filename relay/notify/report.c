@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "relay/wire/param.h"
 #include "relay/wire/utf8.h"
+#include "relay/wire/xtext.h"
 
 #define COLUMNS      76          /* where text is wrapped */
 #define WORD_MAX     400         /* bytes; a longer word is broken */
@@ -151,12 +153,20 @@ static void put_paragraph(struct writer *writer, const char *text, const char *i
 	put(writer, "\r\n");
 }
 
-static bool only_delays(const struct report *report)
+/* What the report is about as a whole: the worst of its recipients. */
+enum tenor { TENOR_RELAYED, TENOR_DELAYED, TENOR_FAILED };
+
+static enum tenor tenor_of(const struct report *report)
 {
+	static const enum tenor tenors[] = {
+		[REPORT_FAILED] = TENOR_FAILED, [REPORT_EXPIRED] = TENOR_FAILED, [REPORT_DELAYED] = TENOR_DELAYED, [REPORT_RELAYED] = TENOR_RELAYED,
+	};
+	enum tenor worst = TENOR_RELAYED;
+
 	for (size_t i = 0; i < report->rcpt_count; i++)
-		if (report->rcpts[i].kind != REPORT_DELAYED)
-			return false;
-	return true;
+		if (tenors[report->rcpts[i].kind] > worst)
+			worst = tenors[report->rcpts[i].kind];
+	return worst;
 }
 
 static bool is_ascii(const struct report *report)
@@ -207,11 +217,16 @@ static void find_message_id(const struct report *report, char *out, size_t size)
 
 static void put_header(struct writer *writer, const struct report *report, const char *boundary)
 {
+	static const char *const subjects[] = {
+		[TENOR_RELAYED] = "Mail handed on to its destination",
+		[TENOR_DELAYED] = "Delayed mail: still being tried",
+		[TENOR_FAILED] = "Undelivered mail returned to sender",
+	};
 	char message_id[WORD_MAX];
 
 	put_format(writer, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", report->hostname);
 	put_format(writer, "To: <%s>\r\n", report->sender);
-	put_field(writer, "Subject", only_delays(report) ? "Delayed mail: still being tried" : "Undelivered mail returned to sender");
+	put_field(writer, "Subject", subjects[tenor_of(report)]);
 	put_date_field(writer, "Date", report->now);
 	put_format(writer, "Message-ID: <%s@%s>\r\n", report->id, report->hostname);
 	find_message_id(report, message_id, sizeof(message_id));
@@ -231,6 +246,7 @@ static const char *const words_of_kind[] = {
 	[REPORT_FAILED] = "was refused and has been given up:",
 	[REPORT_EXPIRED] = "could not be delivered in time and has been given up. The last answer was:",
 	[REPORT_DELAYED] = "could not be delivered yet; it is still being tried. The last answer was:",
+	[REPORT_RELAYED] = "was handed to the next mail system, which sends no reports of its own. Its answer was:",
 };
 
 static void put_person_rcpt(struct writer *writer, const struct report_rcpt *rcpt)
@@ -254,6 +270,11 @@ static void put_person_rcpt(struct writer *writer, const struct report_rcpt *rcp
 
 static void put_person_part(struct writer *writer, const struct report *report)
 {
+	static const char *const summaries[] = {
+		[TENOR_RELAYED] = "is on its way, as far as this mail system can tell.",
+		[TENOR_DELAYED] = "is on its way, but has not reached everybody yet. You need not send it again.",
+		[TENOR_FAILED] = "did not reach everybody it was meant for.",
+	};
 	char text[512], date[CLOCK_TEXT];
 
 	writer->utf8 = true;
@@ -262,8 +283,7 @@ static void put_person_part(struct writer *writer, const struct report *report)
 	put_paragraph(writer, text, "");
 	put(writer, "\r\n");
 	snprintf(text, sizeof(text), "Your message of %s, which has the number %s here, %s", clock_rfc5322(report->arrived, date),
-	    report->about_id, only_delays(report) ? "is on its way, but has not reached everybody yet. You need not send it again."
-						  : "did not reach everybody it was meant for.");
+	    report->about_id, summaries[tenor_of(report)]);
 	put_paragraph(writer, text, "");
 	for (size_t i = 0; i < report->rcpt_count; i++)
 		put_person_rcpt(writer, &report->rcpts[i]);
@@ -274,7 +294,8 @@ static void put_person_part(struct writer *writer, const struct report *report)
 /* RFC 3463: the remote's own class where it gave no detail; X.4.7 is "delivery time expired". */
 static void put_status(struct writer *writer, const struct report_rcpt *rcpt)
 {
-	static const char *const of_kind[] = { [REPORT_FAILED] = "5.0.0", [REPORT_EXPIRED] = "4.4.7", [REPORT_DELAYED] = "4.0.0" };
+	static const char *const of_kind[] = { [REPORT_FAILED] = "5.0.0", [REPORT_EXPIRED] = "4.4.7", [REPORT_DELAYED] = "4.0.0",
+		[REPORT_RELAYED] = "2.0.0" };
 	const char *status = rcpt->status;
 
 	if (status[0] == '\0')
@@ -317,13 +338,40 @@ static void put_diagnostic(struct writer *writer, const struct report_rcpt *rcpt
 	put(writer, "\r\n");
 }
 
+/* RFC 3464 section 2.3.1 */
+static void put_original_recipient(struct writer *writer, const char *orcpt)
+{
+	char text[ORCPT_MAX + 1];
+
+	if (orcpt == NULL || orcpt[0] == '\0')
+		return;
+	xtext_decode(orcpt, strlen(orcpt), text, sizeof(text));
+	put_field(writer, "Original-Recipient", text);
+}
+
+/* RFC 3464 section 2.2.1 */
+static void put_envelope_id(struct writer *writer, const char *envid)
+{
+	char text[ENVID_MAX + 1];
+
+	if (envid == NULL || envid[0] == '\0')
+		return;
+	xtext_decode(envid, strlen(envid), text, sizeof(text));
+	put_field(writer, "Original-Envelope-Id", text);
+}
+
 static void put_status_rcpt(struct writer *writer, const struct report *report, const struct report_rcpt *rcpt)
 {
+	static const char *const actions[] = {
+		[REPORT_FAILED] = "failed", [REPORT_EXPIRED] = "failed", [REPORT_DELAYED] = "delayed", [REPORT_RELAYED] = "relayed",
+	};
+
 	put(writer, "\r\n");
+	put_original_recipient(writer, rcpt->orcpt);
 	put_type(writer, "Final-Recipient", report->smtputf8 ? "utf-8" : "rfc822");
 	put_word(writer, rcpt->address, utf8_cut(rcpt->address, strlen(rcpt->address), WORD_MAX), " ");
 	put(writer, "\r\n");
-	put_field(writer, "Action", rcpt->kind == REPORT_DELAYED ? "delayed" : "failed");
+	put_field(writer, "Action", actions[rcpt->kind]);
 	put_status(writer, rcpt);
 	if (rcpt->relay[0] != '\0')
 		put_remote(writer, rcpt->relay);
@@ -339,6 +387,7 @@ static void put_status_part(struct writer *writer, const struct report *report)
 	writer->utf8 = report->smtputf8;
 	put_format(writer, "Content-Type: message/%sdelivery-status\r\n", report->smtputf8 ? "global-" : "");
 	put_format(writer, "Content-Transfer-Encoding: %s\r\n\r\n", report->smtputf8 ? "8bit" : "7bit");
+	put_envelope_id(writer, report->envid);
 	put_typed_field(writer, "Reporting-MTA", "dns", report->hostname);
 	put_field(writer, "X-Warmrelay-Queue-ID", report->about_id);
 	put_date_field(writer, "Arrival-Date", report->arrived);
@@ -364,11 +413,24 @@ static void put_original_line(struct writer *writer, const char *line, size_t le
 	}
 }
 
+/* RFC 6522 section 3 */
+static void put_whole(struct writer *writer, const struct report *report)
+{
+	put_format(writer, "Content-Type: %s\r\n", report->smtputf8 ? "message/global" : "message/rfc822");
+	put_format(writer, "Content-Transfer-Encoding: %s\r\n\r\n",
+	    utf8_is_ascii(report->headers, report->headers_len) ? "7bit" : "8bit");
+	put_bytes(writer, report->headers, report->headers_len);
+}
+
 static void put_original_part(struct writer *writer, const struct report *report)
 {
 	const char *line = report->headers;
 	const char *end = line + (report->headers_len < HEADERS_MAX ? report->headers_len : HEADERS_MAX);
 
+	if (report->full) {
+		put_whole(writer, report);
+		return;
+	}
 	put_format(writer, "Content-Type: %s\r\n", report->smtputf8 ? "message/global-headers" : "text/rfc822-headers");
 	put_format(writer, "Content-Transfer-Encoding: %s\r\n\r\n",
 	    utf8_is_ascii(report->headers, report->headers_len) ? "7bit" : "8bit");

@@ -5,7 +5,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-enum report_kind { REPORT_FAILED, REPORT_EXPIRED, REPORT_DELAYED };
+/* RELAYED: handed to a server that sends no reports of its own (RFC 3461 section 5.2.2). */
+enum report_kind { REPORT_FAILED, REPORT_EXPIRED, REPORT_DELAYED, REPORT_RELAYED };
 
 /* One recipient that the report is about. Strings are borrowed; "" where nothing is known. */
 struct report_rcpt {
@@ -17,6 +18,7 @@ struct report_rcpt {
 	const char *relay;    /* host[address] that said so; "": no remote spoke (no Remote-MTA field) */
 	wall_ms last_attempt; /* 0: none */
 	wall_ms will_retry_until; /* DELAYED only */
+	const char *orcpt;    /* ORCPT of the recipient, xtext; NULL or "": none */
 };
 
 struct report {
@@ -30,9 +32,11 @@ struct report {
 	size_t rcpt_count;
 	const char *headers;    /* the original header section, CRLF lines; borrowed */
 	size_t headers_len;     /* what exceeds 64 KiB is cut at a line end */
+	bool full;              /* `headers` is the whole message and goes in as it is (RET=FULL) */
+	const char *envid;      /* ENVID of the message, xtext; NULL or "": none */
 };
 
-/* Append the whole message, CRLF lines: multipart/report with a human part (UTF-8), message/delivery-status, text/rfc822-headers; From:
+/* Append the whole message, CRLF lines: multipart/report with a human part (UTF-8), message/delivery-status, text/rfc822-headers or message/rfc822; From:
  * MAILER-DAEMON@hostname, Auto-Submitted: auto-replied (RFC 3834), Date, Message-ID. ERR_LIMIT by the buffer alone. */
 MUST_USE enum err report_format(const struct report *report, struct buf *out);
 

@@ -30,8 +30,8 @@ static const char everything[] =
     "dns: {forward: [127.0.0.1@5353, \"::1\"], anchors: [root.key], validate: require, timeout: 7s}\n"
     "delivery: {port: 2526, tls: verified, timeouts: {connect: 1s, greeting: 2s, helo: 3s, mail: 4s, rcpt: 5s, data: 6s,\n"
     "  block: 7s, dot: 8s, quit: 9s}, drain: 10s, keepalive: 11s, connections: 12, addresses: 13, refuse_networks: [10.0.0.0/8],\n"
-    "  reply_lines: 14, prefer_ipv6: true}\n"
-    "retry: {first: 1m, max: 2h, expire: 3d, warn: 5h}\n";
+    "  reply_lines: 14, prefer_ipv6: true, chunking: false}\n"
+    "retry: {first: 1m, max: 2h, expire: 3d, warn: 5h, warnings: false}\n";
 
 static size_t count_of(const char *text, const char *what)
 {

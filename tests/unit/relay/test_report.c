@@ -132,20 +132,20 @@ static void each_kind_of_outcome_has_its_action_status_and_words(void **state)
 		struct report_rcpt rcpt;
 		const char *fields, *words;
 	} rows[] = {
-		{ "expired after a 4xx", { REPORT_EXPIRED, "j@b", "4.2.2", 452, "mailbox full", "mx.b[192.0.2.1]", T0, 0 },
+		{ "expired after a 4xx", { REPORT_EXPIRED, "j@b", "4.2.2", 452, "mailbox full", "mx.b[192.0.2.1]", T0, 0, NULL },
 		  "Action: failed|Status: 4.2.2|Remote-MTA: dns; mx.b|Diagnostic-Code: smtp; 452 4.2.2 mailbox full|Last-Attempt-Date: ",
 		  "could not be delivered in time" },
-		{ "expired, nobody ever answered", { REPORT_EXPIRED, "j@b", "", 0, "connection timed out", "", T0, 0 },
+		{ "expired, nobody ever answered", { REPORT_EXPIRED, "j@b", "", 0, "connection timed out", "", T0, 0, NULL },
 		  "Action: failed|Status: 4.4.7|Diagnostic-Code: x-warmrelay; connection timed out|Last-Attempt-Date: ", "in time" },
-		{ "delayed", { REPORT_DELAYED, "j@b", "", 450, "busy", "mx.b", 0, T0 },
+		{ "delayed", { REPORT_DELAYED, "j@b", "", 450, "busy", "mx.b", 0, T0, NULL },
 		  "Action: delayed|Status: 4.0.0|Remote-MTA: dns; mx.b|Diagnostic-Code: smtp; 450 busy|Will-Retry-Until: Tue, 14 Nov",
 		  "will be tried until Tue, 14 Nov 2023" },
-		{ "refused without enhanced code", { REPORT_FAILED, "j@b", "", 554, "554 no", "[192.0.2.1]", 0, 0 },
+		{ "refused without enhanced code", { REPORT_FAILED, "j@b", "", 554, "554 no", "[192.0.2.1]", 0, 0, NULL },
 		  "Action: failed|Status: 5.0.0|Remote-MTA: dns; [192.0.2.1]|Diagnostic-Code: smtp; 554 no\n", "was refused" },
-		{ "refused by ourselves", { REPORT_FAILED, "j@b", "5.1.10", 0, "the domain accepts no mail", "", 0, 0 },
+		{ "refused by ourselves", { REPORT_FAILED, "j@b", "5.1.10", 0, "the domain accepts no mail", "", 0, 0, NULL },
 		  "Action: failed|Status: 5.1.10|Diagnostic-Code: x-warmrelay; the domain accepts no mail\n", "accepts no mail" },
-		{ "nothing known", { REPORT_FAILED, "j@b", "", 0, "", "", 0, 0 }, "Action: failed|Status: 5.0.0\n", "(no answer)" },
-		{ "quoted local part", { REPORT_FAILED, "\"a, b\"@c", "", 0, "", "", 0, 0 }, "rfc822; \"a, b\"@c|Action", "<\"a, b\"@c>" },
+		{ "nothing known", { REPORT_FAILED, "j@b", "", 0, "", "", 0, 0, NULL }, "Action: failed|Status: 5.0.0\n", "(no answer)" },
+		{ "quoted local part", { REPORT_FAILED, "\"a, b\"@c", "", 0, "", "", 0, 0, NULL }, "rfc822; \"a, b\"@c|Action", "<\"a, b\"@c>" },
 	};
 
 	(void)state;
@@ -250,6 +250,57 @@ static void a_full_buffer_is_left_as_it_was(void **state)
 	}
 }
 
+static void the_envelope_comes_back_as_the_sender_named_it(void **state)
+{
+	struct report_rcpt rcpts[2] = { refused(), refused() };
+	struct report report = sample(rcpts, 2);
+	char *text;
+
+	rcpts[0].orcpt = "rfc822;jo+2Bnews@example.org";
+	report.envid = "job+2B17";
+	text = read_back(&report);
+	assert_non_null(strstr(text, "Original-Envelope-Id: job+17"));
+	assert_non_null(strstr(text, "Original-Recipient: rfc822;jo+news@example.org"));
+	assert_null(strstr(strstr(text, "Original-Recipient") + 1, "Original-Recipient"));
+	free(text);
+}
+
+static void what_was_handed_on_is_no_failure(void **state)
+{
+	struct report_rcpt rcpts[2] = { refused(), refused() };
+	struct report report = sample(rcpts, 1);
+	char *text;
+
+	rcpts[0] = (struct report_rcpt){ .kind = REPORT_RELAYED, .address = "jo@example.net", .status = "2.0.0", .code = 250,
+		.reply = "250 2.0.0 taken", .relay = "mx.example.net[192.0.2.1]" };
+	text = read_back(&report);
+	assert_non_null(strstr(text, "as far as this mail system can tell"));
+	assert_non_null(strstr(text, "Action: relayed"));
+	assert_non_null(strstr(text, "Status: 2.0.0"));
+	assert_null(strstr(text, "did not reach"));
+	free(text);
+	report.rcpt_count = 2;
+	text = read_back(&report);
+	assert_non_null(strstr(text, "did not reach"));
+	free(text);
+}
+
+static void a_message_that_is_wanted_back_whole_comes_back_whole(void **state)
+{
+	static const char original[] = "Subject: x\r\n\r\nfirst line\r\n.\r\nlast line";
+	struct report_rcpt rcpt = refused();
+	struct report report = sample(&rcpt, 1);
+	struct buf buf;
+
+	report.full = true;
+	report.headers = original;
+	report.headers_len = sizeof(original) - 1;
+	buf_init(&buf, 1 << 20);
+	assert_int_equal(report_format(&report, &buf), OK);
+	assert_non_null(strstr(buf.data, "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: x\r\n\r\nfirst line\r\n.\r\nlast line\r\n--"));
+	buf_fini(&buf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +311,9 @@ int main(void)
 		cmocka_unit_test(a_huge_header_is_cut_at_a_line_end_and_its_long_lines_are_folded),
 		cmocka_unit_test(the_original_cannot_end_our_part),
 		cmocka_unit_test(a_full_buffer_is_left_as_it_was),
+		cmocka_unit_test(the_envelope_comes_back_as_the_sender_named_it),
+		cmocka_unit_test(what_was_handed_on_is_no_failure),
+		cmocka_unit_test(a_message_that_is_wanted_back_whole_comes_back_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

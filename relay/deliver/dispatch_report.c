@@ -1,0 +1,94 @@
+/* relay/deliver/dispatch_report.c - whom the sender is told of: failures, delays, and what was handed on (RFC 3461 section 5.2). */
+#include "relay/deliver/dispatch_int.h"
+
+#include <stdlib.h>
+
+static bool wants(const struct queue_rcpt *rcpt, enum rcpt_notify what, bool by_default)
+{
+	return rcpt->notify ? rcpt->notify & what : by_default;
+}
+
+bool report_wants_failure(const struct queue_rcpt *rcpt)
+{
+	return wants(rcpt, NOTIFY_FAILURE, true);
+}
+
+/* Once, when the message has got old enough. Nobody is told of a report of ours, so nothing needs to be noted for it. */
+static bool is_late(const struct dispatch *d, const struct queue_message *message, const struct queue_rcpt *rcpt, wall_ms now)
+{
+	return d->conf->retry.warnings && !rcpt->warned && message->sender[0] != '\0' && !(message->flags & MSG_BOUNCE) &&
+	    now - message->arrived >= d->conf->retry.warn_ms && wants(rcpt, NOTIFY_DELAY, true);
+}
+
+bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, size_t i, wall_ms now)
+{
+	const struct delivery *delivery = &attempt->delivery;
+	const struct queue_rcpt *rcpt = &delivery->job->rcpts[i];
+
+	switch (delivery->outcomes[i].kind) {
+	case OUTCOME_DELIVERED:
+		return !delivery->passes_dsn && wants(rcpt, NOTIFY_SUCCESS, false);
+	case OUTCOME_REFUSED:
+		return report_wants_failure(rcpt);
+	case OUTCOME_DEFERRED:
+		return is_late(d, &delivery->job->message, rcpt, now);
+	case OUTCOME_NONE:
+		break;
+	}
+	return false;
+}
+
+/* An expired recipient is told what the last attempt heard: those words stand in its row. */
+static struct report_rcpt report_expired(const struct queue_rcpt *rcpt, const struct outcome *outcome)
+{
+	bool tried = rcpt->reply[0] != '\0';
+
+	return (struct report_rcpt){
+	    .kind = REPORT_EXPIRED,
+	    .address = rcpt->address,
+	    .status = outcome->enhanced,
+	    .code = tried ? (int)strtol(rcpt->reply, NULL, 10) : 0,
+	    .reply = tried ? rcpt->reply : outcome->reply,
+	    .relay = rcpt->relay,
+	    .last_attempt = rcpt->last_attempt,
+	    .orcpt = rcpt->orcpt,
+	};
+}
+
+static struct report_rcpt report_of(const struct attempt *attempt, size_t i, wall_ms now)
+{
+	static const enum report_kind KINDS[] = {
+	    [OUTCOME_DELIVERED] = REPORT_RELAYED, [OUTCOME_REFUSED] = REPORT_FAILED, [OUTCOME_DEFERRED] = REPORT_DELAYED,
+	};
+	const struct queue_job *job = attempt->delivery.job;
+	const struct outcome *outcome = &attempt->delivery.outcomes[i];
+
+	if (attempt->expired)
+		return report_expired(&job->rcpts[i], outcome);
+	return (struct report_rcpt){
+	    .kind = KINDS[outcome->kind],
+	    .address = job->rcpts[i].address,
+	    .status = outcome->enhanced,
+	    .code = outcome->code,
+	    .reply = outcome->reply,
+	    .relay = outcome->relay,
+	    .last_attempt = now,
+	    .will_retry_until = outcome->kind == OUTCOME_DEFERRED ? job->message.deadline : 0,
+	    .orcpt = job->rcpts[i].orcpt,
+	};
+}
+
+struct bounce *report_create(struct dispatch *d, const struct attempt *attempt, wall_ms now)
+{
+	const struct queue_job *job = attempt->delivery.job;
+	struct report_rcpt *rcpts = xcalloc(job->rcpt_count, sizeof(*rcpts));
+	struct bounce *bounce;
+	size_t count = 0;
+
+	for (size_t i = 0; i < job->rcpt_count; i++)
+		if (report_is_wanted(d, attempt, i, now))
+			rcpts[count++] = report_of(attempt, i, now);
+	bounce = bounce_create(d->env.queue, d->env.reader, d->conf, job, rcpts, count, now);
+	free(rcpts);
+	return bounce;
+}

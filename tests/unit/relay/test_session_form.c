@@ -1,0 +1,154 @@
+/* tests/unit/relay/test_session_form.c - in which form the client hands a message on: BDAT, BINARYMIME, DSN parameters, REQUIRETLS. */
+#include "tests/unit/relay/session_world.h"
+
+/* A message as intake stores it, to TWO or fewer. */
+struct form {
+	const char *label;
+	const char *const *steps;
+	const char *want, *reply;
+	const char *body; /* that must have come; NULL: whatever */
+	uint32_t flags;
+	size_t size;      /* of a body of letters; 0: `body` is the body */
+	enum conf_tls_level tls;
+	bool passes_dsn, ends;
+};
+
+static msg_id store_form(struct session_world *w, const struct form *form)
+{
+	size_t size = form->size > 0 ? form->size : strlen(form->body);
+	msg_id id = queue_new_id(w->store.queue);
+	struct store_mail m;
+
+	store_mail_init(&m, id, size, TWO);
+	if (form->size == 0)
+		memcpy(m.body, form->body, size);
+	m.accept.message.flags = form->flags;
+	m.accept.message.envid = "job+2B17";
+	m.rcpts[0].notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
+	m.rcpts[1].orcpt = "rfc822;b+2Bx@example.net";
+	assert_int_equal(store_do(&w->store, QUEUE_ACCEPT, &m.accept.req), OK);
+	free(m.body);
+	return id;
+}
+
+static void check_body(const struct session_world *w, const struct form *form)
+{
+	const struct server *server = &w->servers[0];
+
+	if (form->body && (server->body_len != strlen(form->body) || memcmp(server->body, form->body, server->body_len) != 0))
+		fail_msg("%s: came: %.*s", form->label, (int)server->body_len, server->body);
+}
+
+static void run_form(struct session_world *w, const struct form *form)
+{
+	msg_id id = store_form(w, form);
+	const char *const *const scripts[] = { form->steps };
+	struct session_target target;
+	struct route *route;
+	struct delivery d;
+
+	world_serve(w, scripts, 1);
+	route = world_route(w, form->tls);
+	target = world_target(w, route);
+	delivery_init(&d, id);
+	w->session = session_open(&w->env, &target, &d);
+	route_unref(&route);
+	world_await_report(w);
+	if (strcmp(outcomes_text(&d), form->want) != 0)
+		fail_msg("%s:\n got %s (%s; %s)\nwant %s", form->label, outcomes_text(&d), d.outcomes[0].reply, w->servers[0].error, form->want);
+	if (form->reply && !strstr(d.outcomes[0].reply, form->reply))
+		fail_msg("%s: reply %s", form->label, d.outcomes[0].reply);
+	if (d.passes_dsn != form->passes_dsn || d.reusable == form->ends)
+		fail_msg("%s: passes_dsn %d, reusable %d", form->label, d.passes_dsn, d.reusable);
+	check_body(w, form);
+	if (d.reusable)
+		session_quit(w->session);
+	world_await_end(w);
+	w->reports = 0;
+	delivery_fini(&d);
+	world_join(w, form->label);
+}
+
+#define BOTH      "delivered 250 2.0.0 dot, delivered 250 2.0.0 dot"
+#define RCPTS     "> RCPT*", "< 250 ok", "> RCPT*", "< 250 ok"
+#define OFFERS(x) HELLO_WITH("< 250 " x)
+
+static void content_goes_by_bdat_where_that_pays(void **state)
+{
+	static const char odd[] = "a\n.\r\nb\r.\r\n.";
+	const struct form forms[] = {
+		{ .label = "8-bit", .steps = STEPS(OFFERS("CHUNKING"), MAIL_OK, RCPTS, "> BDAT 12 LAST", "piece 12", "< 250 ok", BYE),
+		  .want = BOTH, .body = "x: y\r\n\r\n.z\r\n", .flags = MSG_8BIT },
+		{ .label = "large", .steps = STEPS(OFFERS("CHUNKING"), MAIL_OK, RCPTS, "> BDAT 4193280 LAST", "piece 4193280", "< 250 ok", BYE),
+		  .want = BOTH, .size = LARGE },
+		{ .label = "small and 7-bit", .steps = STEPS(OFFERS("CHUNKING"), MAIL_OK, RCPTS, "> DATA", "< 354 go", "body", "< 250 ok", BYE),
+		  .want = BOTH, .size = 100 },
+		{ .label = "not offered", .steps = STEPS(HELLO, MAIL_OK, RCPTS, "> DATA", "< 354 go", "body", "< 250 ok", BYE), .want = BOTH, .size = 100,
+		  .flags = MSG_8BIT },
+		{ .label = "binary", .steps = STEPS(HELLO_WITH("< 250-BINARYMIME", "< 250-8BITMIME", "< 250 CHUNKING"),
+		  "> MAIL FROM:<from@shop.example> BODY=BINARYMIME", "< 250 ok", RCPTS, "> BDAT 11 LAST", "piece 11", "< 250 ok", BYE),
+		  .want = BOTH, .body = odd, .flags = MSG_8BIT | MSG_BINARY },
+		{ .label = "binary, no BINARYMIME", .steps = STEPS(OFFERS("CHUNKING"), BYE), .flags = MSG_BINARY, .size = 10,
+		  .want = "refused 0 5.6.3 mail message, refused 0 5.6.3 mail message" },
+		{ .label = "binary, no CHUNKING", .steps = STEPS(OFFERS("BINARYMIME"), BYE), .flags = MSG_BINARY, .size = 10,
+		  .want = "refused 0 5.6.3 mail message, refused 0 5.6.3 mail message" },
+		{ .label = "refused by all", .steps = STEPS(OFFERS("CHUNKING"), MAIL_OK, "> RCPT*", "< 550 no", "> RCPT*", "< 550 no", BYE), .flags = MSG_8BIT,
+		  .size = 10, .want = "refused 550 5.1.1 rcpt recipient, refused 550 5.1.1 rcpt recipient" },
+		{ .label = "refused by one, pipelined", .steps = STEPS(HELLO_WITH("< 250-PIPELINING", "< 250 CHUNKING"), "> MAIL*", ">| RCPT*", ">| RCPT*",
+		  "< 250 ok", "< 550 no", "< 250 ok", "> BDAT 10 LAST", "piece 10", "< 250 ok", BYE), .flags = MSG_8BIT,
+		  .size = 10, .want = "refused 550 5.1.1 rcpt recipient, delivered 250 2.0.0 dot" },
+		{ .label = "MAIL refused, pipelined", .steps = STEPS(HELLO_WITH("< 250-PIPELINING", "< 250 CHUNKING"), "> MAIL*", ">| RCPT*", ">| RCPT*",
+		  "< 451 no", "< 503 no", "< 503 no", BYE), .flags = MSG_8BIT,
+		  .size = 10, .want = "deferred 451 4.1.0 mail message, deferred 451 4.1.0 mail message" },
+		{ .label = "content refused", .steps = STEPS(OFFERS("CHUNKING"), MAIL_OK, RCPTS, "> BDAT 10 LAST", "piece 10", "< 554 spam", BYE),
+		  .flags = MSG_8BIT, .size = 10, .want = "refused 554 5.0.0 dot message, refused 554 5.0.0 dot message" },
+		{ .label = "refused in the middle", .steps = STEPS(OFFERS("CHUNKING"), MAIL_OK, RCPTS, "> BDAT*", "piece 1000", "< 552 too much", "stall"),
+		  .size = LARGE, .want = "refused 552 5.0.0 body message, refused 552 5.0.0 body message", .ends = true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		run_form(*state, &forms[i]);
+}
+
+static void wishes_for_reports_are_handed_on(void **state)
+{
+	const struct form forms[] = {
+		{ .label = "offered", .steps = STEPS(OFFERS("DSN"), "> MAIL FROM:<from@shop.example> RET=HDRS ENVID=job+2B17", "< 250 ok",
+		  "> RCPT TO:<a@example.net> NOTIFY=SUCCESS,DELAY", "< 250 ok", "> RCPT TO:<b@example.net> ORCPT=rfc822;b+2Bx@example.net", "< 250 ok",
+		  "> DATA", "< 354 go", "body", "< 250 ok", BYE), .want = BOTH, .size = 100, .flags = MSG_RET_HDRS, .passes_dsn = true },
+		{ .label = "not offered", .steps = STEPS(HELLO, "> MAIL FROM:<from@shop.example>", "< 250 ok", "> RCPT TO:<a@example.net>", "< 250 ok",
+		  "> RCPT TO:<b@example.net>", "< 250 ok", "> DATA", "< 354 go", "body", "< 250 ok", BYE), .want = BOTH, .size = 100,
+		  .flags = MSG_RET_HDRS },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		run_form(*state, &forms[i]);
+}
+
+static void what_requires_tls_goes_no_other_way(void **state)
+{
+	const struct form forms[] = {
+		{ .label = "no STARTTLS", .steps = STEPS(OFFERS("REQUIRETLS"), BYE), .flags = MSG_REQUIRETLS, .size = 100,
+		  .want = "refused 0 5.7.30 mail message, refused 0 5.7.30 mail message", .reply = "does not offer TLS" },
+		{ .label = "no REQUIRETLS", .steps = STEPS(OFFER, "< 220 go", "tls", "> EHLO*", "< 250 mx", BYE), .flags = MSG_REQUIRETLS, .size = 100,
+		  .want = "refused 0 5.7.30 mail message, refused 0 5.7.30 mail message", .reply = "does not offer REQUIRETLS",
+		  .tls = TLS_LEVEL_OPPORTUNISTIC },
+		{ .label = "both", .steps = STEPS(OFFER, "< 220 go", "tls", "> EHLO*", "< 250-mx", "< 250 REQUIRETLS",
+		  "> MAIL FROM:<from@shop.example> REQUIRETLS", "< 250 ok", RCPTS, "> DATA", "< 354 go", "body", "< 250 ok", BYE),
+		  .flags = MSG_REQUIRETLS, .size = 100, .want = BOTH, .tls = TLS_LEVEL_OPPORTUNISTIC },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		run_form(*state, &forms[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(content_goes_by_bdat_where_that_pays),
+		cmocka_unit_test(wishes_for_reports_are_handed_on),
+		cmocka_unit_test(what_requires_tls_goes_no_other_way),
+	};
+
+	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+}
