@@ -91,19 +91,20 @@ enum token {
 	TOKEN_UNKNOWN, /* not understood: nothing can be concluded */
 };
 
-static const char *set_end(const char *p)
-{
-	p += p[1] == '^' ? 2 : 1;
-	for (p += *p == ']'; *p && *p != ']'; p++)
-		if (*p == '\\' && !*++p)
-			break;
-	return *p ? p + 1 : NULL;
-}
-
 /* Escapes that stand for one character or place, whatever follows them. */
 static bool is_simple_escape(char c)
 {
 	return c && (strchr("bBdDsSwWAzZ", c) || (c >= '!' && c <= '/') || strchr(":;<=>@[]^_`{|}~?", c));
+}
+
+/* Behind the set that begins at `p`; NULL: not understood. */
+static const char *set_end(const char *p)
+{
+	p += p[1] == '^' ? 2 : 1;
+	for (p += *p == ']'; *p && *p != ']'; p++)
+		if ((*p == '\\' && !is_simple_escape(*++p)) || (*p == '[' && p[1] && strchr(":.=", p[1])))
+			return NULL;
+	return *p ? p + 1 : NULL;
 }
 
 static enum token group_begin(const char *p, const char **end)
@@ -124,7 +125,19 @@ static enum token group_begin(const char *p, const char **end)
 	return p[1] == '?' || p[1] == '*' ? TOKEN_UNKNOWN : TOKEN_OPEN;
 }
 
-static enum token token_at(const char *p, const char **end)
+/* Bytes of "{2}", "{2,}" or "{2,3}"; 1: a brace that stands for itself. */
+static size_t count_len(const char *p)
+{
+	size_t len = 1 + strspn(p + 1, "0123456789");
+
+	if (len == 1)
+		return 1;
+	if (p[len] == ',')
+		len += 1 + strspn(p + len + 1, "0123456789");
+	return p[len] == '}' ? len + 1 : 1;
+}
+
+static enum token token_at(bool wide, const char *p, const char **end)
 {
 	*end = p + 1;
 	switch (*p) {
@@ -149,23 +162,24 @@ static enum token token_at(const char *p, const char **end)
 	case '*':
 		return TOKEN_PERHAPS;
 	case '{':
-		*end = strchr(p, '}');
-		if (!*end)
-			return TOKEN_UNKNOWN;
-		(*end)++;
-		return TOKEN_PERHAPS;
+		*end = p + count_len(p);
+		return *end > p + 1 ? TOKEN_PERHAPS : TOKEN_OTHER;
 	case '.':
 	case '^':
 	case '$':
+	case ']':
+	case '}':
 		return TOKEN_OTHER;
 	default:
-		return (uint8_t)*p >= 0x80 ? TOKEN_OTHER : TOKEN_PLAIN; /* the case of other letters is folded in ways of their own */
+		/* The case of other letters is folded in ways of their own, and two of ASCII stand for such (long s, the Kelvin sign). */
+		return (uint8_t)*p >= 0x80 || (wide && strchr("kKsS", *p)) ? TOKEN_OTHER : TOKEN_PLAIN;
 	}
 }
 
 struct reader {
 	const char *p;
 	int depth;
+	bool wide;
 	bool unknown;
 };
 
@@ -213,7 +227,7 @@ static void read_group(struct reader *r, bool looks, struct demands *demands)
 		read_choices(r, set, NULL);
 	r->depth--;
 	r->p += *r->p == ')';
-	if (!looks && token_at(r->p, &end) != TOKEN_PERHAPS)
+	if (!looks && token_at(r->wide, r->p, &end) != TOKEN_PERHAPS)
 		demand(demands, set);
 	free(set);
 }
@@ -225,7 +239,7 @@ static void read_branch(struct reader *r, struct demands *demands)
 
 	while (!r->unknown) {
 		const char *begin = r->p, *end;
-		enum token token = token_at(begin, &end);
+		enum token token = token_at(r->wide, begin, &end);
 
 		if (token == TOKEN_PLAIN) {
 			run++;
@@ -296,7 +310,7 @@ static void keep(struct needle *needle, const struct demands *demands)
 	}
 }
 
-struct needle *needle_create(const char *pattern)
+struct needle *needle_create(const char *pattern, bool wide)
 {
 	struct needle *needle = xcalloc(1, sizeof(*needle));
 	struct demands *demands = xcalloc(1, sizeof(*demands));
@@ -304,7 +318,7 @@ struct needle *needle_create(const char *pattern)
 	struct reader r;
 
 	needle->pattern = xstrdup(pattern);
-	r = (struct reader){ .p = needle->pattern };
+	r = (struct reader){ .p = needle->pattern, .wide = wide };
 	read_choices(&r, choice, demands);
 	demand(demands, choice);
 	if (!r.unknown && *r.p == '\0')

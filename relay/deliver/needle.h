@@ -14,8 +14,9 @@ void haystack_init(struct haystack *haystack, const char *text, size_t len);
 /* Sets of words, of each of which every match contains one. */
 struct needle;
 
-/* From an expression that compiles without regard to case. One that is not understood has no sets: it may be found everywhere. */
-struct needle *needle_create(const char *pattern) MUST_USE;
+/* From an expression that compiles without regard to case; `wide`: of characters in UTF-8, not of bytes. One that is not understood has no
+ * sets: it may be found everywhere. */
+struct needle *needle_create(const char *pattern, bool wide) MUST_USE;
 void needle_destroy(struct needle **needle);
 
 /* False: the expression is certainly not found. */

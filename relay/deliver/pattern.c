@@ -38,24 +38,25 @@ static pcre2_match_context *limits_create(void)
 }
 
 /* A pattern in ASCII says nothing of other characters: bytes will do for it, in half the time. */
-static uint32_t options_for(const char *text)
+static bool is_wide(const char *text)
 {
-	uint32_t options = PCRE2_CASELESS | PCRE2_NEVER_BACKSLASH_C;
 	bool wide = strstr(text, "\\x{") || strstr(text, "\\p") || strstr(text, "\\P") || strstr(text, "\\X");
 
 	for (const char *p = text; *p && !wide; p++)
 		wide = (uint8_t)*p >= 0x80;
-	return wide ? options | PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF : options;
+	return wide;
 }
 
 struct pattern *pattern_create(const char *text, struct err_detail *why)
 {
+	const bool wide = is_wide(text);
+	const uint32_t options = PCRE2_CASELESS | PCRE2_NEVER_BACKSLASH_C | (wide ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF : 0);
 	struct pattern *pattern;
 	PCRE2_SIZE offset;
 	pcre2_code *code;
 	int number;
 
-	code = pcre2_compile((PCRE2_SPTR)text, strlen(text), options_for(text), &number, &offset, NULL);
+	code = pcre2_compile((PCRE2_SPTR)text, strlen(text), options, &number, &offset, NULL);
 	if (!code) {
 		char message[128];
 
@@ -68,7 +69,7 @@ struct pattern *pattern_create(const char *text, struct err_detail *why)
 	pattern->data = pcre2_match_data_create(PATTERN_GROUPS, NULL);
 	must(pattern->data);
 	pattern->limits = limits_create();
-	pattern->needle = needle_create(text);
+	pattern->needle = needle_create(text, wide);
 	return pattern;
 }
 
@@ -84,26 +85,30 @@ void pattern_destroy(struct pattern **pattern)
 	*pattern = NULL;
 }
 
+/* How many groups are told (0: more than there is room for); negative: no match, or a limit was reached. */
+static int run(struct pattern *pattern, const struct pattern_subject *subject)
+{
+	if (!needle_may_be_in(pattern->needle, &subject->words))
+		return PCRE2_ERROR_NOMATCH;
+	return pcre2_match(pattern->code, (PCRE2_SPTR)subject->text, subject->len, 0, 0, pattern->data, pattern->limits);
+}
+
 bool pattern_found(struct pattern *pattern, const struct pattern_subject *subject)
 {
-	/* 0: more groups than are told. Negative: no match, or a limit was reached. */
-	return needle_may_be_in(pattern->needle, &subject->words) &&
-	    pcre2_match(pattern->code, (PCRE2_SPTR)subject->text, subject->len, 0, 0, pattern->data, pattern->limits) >= 0;
+	return run(pattern, subject) >= 0;
 }
 
 bool pattern_find(struct pattern *pattern, const struct pattern_subject *subject, struct pattern_match *match_out)
 {
-	const PCRE2_SIZE *ends;
+	int groups = run(pattern, subject);
+	const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(pattern->data);
 
 	*match_out = (struct pattern_match){ 0 };
-	if (!pattern_found(pattern, subject))
-		return false;
-	ends = pcre2_get_ovector_pointer(pattern->data);
-	for (uint32_t i = 0; i < pcre2_get_ovector_count(pattern->data); i++) {
+	for (int i = 0; i < (groups == 0 ? PATTERN_GROUPS : groups); i++) {
 		if (ends[2 * i] == PCRE2_UNSET)
 			continue;
 		match_out->at[i] = subject->text + ends[2 * i];
 		match_out->len[i] = ends[2 * i + 1] - ends[2 * i];
 	}
-	return true;
+	return groups >= 0;
 }

@@ -180,7 +180,7 @@ static void check_example(const struct verdict_rules *rules, const struct replie
 	wording_read(&wording, example->text);
 	pattern_subject_init(&subject, wording.text, wording.len);
 	reached = first_fitting(rules, provider, &wording, &subject);
-	if (reached != rule && reached->at.file == rule->at.file)
+	if (reached != rule && !(reached < rule && reached->at.file != rule->at.file))
 		fault_error(faults, example->at, "the example %s reaches the rule \"%s\", expected \"%s\"",
 		    fault_quote(example->text, quoted), reached->name, rule->name);
 }

@@ -80,7 +80,7 @@ static size_t address_len(const char *p)
 {
 	size_t local = strcspn(p, " \t\r\n@<>()[]{},;:/?&'\""), domain;
 
-	if (local == 0 || local > 128 || p[local] != '@')
+	if (local == 0 || local > 128 || p[local] != '@' || memmem(p, local, "..", 2))
 		return 0;
 	domain = strspn(p + local + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
 	while (domain > 0 && (p[local + domain] == '.' || p[local + domain] == '-'))
@@ -119,7 +119,7 @@ void wording_read(struct wording *out, const char *reply)
 		} else {
 			len = 1;
 			add(out, *p);
-			word_begins = is_blank(*p) || strchr("<(['\":;,=", *p);
+			word_begins = is_blank(*p) || strchr("<(['\":;,=.", *p); /* "denied...user@example.com" */
 		}
 	}
 	out->text[out->len] = '\0';
