@@ -323,6 +323,19 @@ static void link_continue(struct dispatch *d, struct link *link, const char *dom
 		link_reuse(link, attempt);
 }
 
+/* The mail is not to blame: it is given back as if it had not been tried, and waits or takes another source. */
+static void park_source(struct dispatch *d, struct attempt *attempt, wall_ms now)
+{
+	struct delivery *delivery = &attempt->delivery;
+
+	log_text(LOG_ERROR, "source-parked", "the address of source %s is not on this host; its mail waits or takes another source",
+	    attempt->source);
+	sched_park_source(d->env.sched, attempt->source, now + PARK_MS, "its address is not on this host");
+	delivery->attempted = false;
+	if (delivery->job && delivery->outcomes)
+		memset(delivery->outcomes, 0, delivery->job->rcpt_count * sizeof(delivery->outcomes[0]));
+}
+
 void dispatch_delivered(struct dispatch *d, struct delivery *delivery)
 {
 	struct attempt *attempt = CONTAINER_OF(delivery, struct attempt, delivery);
@@ -333,11 +346,8 @@ void dispatch_delivered(struct dispatch *d, struct delivery *delivery)
 
 	must(link && link->attempt == attempt);
 	link->attempt = NULL;
-	if (delivery->source_missing) {
-		log_text(LOG_ERROR, "source-parked", "the address of source %s is not on this host; its mail waits or takes another source",
-		    attempt->source);
-		sched_park_source(d->env.sched, attempt->source, now + PARK_MS, "its address is not on this host");
-	}
+	if (delivery->source_missing)
+		park_source(d, attempt, now);
 	dispatch_settle(d, attempt, now);
 	if (link->ended) {
 		sched_release_connection(d->env.sched, link->lane, now);

@@ -58,12 +58,16 @@ const struct task_kind resume_kind = { .verb = "resume", .needs_daemon = true, .
 
 /* --- source list -------------------------------------------------------------------------------------------------------------- */
 
-/* Without "source NAME: ", which stands beside it. */
+/* What is said of the source as a whole; its lanes ("source NAME to DESTINATION: ...") are for `why`. */
 static void add_line(void *arg, const char *line)
 {
 	const char *colon = strncmp(line, "source ", 7) == 0 ? strstr(line, ": ") : NULL;
-	json_t *text = json_string(colon ? colon + 2 : line);
+	const char *lane = strstr(line, " to ");
+	json_t *text;
 
+	if (colon && lane && lane < colon)
+		return;
+	text = json_string(colon ? colon + 2 : line);
 	if (text)
 		must(json_array_append_new(arg, text) == 0);
 }
