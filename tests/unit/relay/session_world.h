@@ -4,6 +4,7 @@
  *   "< 250 ok"     send a line             "<< 220 go"   send it without an end of line
  *   "> MAIL *"     read a line that matches (fnmatch)     ">| MAIL *"  the line is here already: it came with the one before
  *   "body"         read up to CRLF.CRLF    "piece N"     read N bytes of it
+ *   "handshake fails"  the client refuses the certificate
  *   "tls"          server handshake        "close"       hang up               "reset"  hang up with RST
  *   "pause"        stop the loop, then wait for sem_post(&server->go)
  *   "stall"        neither read nor close before the test's end
@@ -64,13 +65,14 @@ static inline ssize_t server_read(struct server *s, char *to, size_t size)
 
 static inline void server_send(struct server *s, const char *text, bool line_end)
 {
-	char line[4096];
-	int len = snprintf(line, sizeof(line), "%s%s", text, line_end ? "\r\n" : "");
+	char *line = xasprintf("%s%s", text, line_end ? "\r\n" : "");
+	size_t len = strlen(line);
 
 	if (s->ssl)
-		(void)!SSL_write(s->ssl, line, len);
+		(void)!SSL_write(s->ssl, line, (int)len);
 	else
-		(void)!send(s->fd, line, (size_t)len, MSG_NOSIGNAL);
+		(void)!send(s->fd, line, len, MSG_NOSIGNAL);
+	free(line);
 }
 
 /* More input; false: the client has hung up. */
@@ -174,6 +176,17 @@ static inline void server_tls(struct server *s, const char *step)
 		server_fail(s, step, "no handshake");
 }
 
+/* The client finds fault with the certificate: its alert comes after the handshake in TLS 1.3. */
+static inline void server_tls_refused(struct server *s, const char *step)
+{
+	char byte;
+
+	s->ssl = SSL_new(s->ctx);
+	SSL_set_fd(s->ssl, s->fd);
+	if (SSL_accept(s->ssl) == 1 && SSL_read(s->ssl, &byte, 1) > 0)
+		server_fail(s, step, "the client went on");
+}
+
 static inline void server_eof(struct server *s, const char *step)
 {
 	if (s->in_len > 0 || server_fill(s)) {
@@ -198,6 +211,8 @@ static inline void server_step(struct server *s, const char *step)
 		server_take_body(s, step, (size_t)strtol(step + 6, NULL, 10));
 	else if (strcmp(step, "tls") == 0)
 		server_tls(s, step);
+	else if (strcmp(step, "handshake fails") == 0)
+		server_tls_refused(s, step);
 	else if (strcmp(step, "eof") == 0)
 		server_eof(s, step);
 	else if (strcmp(step, "accept") == 0)

@@ -123,7 +123,7 @@ static void lost_connections_defer_and_name_the_stage(void **state)
 
 static void what_is_no_smtp_ends_the_connection(void **state)
 {
-	static char endless[3000];
+	static char endless[70000];
 	const struct row rows[] = {
 		{ "no code", { STEPS("< hello") }, .want = "deferred 0 4.5.0 greeting host", .reply = "protocol error", .ends = true },
 		{ "HTTP", { STEPS("< 220 mx", "> EHLO*", "< HTTP/1.1 400 Bad Request", "eof") }, .want = "deferred 0 4.5.0 ehlo host", .ends = true },
