@@ -185,6 +185,8 @@ enum err apply_accept(struct apply *apply, const struct queue_accept *accept, st
 	}
 	if (e == OK)
 		counts_add(&apply->counts, NULL, &(struct queue_counts){ .accepted = accept->rcpt_count });
+	if (e == OK && accept->memo)
+		memos_add(&apply->memos, accept->memo);
 	return e;
 }
 
@@ -375,6 +377,7 @@ bool apply_is_refusal(const struct apply *apply, enum err e)
 int apply_begin(struct apply *apply, const struct txn_env *env)
 {
 	counts_reset(&apply->counts);
+	memos_reset(&apply->memos);
 	apply->left.count = 0;
 	apply->chunk_bytes = 0;
 	apply->last_id = 0;
@@ -402,6 +405,8 @@ int apply_finish(struct apply *apply)
 	msg_id stored = 0;
 	int rc = counts_store(&apply->counts, &apply->txn);
 
+	if (rc == 0)
+		rc = memos_store(&apply->memos, &apply->txn);
 	if (rc == 0 && apply->last_id)
 		rc = apply_last_id(&apply->txn, &stored);
 	if (rc != 0 || apply->last_id <= stored)

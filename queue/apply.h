@@ -5,6 +5,7 @@
 #define QUEUE_APPLY_H
 
 #include "queue/counts.h"
+#include "queue/memo.h"
 #include "queue/txn.h"
 
 /* What requests do to the size of the store, in the order in which a full disk sheds them. */
@@ -30,6 +31,7 @@ struct apply_left {
 struct apply {
 	struct txn txn;
 	struct counts counts;
+	struct memos memos;
 	struct apply_left left; /* by this transaction: void when it aborts */
 	uint64_t chunk_bytes;
 	msg_id run;     /* first id of this run, for claims */
@@ -53,7 +55,7 @@ int apply_begin(struct apply *apply, const struct txn_env *env);
  */
 MUST_USE enum err apply_request(struct apply *apply, struct queue_req *req, struct err_detail *why);
 bool apply_is_refusal(const struct apply *apply, enum err e);
-/* Write counters and the last id. LMDB's codes. */
+/* Write counters, memos and the last id. LMDB's codes. */
 int apply_finish(struct apply *apply);
 
 /* QUEUE_ACCEPT, also as the bounce of a settle: the checks, then the rows. */

@@ -163,6 +163,17 @@ struct queue_chunk {
 	struct queue_blob blob;
 };
 
+#define QUEUE_MEMO_MAX 4096 /* bytes of a memo */
+
+/* What another part keeps in the store under a name, rewritten as a whole in the transaction of any request that brings it: it costs no commit
+ * of its own. The object belongs to that part and stays until the queue is closed. */
+struct queue_memo {
+	const char *name; /* at most 255 bytes */
+	size_t (*write)(const struct queue_memo *memo, uint8_t out[QUEUE_MEMO_MAX]); /* its present content; writer thread, right before the commit */
+	struct queue_memo *next; /* the writer's */
+	bool listed;             /* the writer's */
+};
+
 /* QUEUE_ACCEPT: the rest of the body and the rows, in one transaction: the commit point of a message. */
 struct queue_accept {
 	struct queue_req req;
@@ -173,6 +184,7 @@ struct queue_accept {
 	const struct queue_blob *blobs; /* chunks first_blob.. of the body */
 	size_t blob_count;
 	uint32_t first_blob;
+	struct queue_memo *memo; /* to be written along; NULL: none */
 };
 
 /* QUEUE_CLAIM: recipients of a job are about to be tried on a lane with a warm-up budget. */
@@ -267,6 +279,11 @@ struct queue_figures {
 	uint64_t pending;                             /* requests waiting for the writer */
 };
 void queue_figures(struct queue *queue, struct queue_figures *out);
+
+/* The memos whose names begin with `prefix`; borrowed for the call. */
+typedef void (*queue_memo_fn)(void *arg, const char *name, const void *data, size_t len);
+MUST_USE enum err queue_memos_read(
+    struct queue_reader *reader, const char *prefix, queue_memo_fn fn, void *arg, struct err_detail *why);
 
 /* Compare rows with each other: messages without recipients, recipients without message, bodies incomplete, orphans, rows that do
  * not decode. Each finding is told to `fn`; returns OK when the walk was done. Bounded slices; may be run beside the writer. */

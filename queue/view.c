@@ -4,6 +4,7 @@
 
 #include "queue/claim.h"
 #include "queue/counts.h"
+#include "queue/memo.h"
 #include "queue/message.h"
 #include "queue/reader.h"
 #include "queue/recipient.h"
@@ -197,6 +198,21 @@ enum err queue_scan(struct queue_reader *reader, struct queue_cursor *cursor, si
 	cursor->end = rc == MDB_NOTFOUND;
 	if (e == OK && rc != MDB_NOTFOUND)
 		e = txn_fold(txn.env, rc, "walk over messages", why);
+	reader_end(reader, &txn);
+	return e;
+}
+
+enum err queue_memos_read(
+    struct queue_reader *reader, const char *prefix, queue_memo_fn fn, void *arg, struct err_detail *why)
+{
+	struct txn txn;
+	int rc;
+	enum err e = reader_begin(reader, &txn, why);
+
+	if (e != OK)
+		return e;
+	rc = memos_each(&txn, prefix, fn, arg);
+	e = txn_fold(txn.env, rc, "read memos", why);
 	reader_end(reader, &txn);
 	return e;
 }

@@ -16,6 +16,7 @@
 #include "relay/daemon/privileges.h"
 #include "relay/daemon/worker.h"
 #include "relay/deliver/dispatch.h"
+#include "relay/intake/usage.h"
 #include "relay/deliver/verdict.h"
 #include "relay/ops/ops.h"
 #include "relay/sign/keyring.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct gate *gate;
 	struct queue *queue;
 	struct queue_reader *reader;
+	struct usages *usages;
 	struct sched *sched;
 	struct dispatch *dispatch;
 	struct ops *ops;
@@ -168,6 +170,7 @@ static enum err reload(void *arg, char **text_out)
 	if (next)
 		verdict_check(next, false, &faults);
 	if (next && faults.count == 0 && attach_keys(next, &faults)) {
+		usages_attach(d->usages, next);
 		restart = conf_restart_needed(d->conf, next);
 		err = reload_apply(d, next, &why);
 	}
@@ -250,6 +253,10 @@ static int start_store(struct daemon *d)
 		log_text(LOG_WARN, "events", "%s; events go to standard error alone", why.text);
 	free(events);
 	d->reader = queue_reader_open(d->queue);
+	d->usages = usages_create();
+	if (usages_load(d->usages, d->reader, &why) != OK)
+		return fail(RELAYD_CANNOT_OPEN, &why);
+	usages_attach(d->usages, d->conf);
 	return RELAYD_OK;
 }
 
@@ -319,6 +326,7 @@ static void finish(struct daemon *d)
 	if (d->reader)
 		queue_reader_close(&d->reader);
 	queue_close(&d->queue);
+	usages_destroy(&d->usages);
 	gate_destroy(&d->gate);
 	for (size_t i = 0; i < SIGNALS; i++)
 		loop_signal_remove(&d->signals[i]);

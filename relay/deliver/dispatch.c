@@ -91,7 +91,7 @@ void dispatch_add(struct dispatch *d, struct intake_job *job)
 {
 	struct sched_job entry = {
 	    .id = job->id, .first = job->first | (job->held ? JOB_HELD_PART : 0), .held = job->held, .rcpts = job->rcpts,
-	    .domain = job->domain, .tenant = job->tenant, .pool = job->pool, .due = job->arrived, .deadline = job->deadline,
+	    .domain = job->domain, .tenant = job->tenant, .pool = job->pool, .due = job->due, .deadline = job->deadline,
 	};
 
 	(void)sched_add(d->env.sched, &entry, dispatch_now(d));

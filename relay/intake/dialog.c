@@ -11,6 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "relay/intake/admit.h"
 #include "relay/intake/sessions.h"
 
 #define OUTPUT_MAX      65536 /* replies that wait for a client which does not read */
@@ -138,10 +139,7 @@ void dialog_refresh(struct dialog *d)
 		return;
 	conf_unref(&d->conf);
 	d->conf = conf_ref(latest);
-	if (d->login != NULL)
-		d->tenant = conf_tenant_by_login(d->conf, d->login, NULL);
-	else if (d->listen.auth != AUTH_REQUIRED)
-		d->tenant = conf_tenant_by_address(d->conf, &d->client.addr);
+	admit_again(d);
 }
 
 void dialog_reset(struct dialog *d)
@@ -175,6 +173,7 @@ void dialog_close(struct dialog *d, bool flush)
 	dialog_enter(d, DIALOG_OVER);
 	transaction_drop(&d->tx);
 	login_detach(d);
+	admit_leave(d);
 	conn_close(&d->conn, flush);
 	*d->link = d->next;
 	if (d->next != NULL)
@@ -494,8 +493,8 @@ void dialog_create(struct intake *intake, int fd, const struct ip_port *client, 
 	d->client = *client;
 	ip_unmap(&d->client.addr);
 	ip_format(&d->client.addr, d->client_text);
-	if (listen->auth != AUTH_REQUIRED)
-		d->tenant = conf_tenant_by_address(conf, &d->client.addr);
+	if (busy == NULL && !admit_enter(d))
+		busy = ADMIT_BUSY;
 	d->state = listen->tls == LISTEN_TLS_IMPLICIT ? DIALOG_SECURING : DIALOG_START;
 	d->conn = conn_accept(intake->env->loop, fd, &conn_ops, d);
 	open_with(d, busy);

@@ -41,6 +41,7 @@ struct dialog {
 	char client_text[IP_TEXT];
 	enum dialog_state state;
 	const struct conf_tenant *tenant; /* in conf; NULL: may not relay */
+	struct usage *usage;        /* of the tenant, where this session is counted; NULL: nowhere */
 	char *login;                /* who authenticated; NULL: nobody */
 	char *helo;                 /* NULL before EHLO and HELO */
 	char tls_text[64];          /* "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in the clear */

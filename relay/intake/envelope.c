@@ -90,10 +90,28 @@ bool envelope_rcpt_check(struct dialog *d, const struct command *c)
 	return true;
 }
 
+/* It shall try again, so it is no error of the client's. */
+static void tell_quota(struct dialog *d, const struct command *c, wall_ms opens)
+{
+	char when[CLOCK_TEXT], reply[128];
+
+	snprintf(reply, sizeof(reply), "450 4.7.1 the quota of this tenant is used up; it opens again at %s", clock_rfc3339(opens, when));
+	atomic_fetch_add_explicit(&d->intake->env->figures.refused_rcpts, 1, memory_order_relaxed);
+	dialog_log_refusal(d, sender_of(d), c->path.text, reply);
+	dialog_reply(d, reply);
+}
+
 void envelope_rcpt(struct dialog *d, const struct command *c)
 {
+	wall_ms opens;
+	enum err err = transaction_add(d->tx, c, &opens);
+
+	if (err == ERR_BUSY) {
+		tell_quota(d, c, opens);
+		return;
+	}
 	/* RFC 5321 section 4.5.3.1.10: the client sends the others in another transaction; no error of its. */
-	if (transaction_add(d->tx, c) != OK) {
+	if (err != OK) {
 		dialog_reply(d, "452 4.5.3 too many recipients");
 		return;
 	}

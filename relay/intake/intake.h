@@ -13,6 +13,7 @@ struct intake_job {
 	msg_id id;
 	uint32_t first, rcpts;
 	wall_ms arrived, deadline;
+	wall_ms due;              /* not before; arrived where no quota puts it off */
 	bool held;                /* it waits for the operator */
 	const char *domain, *tenant, *pool;
 };

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "relay/intake/base64.h"
+#include "relay/intake/admit.h"
 #include "relay/intake/dialog.h"
 #include "relay/intake/sessions.h"
 
@@ -84,7 +85,10 @@ static void fail(struct dialog *d, const char *user)
 static void succeed(struct dialog *d, const char *user)
 {
 	d->login = xstrdup(user);
-	d->tenant = conf_tenant_by_login(d->conf, user, NULL);
+	if (!admit_enter(d)) {
+		dialog_end(d, "421 4.7.0 " ADMIT_BUSY);
+		return;
+	}
 	dialog_reset(d);
 	dialog_reply(d, "235 2.7.0 authentication successful");
 }

@@ -11,6 +11,7 @@
 #include "relay/intake/rights.h"
 #include "relay/intake/seal.h"
 #include "relay/intake/sessions.h"
+#include "relay/intake/usage.h"
 
 /* Room for texts beside the recipients: sender, client, HELO name, login. */
 #define STRINGS_EXTRA 4096
@@ -77,7 +78,7 @@ static bool has_rcpt(const struct transaction *tx, uint64_t hash, const char *te
 	return false;
 }
 
-enum err transaction_add(struct transaction *tx, const struct command *c)
+enum err transaction_add(struct transaction *tx, const struct command *c, wall_ms *opens_out)
 {
 	const struct address *rcpt = &c->path;
 	size_t len = strlen(rcpt->text);
@@ -87,6 +88,8 @@ enum err transaction_add(struct transaction *tx, const struct command *c)
 		return OK;
 	if (tx->rcpt_count >= rights_recipients(tx->conf, tx->tenant))
 		return ERR_LIMIT;
+	if (usage_take(tx->tenant, clock_wall(), tx->conf->retry.expire_ms, opens_out) != OK)
+		return ERR_BUSY;
 	if (tx->rcpt_count == tx->rcpt_cap) {
 		tx->rcpt_cap = tx->rcpt_cap > 0 ? 4 * tx->rcpt_cap : 4;
 		tx->rcpts = xrealloc(tx->rcpts, tx->rcpt_cap * sizeof(*tx->rcpts));
@@ -99,6 +102,7 @@ enum err transaction_add(struct transaction *tx, const struct command *c)
 		.at = rcpt->at,
 		.len = (uint16_t)len,
 		.notify = c->notify,
+		.next = *opens_out,
 	};
 	tx->rcpt_count++;
 	return OK;
@@ -134,6 +138,8 @@ static void transaction_free(struct transaction *tx)
 {
 	struct intake *intake = tx->intake;
 
+	for (size_t i = 0; i < tx->rcpt_count && !tx->accepted; i++)
+		usage_give(tx->tenant, tx->rcpts[i].next);
 	content_fini(tx);
 	signing_end(&tx->signing); /* before the keys, which hang on the configuration */
 	conf_unref(&tx->conf);
@@ -158,6 +164,19 @@ static int by_domain_then_order(const void *left, const void *right)
 	return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
 }
 
+/* A job is delivered as a whole: when the quota lets the last of its recipients go. */
+static void put_off(struct transaction *tx)
+{
+	for (uint32_t n = 0; n < tx->rcpt_count; n++) {
+		struct queue_rcpt *first = &tx->rows[tx->rows[n].job];
+
+		if (first->next < tx->rows[n].next)
+			first->next = tx->rows[n].next;
+	}
+	for (uint32_t n = 0; n < tx->rcpt_count; n++)
+		tx->rows[n].next = tx->rows[tx->rows[n].job].next;
+}
+
 /* Recipients of one domain become a job. Domains are in lower case already (wire/address.h). */
 static void make_rows(struct transaction *tx)
 {
@@ -174,12 +193,13 @@ static void make_rows(struct transaction *tx)
 		if (n > 0 && strcmp(tx->rows[job].domain, domain) != 0)
 			job = n;
 		tx->rows[n] = (struct queue_rcpt){
-			.n = n, .job = job, .state = tx->hold != NULL ? RCPT_HELD : RCPT_WAITING, .next = tx->arrived,
-			.address = text, .domain = domain,
+			.n = n, .job = job, .state = tx->hold != NULL ? RCPT_HELD : RCPT_WAITING,
+			.next = rcpt->next > tx->arrived ? rcpt->next : tx->arrived, .address = text, .domain = domain,
 			.reason = tx->hold != NULL ? tx->hold : "", .source = "", .relay = "", .reply = "", .class_name = "",
 			.notify = rcpt->notify, .orcpt = tx->strings.data + rcpt->orcpt,
 		};
 	}
+	put_off(tx);
 }
 
 static char *copy_to(char **at, const char *text)
@@ -200,6 +220,7 @@ static struct intake_job *job_create(const struct transaction *tx, uint32_t firs
 	job->first = first;
 	job->rcpts = rcpts;
 	job->arrived = tx->arrived;
+	job->due = tx->rows[first].next;
 	job->held = tx->hold != NULL;
 	job->deadline = tx->accept.message.deadline;
 	job->domain = copy_to(&at, domain);
@@ -247,6 +268,7 @@ static void on_accepted(struct queue_req *req)
 	enum err result = req->result;
 	msg_id id = tx->id;
 
+	tx->accepted = result == OK;
 	if (result == OK) {
 		atomic_fetch_add_explicit(&tx->intake->env->figures.messages, 1, memory_order_relaxed);
 		announce_jobs(tx);
@@ -284,6 +306,7 @@ static void submit(struct transaction *tx)
 		},
 		.rcpts = tx->rows,
 		.rcpt_count = tx->rcpt_count,
+		.memo = usage_memo(tx->tenant),
 	};
 	content_rest(tx, tx->blobs, &tx->accept);
 	queue_submit(tx->intake->env->queue, &tx->accept.req);

@@ -19,6 +19,7 @@ struct transaction_rcpt {
 	uint32_t text, order;
 	uint32_t orcpt; /* RFC 3461 section 4.2 */
 	uint16_t at, len;
+	wall_ms next; /* not before: what the quota says */
 	uint8_t notify; /* enum rcpt_notify */
 };
 
@@ -40,6 +41,7 @@ struct transaction {
 	struct signing *signing; /* NULL: nothing signs */
 	bool complete;         /* all content is here */
 	bool committing;       /* QUEUE_ACCEPT is under way */
+	bool accepted;         /* it was, and the quota stays used */
 	struct queue_accept accept;
 	struct queue_blob blobs[CONTENT_BLOBS];
 	struct queue_rcpt *rows;
@@ -48,8 +50,9 @@ struct transaction {
 /* Begin with what MAIL said. */
 struct transaction *transaction_create(struct dialog *dialog, const struct command *mail) MUST_USE;
 
-/* Add the recipient of a RCPT; one that is there already is not added again. ERR_LIMIT: limits.recipients. */
-MUST_USE enum err transaction_add(struct transaction *tx, const struct command *rcpt);
+/* Add the recipient of a RCPT; one that is there already is not added again. ERR_LIMIT: a message may not have more; ERR_BUSY: the tenant's quota is used
+ * up, until *opens_out. */
+MUST_USE enum err transaction_add(struct transaction *tx, const struct command *rcpt, wall_ms *opens_out);
 
 /* The content begins: id, time and our Received field. */
 void transaction_begin_content(struct transaction *tx);

@@ -100,9 +100,13 @@ class Script:
         self.relay.conf['sources'].append({'name': name, 'ip': address, 'ehlo': f'{name}.relay.example'})
 
     def do_tenant(self, rest):
-        """tenant domains=example.org,..."""
+        """tenant domains=example.org,... quota.hour=2"""
         for key, value in pairs(rest):
-            self.relay.conf['tenants'][0][key] = value.split(',')
+            at = self.relay.conf['tenants'][0]
+            *path, last = key.split('.')
+            for part in path:
+                at = at.setdefault(part, {})
+            at[last] = value.split(',') if key in ('domains', 'from') else value
 
     def do_with(self, rest):
         if 'tls' in rest.split():

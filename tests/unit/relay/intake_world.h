@@ -46,6 +46,8 @@ static struct {
 	enum err put_result, accept_result;
 	struct queue_req *held[64];
 	size_t held_count;
+	const struct queue_memo *memo; /* of the last accepted message */
+	wall_ms next[16];              /* of its recipients */
 } store;
 
 msg_id queue_new_id(struct queue *queue)
@@ -88,6 +90,9 @@ static void remember(const struct queue_accept *accept)
 	snprintf(s->login, sizeof(s->login), "%s", message->login);
 	snprintf(s->client, sizeof(s->client), "%s", message->client);
 	snprintf(s->envid, sizeof(s->envid), "%s", message->envid);
+	store.memo = accept->memo;
+	for (size_t i = 0; i < accept->rcpt_count && i < ARRAY_LEN(store.next); i++)
+		store.next[i] = accept->rcpts[i].next;
 	s->held = accept->rcpts[0].state == RCPT_HELD;
 	assert_int_equal(s->held, accept->rcpts[0].reason[0] != '\0');
 	for (size_t i = 0; i < accept->rcpt_count; i++) {
