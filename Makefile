@@ -152,7 +152,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS_relay)
 	$(call say,link)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-bench-build: $(BENCH_BIN)
+bench-build: $(BENCH_BIN) $(BUILD)/fault_lmdb.so
 
 # --- what people call: each brings what it needs. After deps make starts anew, since pkg-config answers differently then ----
 JOBS  := -j$(shell nproc)

@@ -97,7 +97,7 @@ static void *produce(void *arg)
 
 	p->box = mailbox_create();
 	for (size_t i = 0; i < p->count; i++) {
-		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false };
+		struct queue_settle_item item = { .op = SETTLE_DELIVERED };
 		struct queue_accept accept = { .rcpts = &rcpt, .rcpt_count = 1, .blobs = blobs };
 		struct queue_settle settle = { .destination = "example.com", .items = &item, .item_count = 1 };
 

@@ -140,7 +140,7 @@ static enum err accept_one(struct producer *p, size_t size, msg_id *id_out)
 
 static enum err settle_one(struct producer *p, msg_id id, enum settle_op op)
 {
-	struct queue_settle_item item = { op, { .attempts = 1, .next = 1, .reply = "450 later" }, false };
+	struct queue_settle_item item = { .op = op, .rcpt = { .attempts = 1, .next = 1, .reply = "450 later" } };
 	struct queue_settle settle = { .id = id, .destination = "example.com", .items = &item, .item_count = 1 };
 
 	return ask(p, QUEUE_SETTLE, &settle.req);

@@ -176,7 +176,9 @@ class Relay:
         def ready():
             if self.process.poll() is not None:
                 raise SystemExit("relayd ended with status %d:\n%s" % (self.process.returncode, self.log()[-3000:]))
-            return self.relayq("stats", "--json", check=False).returncode == 0
+            # Without a daemon relayq answers from the store: wait for the daemon itself.
+            done = self.relayq("stats", "--json", check=False)
+            return done.returncode == 0 and json.loads(done.stdout.splitlines()[-1]).get("daemon")
         wait_for("relayd", ready)
 
     def log(self):
