@@ -13,7 +13,8 @@
 
 #define ADDRESS "web@own.test"
 
-static char *domains[] = { "own.test", "xn--bcher-kva.test" };
+static char own[] = "own.test", unicode[] = "xn--bcher-kva.test", name[] = "t", address[] = ADDRESS;
+static char *domains[] = { own, unicode };
 static const struct conf_hygiene usual = { true, true, true, true, DUPLICATES_REFUSE, RULE_ACCEPT, RULE_ACCEPT };
 static const struct conf_hygiene first = { true, true, true, true, DUPLICATES_FIRST, RULE_ACCEPT, RULE_ACCEPT };
 static const struct conf_hygiene strict = { true, true, true, true, DUPLICATES_REFUSE, RULE_REFUSE, RULE_REFUSE };
@@ -29,8 +30,8 @@ struct row {
 
 static struct conf_tenant tenant_for(enum conf_others others)
 {
-	return (struct conf_tenant){ .name = "t", .domains = domains, .domain_count = ARRAY_LEN(domains), .others_from = others,
-		.others_address = ADDRESS };
+	return (struct conf_tenant){ .name = name, .domains = domains, .domain_count = ARRAY_LEN(domains), .others_from = others,
+		.others_address = address };
 }
 
 static void check(const struct row *row)
