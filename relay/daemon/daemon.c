@@ -14,6 +14,7 @@
 #include "relay/daemon/gate.h"
 #include "relay/daemon/helpers.h"
 #include "relay/daemon/privileges.h"
+#include "relay/daemon/warden.h"
 #include "relay/daemon/worker.h"
 #include "relay/deliver/dispatch.h"
 #include "relay/intake/usage.h"
@@ -30,6 +31,7 @@ struct daemon {
 	struct loop *loop;
 	struct loop_signal *signals[SIGNALS];
 	struct gate *gate;
+	struct warden *warden;
 	struct queue *queue;
 	struct queue_reader *reader;
 	struct usages *usages;
@@ -65,6 +67,11 @@ static void on_delivered(void *arg, struct delivery *delivery)
 static void on_session_end(void *arg, uint32_t number)
 {
 	dispatch_session_end(((struct daemon *)arg)->dispatch, number);
+}
+
+static void on_login(void *arg, struct login_question *question)
+{
+	warden_answer(((struct daemon *)arg)->warden, question);
 }
 
 static void on_drained(void *arg)
@@ -149,6 +156,7 @@ static enum err reload_apply(struct daemon *d, struct conf *next, struct err_det
 		return err;
 	}
 	gate_commit(d->gate, next, tls);
+	warden_reconfigure(d->warden, next);
 	queue_reconfigure(d->queue, &options);
 	for (size_t i = 0; i < d->worker_count; i++)
 		worker_reconfigure(d->workers[i], next);
@@ -264,7 +272,7 @@ static void start_threads(struct daemon *d)
 {
 	struct worker_options options = {
 	    .main = d->loop, .queue = d->queue, .memory_used = &d->memory_used, .conf = d->conf,
-	    .ops = {on_job, on_intake_end, on_delivered, on_session_end, on_drained, d},
+	    .ops = {on_job, on_intake_end, on_delivered, on_session_end, on_login, on_drained, d},
 	};
 
 	for (size_t i = 0; i < HELPER_COUNT; i++)
@@ -306,7 +314,7 @@ static int start_services(struct daemon *d)
 		return fail(RELAYD_CONFIGURATION, &why);
 	struct ops_env ops = {
 	    .loop = d->loop, .queue = d->queue, .reader = d->reader, .sched = d->sched, .dispatch = d->dispatch,
-	    .conf = current_conf, .reload = reload, .started = clock_wall(), .arg = d,
+	    .conf = current_conf, .reload = reload, .started = clock_wall(), .guard = warden_guard(d->warden), .arg = d,
 	};
 
 	d->ops = ops_create(&ops, d->conf->control, &why);
@@ -328,6 +336,7 @@ static void finish(struct daemon *d)
 	queue_close(&d->queue);
 	usages_destroy(&d->usages);
 	gate_destroy(&d->gate);
+	warden_destroy(&d->warden);
 	for (size_t i = 0; i < SIGNALS; i++)
 		loop_signal_remove(&d->signals[i]);
 	timer_fini(&d->stop_timer);
@@ -345,7 +354,8 @@ int daemon_run(struct conf *conf)
 	log_set_level((enum log_level)conf->log_level);
 	loop_setup();
 	d.loop = loop_create("main");
-	d.gate = gate_create(d.loop, conf);
+	d.warden = warden_create(d.loop, conf);
+	d.gate = gate_create(d.loop, conf, d.warden);
 	timer_init(&d.stop_timer, d.loop, stop_now, &d);
 	status = start_privileged(&d);
 	if (status == RELAYD_OK)

@@ -27,6 +27,7 @@ struct caller {
 
 struct gate {
 	struct loop *loop;
+	struct warden *warden;
 	struct conf *conf;
 	struct tls_server *tls;
 	struct door *doors;
@@ -95,6 +96,16 @@ static const char *busy_text(const struct gate *gate, uint32_t from_here)
 	return NULL;
 }
 
+/* What a banned client hears costs one system call, and no session. Where TLS comes first it could not read it. */
+static void turn_away(const struct conf_listen *listen, int fd)
+{
+	static const char TEXT[] = "421 4.7.0 too many failed logins from your address; try again later\r\n";
+
+	if (listen->tls != LISTEN_TLS_IMPLICIT)
+		(void)!send(fd, TEXT, sizeof(TEXT) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)close(fd);
+}
+
 static void on_accept(void *arg, int fd, const struct ip_port *peer)
 {
 	struct door *door = arg;
@@ -104,6 +115,10 @@ static void on_accept(void *arg, int fd, const struct ip_port *peer)
 
 	if (listen == SIZE_MAX) {
 		(void)close(fd);
+		return;
+	}
+	if (warden_refuses(gate->warden, &peer->addr)) {
+		turn_away(&gate->conf->listen[listen], fd);
 		return;
 	}
 	for (size_t i = 1; i < gate->worker_count; i++)
@@ -232,11 +247,12 @@ void gate_commit(struct gate *gate, struct conf *conf, struct tls_server *tls)
 
 /* --- life ------------------------------------------------------------------------------------------------------------------- */
 
-struct gate *gate_create(struct loop *loop, struct conf *conf)
+struct gate *gate_create(struct loop *loop, struct conf *conf, struct warden *warden)
 {
 	struct gate *gate = xcalloc(1, sizeof(*gate));
 
 	gate->loop = loop;
+	gate->warden = warden;
 	gate->conf = conf_ref(conf);
 	return gate;
 }

@@ -3,12 +3,13 @@
 #define DAEMON_GATE_H
 
 #include "conf/conf.h"
+#include "relay/daemon/warden.h"
 #include "relay/daemon/worker.h"
 #include "relay/net/tls.h"
 
 struct gate;
 
-struct gate *gate_create(struct loop *loop, struct conf *conf) MUST_USE; /* never NULL */
+struct gate *gate_create(struct loop *loop, struct conf *conf, struct warden *warden) MUST_USE; /* never NULL; borrows warden */
 
 /* Bind what conf->listen names and is not bound yet (while still privileged at start; on reload by the kept capability). On failure everything
  * bound by this call is closed again. Addresses that are not named any more stay until gate_commit. */

@@ -111,6 +111,23 @@ static void intake_session_ended(void *arg, const struct ip_port *client)
 	report_post(arg, &(struct report){.client = *client}, run_intake_end);
 }
 
+static void run_login(struct mail_item *item)
+{
+	struct login_question *question = CONTAINER_OF(item, struct login_question, item);
+	struct worker *worker = question->carrier;
+
+	worker->ops.on_login(worker->ops.arg, question);
+}
+
+static void intake_asks(void *arg, struct login_question *question)
+{
+	struct worker *worker = arg;
+
+	question->carrier = worker;
+	question->item.run = run_login;
+	loop_post(worker->main, &question->item);
+}
+
 static void session_done(void *arg, struct delivery *delivery)
 {
 	report_post(arg, &(struct report){.delivery = delivery}, run_delivered);
@@ -329,6 +346,7 @@ struct worker *worker_create(unsigned index, const struct worker_options *option
 	worker->intake_env.on_job = intake_job_done;
 	worker->intake_env.on_session_end = intake_session_ended;
 	worker->intake_env.conf_latest = conf_latest;
+	worker->intake_env.ask = intake_asks;
 	worker->intake_env.arg = worker;
 	worker->intake_env.memory_used = options->memory_used;
 	worker->intake = intake_create(&worker->intake_env);

@@ -18,6 +18,7 @@ struct worker_ops {
 	void (*on_intake_end)(void *arg, const struct ip_port *client);    /* a client's session has ended */
 	void (*on_delivered)(void *arg, struct delivery *delivery);        /* the report of a delivery; takes it */
 	void (*on_session_end)(void *arg, uint32_t number);                /* a delivery connection has ended */
+	void (*on_login)(void *arg, struct login_question *question);      /* answer it: warden_answer */
 	void (*on_drained)(void *arg);                                     /* intake sessions of this worker have ended */
 	void *arg;
 };

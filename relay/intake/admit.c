@@ -7,7 +7,7 @@
 static void find(struct dialog *d)
 {
 	if (d->login != NULL)
-		d->tenant = conf_tenant_by_login(d->conf, d->login, NULL);
+		d->tenant = login_tenant(d);
 	else if (d->listen.auth != AUTH_REQUIRED)
 		d->tenant = conf_tenant_by_address(d->conf, &d->client.addr);
 	else

@@ -63,7 +63,7 @@ static const struct {
 [DIALOG_BDAT]      = { "bdat",      AT(CHUNK) | AT(READY) | AT(OVER) },
 [DIALOG_FINISHING] = { "finishing", AT(READY) | AT(OVER) },
 [DIALOG_LOGIN]     = { "login",     AT(LOGIN) | AT(VERIFY) | AT(READY) | AT(OVER) },
-[DIALOG_VERIFY]    = { "verify",    AT(READY) | AT(OVER) },
+[DIALOG_VERIFY]    = { "verify",    AT(LOGIN) | AT(READY) | AT(OVER) },
 [DIALOG_OVER]      = { "over",      0 },
 };
 /* clang-format on */
@@ -159,7 +159,7 @@ static void dialog_free(void *arg)
 	tls_server_unref(&d->tls);
 	conf_unref(&d->conf);
 	free(d->login);
-	free(d->login_user);
+	login_forget(d);
 	free(d->helo);
 	free(d);
 }
@@ -424,6 +424,10 @@ static void on_secured(void *arg)
 	snprintf(d->tls_text, sizeof(d->tls_text), "%s %s", info.version, info.cipher);
 	dialog_enter(d, DIALOG_START);
 	d->spoken = true;
+	if (!login_by_certificate(d)) {
+		dialog_end(d, "421 4.7.0 " ADMIT_BUSY);
+		return;
+	}
 	if (d->listen.tls == LISTEN_TLS_IMPLICIT)
 		greet(d);
 	else

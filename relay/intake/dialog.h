@@ -19,15 +19,17 @@ enum dialog_state {
 	DIALOG_BDAT,      /* a BDAT without LAST was accepted */
 	DIALOG_FINISHING, /* the store has the word */
 	DIALOG_LOGIN,     /* the next line is a SASL response */
-	DIALOG_VERIFY,    /* a helper checks the password */
+	DIALOG_VERIFY,    /* main is asked, a helper checks the password, or a failure waits to be told */
 	DIALOG_OVER,      /* closed; freed after this turn */
 	DIALOG_STATES
 };
 
 /* Where AUTH stands. */
-enum login_step { LOGIN_NONE, LOGIN_PLAIN, LOGIN_USER, LOGIN_PASSWORD };
+enum login_step { LOGIN_NONE, LOGIN_PLAIN, LOGIN_USER, LOGIN_PASSWORD, LOGIN_EXTERNAL, LOGIN_SCRAM_FIRST, LOGIN_SCRAM_FINAL, LOGIN_SCRAM_END,
+	LOGIN_STEPS };
 
 struct login_check;
+struct login_scram;
 
 /* Owned by its intake's list, from intake_start to dialog_close. */
 struct dialog {
@@ -56,6 +58,9 @@ struct dialog {
 	enum login_step login_step;
 	char *login_user;           /* AUTH LOGIN, between its two lines */
 	struct login_check *check;  /* DIALOG_VERIFY */
+	struct login_scram *scram;  /* AUTH SCRAM-SHA-256, from its first message on */
+	char fingerprint[TLS_FINGERPRINT_TEXT]; /* of the client's certificate; "" none */
+	bool by_certificate;        /* it is what `login` comes from */
 };
 
 /* Take the socket and greet. `busy`: refuse with 421. */
@@ -118,15 +123,36 @@ void envelope_mail(struct dialog *d, const struct command *c);
 bool envelope_rcpt_check(struct dialog *d, const struct command *c);
 void envelope_rcpt(struct dialog *d, const struct command *c);
 
-/* login.c */
-#define LOGIN_LINE_MAX 12288 /* RFC 4954 section 4 */
+/* login.c: AUTH */
+#define LOGIN_LINE_MAX      12288 /* RFC 4954 section 4 */
+#define LOGIN_USER_MAX      255   /* RFC 4616 section 2 */
+#define LOGIN_PASSWORD_MAX  511   /* crypt(3) takes no more */
+#define LOGIN_CHALLENGE_MAX 600
+#define LOGIN_KEYWORD       80
 bool login_is_offered(const struct dialog *d); /* now, on this connection */
 bool login_could_help(const struct dialog *d); /* now, or after STARTTLS */
+const char *login_keyword(const struct dialog *d, char out[LOGIN_KEYWORD]); /* "250-AUTH ..." with CRLF, or "" */
 bool login_check_command(struct dialog *d, const struct command *c);
 void login_begin(struct dialog *d, const struct command *c);
 void login_response(struct dialog *d, const char *text, size_t len);
 void login_abandon(struct dialog *d, const char *reply); /* the exchange ends with this refusal */
-void login_detach(struct dialog *d);           /* the dialog ends while a helper works for it */
+void login_forget(struct dialog *d); /* free what an exchange has kept */
+void login_challenge(struct dialog *d, enum login_step next, const char *text); /* 334 with `text` in base64 */
+void login_succeed(struct dialog *d, const char *user, bool by_certificate);    /* 235 */
+bool login_by_certificate(struct dialog *d); /* after the handshake: maybe the client's certificate is one of a login; false: its tenant is busy */
+const struct conf_tenant *login_tenant(const struct dialog *d); /* of d->login, by the configuration of now */
+
+/* login_check.c: whether it is good; login_succeed, login_scram_prove or a refusal follows, in another turn or at once. */
+void login_check_password(struct dialog *d, const char *user, const char *password);
+void login_check_decided(struct dialog *d, const char *user, bool ok); /* nothing is left to compute; main has a say all the same */
+void login_detach(struct dialog *d); /* the dialog ends meanwhile */
+
+/* login_scram.c: its messages, decoded and with a NUL behind */
+void login_scram_first(struct dialog *d, char *text, size_t len);
+void login_scram_final(struct dialog *d, char *text, size_t len);
+void login_scram_prove(struct dialog *d);
+void login_scram_end(struct dialog *d, char *text, size_t len);
+void login_scram_free(struct login_scram **scram);
 
 /* receive.c: read_* consume input; false: all is used up, or the dialog waits. */
 bool receive_data_check(struct dialog *d, const struct command *c);

@@ -13,6 +13,8 @@ static bool can_starttls(const struct dialog *d)
 /* RFC 5321 section 4.1.1.1; the client address is for humans. */
 void greet_hello(struct dialog *d, const struct command *c)
 {
+	char auth[LOGIN_KEYWORD];
+
 	free(d->helo);
 	d->helo = xstrdup(c->domain);
 	d->esmtp = c->verb == VERB_EHLO;
@@ -36,7 +38,7 @@ void greet_hello(struct dialog *d, const struct command *c)
 	    "250 HELP\r\n",
 	    d->conf->hostname, d->helo, d->client_text, rights_message_bytes(d->conf, d->tenant),
 	    rights_recipients(d->conf, d->tenant), d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
-	    can_starttls(d) ? "250-STARTTLS\r\n" : "", login_is_offered(d) ? "250-AUTH PLAIN LOGIN\r\n" : "");
+	    can_starttls(d) ? "250-STARTTLS\r\n" : "", login_keyword(d, auth));
 }
 
 bool greet_starttls_check(struct dialog *d, const struct command *c)

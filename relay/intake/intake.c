@@ -12,6 +12,7 @@ struct intake *intake_create(struct intake_env *env)
 
 	intake->env = env;
 	chunk_pool_init(&intake->pool, env->memory_used);
+	login_cache_init(&intake->logins);
 	return intake;
 }
 
@@ -23,6 +24,7 @@ void intake_destroy(struct intake **intake)
 		return;
 	must(i->session_count == 0 && i->pending == 0);
 	chunk_pool_fini(&i->pool);
+	login_cache_fini(&i->logins);
 	free(i);
 	*intake = NULL;
 }

@@ -23,6 +23,22 @@ struct intake_figures {
 	_Atomic uint64_t sessions, messages, refused_sessions, refused_rcpts, auth_failures;
 };
 
+/* A login as main sees it: asked about before it is tried, told of after. Main owns it from intake_env.ask until it posts `item` to `reply_to`
+ * with item.run = answered. */
+enum login_event { LOGIN_ASKED, LOGIN_FAILED, LOGIN_SUCCEEDED };
+enum login_verdict { LOGIN_ALLOWED, LOGIN_LOCKED, LOGIN_BANNED };
+struct login_question {
+	struct mail_item item;
+	void (*answered)(struct mail_item *item);
+	struct mailbox *reply_to;
+	void *carrier; /* for the use of who brings it to main */
+	enum login_event event;
+	struct ip_addr client;
+	char client_text[IP_TEXT], user[256], tenant[65];
+	enum login_verdict verdict; /* the answer: to ASKED whether it may be tried; to FAILED whether that was the last straw */
+	int64_t delay_ms;           /* the answer to FAILED: wait so long before the client hears of it */
+};
+
 /* What intake needs from its surroundings; one for each worker, living as long as the worker. */
 struct intake_env {
 	struct loop *loop;
@@ -31,6 +47,7 @@ struct intake_env {
 	void (*on_job)(void *arg, struct intake_job *job);        /* after the commit; worker thread */
 	void (*on_session_end)(void *arg, const struct ip_port *client); /* worker thread: connection counts */
 	struct conf *(*conf_latest)(void *arg); /* the newest snapshot, borrowed, for sessions between two transactions; NULL: they keep theirs */
+	void (*ask)(void *arg, struct login_question *question); /* hand it to main; NULL: nobody counts failed logins */
 	void *arg;
 	_Atomic uint64_t *memory_used; /* bytes of bodies in memory, shared by all workers, against limits.memory */
 	struct intake_figures figures;

@@ -4,12 +4,18 @@
 
 #include "relay/intake/chunk_pool.h"
 #include "relay/intake/intake.h"
+#include "relay/intake/login_cache.h"
+
+struct login_check;
 
 struct intake {
 	struct intake_env *env;
 	struct dialog *dialogs;
 	size_t session_count;
 	size_t pending; /* transactions and password checks: they may outlive their sessions */
+	struct login_cache logins;
+	struct login_check *checking; /* with a helper, or on the way there */
+	size_t checking_count;        /* those and their followers */
 	struct chunk_pool pool;
 	bool draining, drained;
 	void (*done)(void *arg);

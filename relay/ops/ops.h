@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "queue/queue.h"
 #include "relay/deliver/dispatch.h"
+#include "relay/intake/guard.h"
 #include "relay/net/loop.h"
 #include "sched/sched.h"
 
@@ -23,6 +24,7 @@ struct ops_env {
 	/* Check the file again and swap; the text says what happened or what is wrong (malloc'ed). ERR_INVALID: nothing was changed. */
 	enum err (*reload)(void *arg, char **text_out);
 	wall_ms started;
+	struct guard *guard; /* bans and locks; NULL: nobody counts failed logins */
 	void *arg;
 };
 

@@ -162,6 +162,19 @@ static void put_figures(json_t *o, const struct figures *f)
 	fact_time(o, "ask_again", f->ask_again);
 }
 
+static void put_guard(json_t *o, const struct guard *guard)
+{
+	struct guard_figures figures;
+
+	guard_figures_read(guard, &figures);
+	fact_number(o, "auth_failures", figures.failures);
+	fact_number(o, "bans", figures.bans);
+	fact_number(o, "locks", figures.locks);
+	fact_number(o, "banned", figures.banned);
+	fact_number(o, "locked", figures.locked);
+	fact_number(o, "banned_connections", figures.refused);
+}
+
 static void emit_total(struct stats *stats)
 {
 	const struct ops_env *env = stats->task.env;
@@ -186,6 +199,8 @@ static void emit_total(struct stats *stats)
 	} else {
 		fact_number(o, "messages", stats->messages);
 	}
+	if (env->guard)
+		put_guard(o, env->guard);
 	fact_text(o, "version", WARMRELAY_VERSION);
 	task_emit(&stats->task, o);
 }

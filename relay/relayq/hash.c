@@ -7,6 +7,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "relay/net/scram.h"
+
 struct secret {
 	char text[CRYPT_MAX_PASSPHRASE_SIZE + 2];
 	size_t len;
@@ -72,7 +74,67 @@ static enum ops_exit print_hash(const struct secret *secret, FILE *out, FILE *er
 	return status;
 }
 
-enum ops_exit hash_run(FILE *in, FILE *out, FILE *err)
+static enum ops_exit print_verifier(const struct secret *secret, FILE *out, FILE *err)
+{
+	char *text;
+
+	for (size_t i = 0; i < secret->len; i++)
+		if (secret->text[i] < ' ' || secret->text[i] > '~')
+			return refuse(err, "for --scram a password is of printable ASCII alone: clients write others in different ways");
+	text = scram_verifier_make(secret->text);
+	(void)fprintf(out, "%s\n", text);
+	free(text);
+	return OPS_DONE;
+}
+
+/* Characters of UTF-8, by their first bytes. */
+static size_t count_characters(const struct secret *secret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < secret->len; i++)
+		count += ((unsigned char)secret->text[i] & 0xc0) != 0x80;
+	return count;
+}
+
+static size_t count_different(const struct secret *secret)
+{
+	bool seen[256] = { false };
+	size_t count = 0;
+
+	for (size_t i = 0; i < secret->len; i++) {
+		bool *mark = &seen[(unsigned char)secret->text[i]];
+
+		count += !*mark;
+		*mark = true;
+	}
+	return count;
+}
+
+static enum ops_exit check_strength(const struct hash_wish *wish, const struct secret *secret, FILE *err)
+{
+	size_t different = wish->length_least / 2 < 5 ? wish->length_least / 2 : 5;
+
+	if (count_characters(secret) < wish->length_least)
+		(void)fprintf(err, "relayq: the password has %zu characters, expected at least %u (--min or auth.password_length)\n",
+		    count_characters(secret), wish->length_least);
+	else if (count_different(secret) < different)
+		(void)fprintf(err, "relayq: the password is of %zu different characters, expected at least %zu\n", count_different(secret), different);
+	else
+		return OPS_DONE;
+	return OPS_REFUSED;
+}
+
+static enum ops_exit print_secret(const struct hash_wish *wish, const struct secret *secret, FILE *out, FILE *err)
+{
+	enum ops_exit status = check_strength(wish, secret, err);
+
+	if (status != OPS_DONE)
+		return status;
+	return wish->scram ? print_verifier(secret, out, err) : print_hash(secret, out, err);
+}
+
+enum ops_exit hash_run(const struct hash_wish *wish, FILE *in, FILE *out, FILE *err)
 {
 	struct secret first, again;
 	enum ops_exit status;
@@ -84,7 +146,7 @@ enum ops_exit hash_run(FILE *in, FILE *out, FILE *err)
 	else if (isatty(fileno(in)) && (!ask(in, err, "Once more: ", &again) || strcmp(first.text, again.text) != 0))
 		status = refuse(err, "the two differ");
 	else
-		status = print_hash(&first, out, err);
+		status = print_secret(wish, &first, out, err);
 	explicit_bzero(&first, sizeof(first));
 	explicit_bzero(&again, sizeof(again));
 	return status;

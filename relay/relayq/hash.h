@@ -6,8 +6,15 @@
 
 #include "relay/ops/task.h"
 
-/* Read one line from `in` (asked for without echo, twice, when it is a terminal), print its yescrypt hash. OPS_REFUSED: no password, or
- * one that crypt(3) does not take. */
-enum ops_exit hash_run(FILE *in, FILE *out, FILE *err);
+#define HASH_LENGTH_LEAST 10 /* characters of a password where nobody says otherwise */
+
+struct hash_wish {
+	bool scram;            /* a SCRAM-SHA-256 verifier instead of a yescrypt hash */
+	uint32_t length_least; /* in characters; half as many of them, up to 5, must differ */
+};
+
+/* Read one line from `in` (asked for without echo, twice, when it is a terminal), print its hash. OPS_REFUSED: no password, one that is too
+ * weak, one that crypt(3) does not take, or for a verifier one beyond ASCII: its normal form (RFC 4013) is not made here. */
+enum ops_exit hash_run(const struct hash_wish *wish, FILE *in, FILE *out, FILE *err);
 
 #endif

@@ -67,6 +67,25 @@ static enum ops_exit run(const struct verb_call *call)
 	return status == OPS_DONE ? OPS_REFUSED : status;
 }
 
+/* The length that --min names, else the configuration of -c, else the default. */
+static enum ops_exit run_hash(const struct verb_call *call)
+{
+	const json_t *least = json_object_get(call->args, "min");
+	struct hash_wish wish = { .scram = json_is_true(json_object_get(call->args, "scram")), .length_least = HASH_LENGTH_LEAST };
+	struct conf *conf;
+
+	if (call->file_given && !least) {
+		conf = settings_load(call->file, stderr);
+		if (!conf)
+			return OPS_USAGE;
+		wish.length_least = conf->auth.password_length ? conf->auth.password_length : HASH_LENGTH_LEAST;
+		conf_unref(&conf);
+	}
+	if (least)
+		wish.length_least = (uint32_t)json_integer_value(least);
+	return hash_run(&wish, stdin, stdout, stderr);
+}
+
 /* Verbs that ask nobody. */
 static enum ops_exit run_here(const struct verb_call *call)
 {
@@ -74,7 +93,7 @@ static enum ops_exit run_here(const struct verb_call *call)
 		return keys_run(call, stdout, stderr);
 	if (strcmp(call->verb->name, "classify") == 0)
 		return classify_run(call->file_given ? call->file : NULL, call->json, stdin, stdout, stderr);
-	return hash_run(stdin, stdout, stderr);
+	return run_hash(call);
 }
 
 int main(int argc, char **argv)

@@ -20,6 +20,7 @@ enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, 
 #define SCOPE   BIT(6)
 #define ROWS    BIT(7)
 #define KEYS    BIT(8)
+#define HASH    BIT(9)
 
 /* clang-format off */
 static const struct option_row {
@@ -44,6 +45,8 @@ static const struct option_row {
 	{ "--selector",    "selector",    "NAME",     "selector (default: a letter and the day)",       KIND_TEXT,     KEYS },
 	{ "--type",        "type",        "TYPE",     "rsa, ed25519 or both (default both)",            KIND_TEXT,     KEYS },
 	{ "--dir",         "dir",         "FOLDER",   "where key files go (default keys/ beside FILE)", KIND_TEXT,     KEYS },
+	{ "--scram",       "scram",       NULL,       "a SCRAM-SHA-256 verifier instead of a yescrypt hash", KIND_FLAG, HASH },
+	{ "--min",         "min",         "N",        "characters that the password must have",         KIND_COUNT,    HASH },
 	{ "--all",         NULL,          NULL,       "every destination, not only the busiest",        KIND_ALL,      ROWS },
 	{ "-c",            NULL,          "FILE",     "configuration (default " RELAYQ_FILE ")",        KIND_FILE,     GLOBAL },
 	{ "--json",        NULL,          NULL,       "one JSON object a line",                         KIND_JSON,     GLOBAL },
@@ -78,16 +81,19 @@ static const struct verb verbs[] = {
 	{ "dkim", "new DOMAIN|list", "make signing keys, show keys with their DNS records", "new: writes a key file of each type and tells the record to\n"
 	  "publish and the line for relay.yaml. No file is ever overwritten. With both types and --selector S the selectors are rS and eS.",
 	  OPERANDS_WORDS, KEYS, NULL },
+	{ "ban", "[list|lift NAME]", "who is kept out after too many failed logins", "Addresses and IPv6 networks are banned, logins are locked; both end by themselves.\n"
+	  "lift: ends the ban of an address, network or login now and forgets its failures.", OPERANDS_WORDS, 0, &print_ban },
 	{ "classify", "", "`provider TAB reply` lines in, `class TAB action TAB rule` out",
 	  "Needs no daemon. With -c the rules of that configuration come first; without it the shipped ones stand alone.", OPERANDS_NONE, 0, NULL },
-	{ "hash", "", "a password line in, the string for logins[].hash out", NULL, OPERANDS_NONE, 0, NULL },
+	{ "hash", "", "a password line in, the string for logins[].hash out", "With -c the length that is asked for is auth.password_length of that "
+	  "configuration, else 10.\nWhere all logins have verifiers of --scram, clients may use SCRAM-SHA-256.", OPERANDS_NONE, HASH, NULL },
 	{ "help", "[VERB]", "this text, or more about a verb", NULL, OPERANDS_VERB, 0, NULL },
 };
 /* clang-format on */
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "reroute", "warmup", "suppress", "dead", "doctor", "lint", "ban", "providers", "export", "import",
+	"top", "tail", "reroute", "warmup", "suppress", "dead", "doctor", "lint", "providers", "export", "import",
 };
 
 static const struct verb *verb_find(const char *name)

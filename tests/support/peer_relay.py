@@ -86,9 +86,12 @@ class Relay:
         self.conf['tenants'][0]['logins'] = [{'user': user, 'hash': made.stdout.strip()}]
         self.conf['listen'][0]['auth'] = 'optional'
 
-    def start(self):
+    def write(self):
         with open(self.file, 'w', encoding='utf-8', opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(self.conf, file, indent=1)  # JSON is YAML
+
+    def start(self):
+        self.write()
         os.makedirs(self.conf['state'], exist_ok=True)
         with open(self.log_file, 'ab') as log:
             self.process = subprocess.Popen([program('RELAYD', 'relayd'), '-c', self.file], stdin=subprocess.DEVNULL,

@@ -77,6 +77,9 @@ static void requests_are_made_of_words(void **state)
 		{ "source list", "source", "{}" },
 		{ "source", "source", "{}" },
 		{ "hash", "hash", "{}" },
+		{ "hash --scram --min 12", "hash", "{\"min\":12,\"scram\":true}" },
+		{ "ban", "ban", "{}" },
+		{ "ban lift 192.0.2.1", "ban", "{\"words\":[\"lift\",\"192.0.2.1\"]}" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
