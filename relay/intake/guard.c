@@ -55,7 +55,7 @@ static bool network_name(const struct ip_addr *addr, char out[NAME_MAX_LEN])
 		return false;
 	memset(net.bytes + 8, 0, 8);
 	(void)ip_format(&net, out);
-	strcat(out, "/64");
+	memcpy(out + strlen(out), "/64", 4);
 	return true;
 }
 

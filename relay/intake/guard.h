@@ -61,6 +61,7 @@ void guard_expire(struct guard *guard, mono_ms now);
 /* Every ban and lock in force; `fn` must not call back. */
 void guard_walk(struct guard *guard, mono_ms now, void (*fn)(void *arg, const struct guard_ban *ban), void *arg);
 
+/* What has been counted so far, and what is in force now. */
 void guard_figures_read(const struct guard *guard, struct guard_figures *out);
 
 #endif

@@ -22,6 +22,7 @@ void login_cache_fini(struct login_cache *cache);
 /* These credentials are right, until `until`. */
 void login_cache_put(struct login_cache *cache, const uint8_t tag[CREDENTIAL_TAG], mono_ms until);
 
+/* Whether they were right a moment ago. */
 bool login_cache_has(struct login_cache *cache, const uint8_t tag[CREDENTIAL_TAG], mono_ms now);
 
 #endif

@@ -21,6 +21,7 @@ void tls_server_ask(struct tls_server *server);
 
 #define TLS_FINGERPRINT_TEXT 65 /* bytes of a SHA-256 in hexadecimal, with NUL */
 
+/* Reference counting, any thread. unref frees with the last one and sets the pointer to NULL. */
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server **server);
 
