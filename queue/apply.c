@@ -6,6 +6,7 @@
 
 #include "queue/body.h"
 #include "queue/claim.h"
+#include "queue/keys.h"
 #include "queue/message.h"
 #include "queue/recipient.h"
 #include "queue/settle.h"
@@ -148,6 +149,8 @@ static enum err accept_check(const struct queue_req *req, struct err_detail *why
 	if (accept->rcpt_count != message->rcpt_count || accept->first_blob + accept->blob_count != message->chunks ||
 	    !body_fits(accept))
 		return err_set(why, ERR_INVALID, "message with recipients or a body other than it says");
+	if (keys_has(accept) && strlen(accept->key) > QUEUE_KEY_MAX)
+		return err_set(why, ERR_LIMIT, "the key of a message is too long");
 	return check_rcpts(accept, why);
 }
 
@@ -192,10 +195,16 @@ enum err apply_accept(struct apply *apply, const struct queue_accept *accept, st
 
 static enum err accept_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
 {
-	const struct queue_accept *accept = AS(queue_accept, req);
+	struct queue_accept *accept = AS(queue_accept, req);
 	enum err e = apply_accept_check(apply, accept, why);
 
-	return e == OK ? apply_accept(apply, accept, why) : e;
+	if (e == OK && keys_has(accept))
+		e = keys_check(&apply->txn, accept, why);
+	if (e == OK)
+		e = apply_accept(apply, accept, why);
+	if (e == OK && keys_has(accept))
+		e = fold(apply, keys_put(&apply->txn, accept), "put key", why);
+	return e;
 }
 
 /* --- claims ---------------------------------------------------------------------------------------------------------- */

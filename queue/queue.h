@@ -174,6 +174,9 @@ struct queue_memo {
 	bool listed;             /* the writer's */
 };
 
+#define QUEUE_KEY_MAX 255 /* bytes of a message's key */
+#define QUEUE_KEY_MS  DAYS(1)
+
 /* QUEUE_ACCEPT: the rest of the body and the rows, in one transaction: the commit point of a message. */
 struct queue_accept {
 	struct queue_req req;
@@ -185,6 +188,12 @@ struct queue_accept {
 	size_t blob_count;
 	uint32_t first_blob;
 	struct queue_memo *memo; /* to be written along; NULL: none */
+	/* A key that the client gives its message, so that it can hand it in again after a lost answer; NULL or "": none. For QUEUE_KEY_MS after
+	 * it was accepted a message of the same tenant with the same key is not: ERR_EXISTS, nothing of it is stored, and `earlier` is the
+	 * id of the first one, or 0 when the fingerprint was another. */
+	const char *key;
+	uint64_t fingerprint;
+	msg_id earlier; /* out */
 };
 
 /* QUEUE_CLAIM: recipients of a job are about to be tried on a lane with a warm-up budget. */

@@ -241,6 +241,13 @@ int txn_meta_put(struct txn *txn, const char *key, const void *data, size_t len)
 	return mdb_put(txn->mdb, txn->env->dbi[TXN_META], &k, &value, 0);
 }
 
+int txn_meta_del(struct txn *txn, const char *key)
+{
+	MDB_val k = { strlen(key), (void *)(uintptr_t)key };
+
+	return mdb_del(txn->mdb, txn->env->dbi[TXN_META], &k, NULL);
+}
+
 int txn_meta_seek(struct txn *txn, const char *key, MDB_val *key_out, MDB_val *value)
 {
 	*key_out = (MDB_val){ strlen(key), (void *)(uintptr_t)key };

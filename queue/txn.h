@@ -80,6 +80,7 @@ int txn_last(struct txn *txn, enum txn_table table, msg_id *out);
 /* Rows of the meta table, by text. */
 int txn_meta_get(struct txn *txn, const char *key, MDB_val *value);
 int txn_meta_put(struct txn *txn, const char *key, const void *data, size_t len);
+int txn_meta_del(struct txn *txn, const char *key);
 /* The first row at or after `key`; then the one behind it. Both are LMDB's. */
 int txn_meta_seek(struct txn *txn, const char *key, MDB_val *key_out, MDB_val *value);
 int txn_meta_next(struct txn *txn, MDB_val *key_out, MDB_val *value);

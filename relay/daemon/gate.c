@@ -96,21 +96,33 @@ static const char *busy_text(const struct gate *gate, uint32_t from_here)
 	return NULL;
 }
 
-/* What a banned client hears costs one system call, and no session. Where TLS comes first it could not read it. */
+/* What a banned client hears costs one system call, and no session. Where TLS comes first it could not read it; NULL: in the clear. */
 static void turn_away(const struct conf_listen *listen, int fd)
 {
 	static const char TEXT[] = "421 4.7.0 too many failed logins from your address; try again later\r\n";
 
-	if (listen->tls != LISTEN_TLS_IMPLICIT)
+	if (listen == NULL || listen->tls != LISTEN_TLS_IMPLICIT)
 		(void)!send(fd, TEXT, sizeof(TEXT) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)close(fd);
+}
+
+/* To the least loaded worker, with the rest of what it needs to know. */
+static void hand_over(struct gate *gate, struct worker_client *client)
+{
+	struct worker *worker = gate->workers[0];
+
+	for (size_t i = 1; i < gate->worker_count; i++)
+		if (worker_load(gate->workers[i]) < worker_load(worker))
+			worker = gate->workers[i];
+	client->conf = conf_ref(gate->conf);
+	client->busy = busy_text(gate, caller_enter(gate, &client->peer.addr));
+	worker_accept(worker, client);
 }
 
 static void on_accept(void *arg, int fd, const struct ip_port *peer)
 {
 	struct door *door = arg;
 	struct gate *gate = door->gate;
-	struct worker *worker = gate->workers[0];
 	size_t listen = listen_index(gate->conf, &door->at);
 
 	if (listen == SIZE_MAX) {
@@ -121,15 +133,15 @@ static void on_accept(void *arg, int fd, const struct ip_port *peer)
 		turn_away(&gate->conf->listen[listen], fd);
 		return;
 	}
-	for (size_t i = 1; i < gate->worker_count; i++)
-		if (worker_load(gate->workers[i]) < worker_load(worker))
-			worker = gate->workers[i];
-	struct worker_client client = {
-	    .fd = fd, .peer = *peer, .conf = conf_ref(gate->conf), .listen = listen, .tls = gate->tls ? tls_server_ref(gate->tls) : NULL,
-	};
+	hand_over(gate, &(struct worker_client){.fd = fd, .peer = *peer, .listen = listen, .tls = gate->tls ? tls_server_ref(gate->tls) : NULL});
+}
 
-	client.busy = busy_text(gate, caller_enter(gate, &peer->addr));
-	worker_accept(worker, &client);
+void gate_admit(struct gate *gate, int fd, const struct ip_port *peer, const struct intake_inner *inner)
+{
+	if (warden_refuses(gate->warden, &peer->addr))
+		turn_away(NULL, fd);
+	else
+		hand_over(gate, &(struct worker_client){.fd = fd, .peer = *peer, .inner = inner});
 }
 
 /* --- binding ---------------------------------------------------------------------------------------------------------------- */

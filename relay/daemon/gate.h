@@ -27,6 +27,10 @@ void gate_commit(struct gate *gate, struct conf *conf, struct tls_server *tls);
 /* Accept and hand out. */
 void gate_start(struct gate *gate, struct worker **workers, size_t count);
 
+/* A client of another listener hands in mail: start a session for it, as if it had connected here, over a socket pair. Takes `fd`, the worker's
+ * end. After gate_start. */
+void gate_admit(struct gate *gate, int fd, const struct ip_port *peer, const struct intake_inner *inner);
+
 /* A session has ended (worker_ops.on_intake_end). */
 void gate_session_end(struct gate *gate, const struct ip_port *client);
 

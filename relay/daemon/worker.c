@@ -153,6 +153,7 @@ struct order {
 	struct mail_item item;
 	struct worker *worker;
 	struct worker_client client;
+	struct intake_inner inner; /* that client.inner points to */
 	struct session_target target;
 	char *destination, *source, *ehlo; /* copies that target points to */
 	uint32_t number;
@@ -175,8 +176,11 @@ static void run_accept(struct mail_item *item)
 	struct order *order = CONTAINER_OF(item, struct order, item);
 	struct worker_client *client = &order->client;
 
-	intake_start(order->worker->intake, client->fd, &client->peer, client->conf, &client->conf->listen[client->listen],
-	    client->tls, client->busy);
+	if (client->inner != NULL)
+		intake_start_inner(order->worker->intake, client->fd, &client->peer, client->conf, &order->inner, client->busy);
+	else
+		intake_start(order->worker->intake, client->fd, &client->peer, client->conf, &client->conf->listen[client->listen],
+		    client->tls, client->busy);
 	tls_server_unref(&client->tls);
 	conf_unref(&client->conf);
 	free(order);
@@ -184,8 +188,12 @@ static void run_accept(struct mail_item *item)
 
 void worker_accept(struct worker *worker, const struct worker_client *client)
 {
+	struct order order = {.client = *client};
+
+	if (client->inner != NULL)
+		order.inner = *client->inner;
 	worker->load++;
-	order_post(worker, &(struct order){.client = *client}, run_accept);
+	order_post(worker, &order, run_accept);
 }
 
 static void slot_reserve(struct worker *worker, uint32_t number)

@@ -47,6 +47,7 @@ struct worker_client {
 	struct conf *conf;        /* a reference that the worker takes over */
 	size_t listen;            /* index into conf->listen */
 	struct tls_server *tls;   /* a reference that the worker takes over, or NULL */
+	const struct intake_inner *inner; /* a session of our own for this client (intake_start_inner); copied. NULL: an SMTP client */
 	const char *busy;         /* static text of a 421, or NULL */
 };
 void worker_accept(struct worker *worker, const struct worker_client *client);

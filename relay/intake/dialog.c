@@ -161,6 +161,7 @@ static void dialog_free(void *arg)
 	free(d->login);
 	login_forget(d);
 	free(d->helo);
+	free(d->inner);
 	free(d);
 }
 
@@ -207,6 +208,10 @@ void dialog_committed(struct dialog *d, enum err result, msg_id id)
 	if (result == OK) {
 		conn_printf(d->conn, "250 2.0.0 queued as %s\r\n", msg_id_format(id, text));
 		d->commands = 0;
+	} else if (result == ERR_EXISTS && id != 0) {
+		conn_printf(d->conn, "250 2.0.0 queued already as %s\r\n", msg_id_format(id, text));
+	} else if (result == ERR_EXISTS) {
+		dialog_refuse(d, "554 5.5.3 the key was used for another message");
 	} else {
 		dialog_reply(d, dialog_trouble_reply(result));
 	}
@@ -485,7 +490,7 @@ static void open_with(struct dialog *d, const char *busy)
 }
 
 void dialog_create(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct conf_listen *listen,
-    struct tls_server *tls, const char *busy)
+    struct tls_server *tls, const struct intake_inner *inner, const char *busy)
 {
 	struct dialog *d = xcalloc(1, sizeof(*d));
 
@@ -497,6 +502,11 @@ void dialog_create(struct intake *intake, int fd, const struct ip_port *client, 
 	d->client = *client;
 	ip_unmap(&d->client.addr);
 	ip_format(&d->client.addr, d->client_text);
+	if (inner != NULL) {
+		d->inner = xcalloc(1, sizeof(*d->inner));
+		*d->inner = *inner;
+		memcpy(d->tls_text, inner->tls_text, sizeof(d->tls_text));
+	}
 	if (busy == NULL && !admit_enter(d))
 		busy = ADMIT_BUSY;
 	d->state = listen->tls == LISTEN_TLS_IMPLICIT ? DIALOG_SECURING : DIALOG_START;

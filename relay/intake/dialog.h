@@ -46,6 +46,7 @@ struct dialog {
 	struct usage *usage;        /* of the tenant, where this session is counted; NULL: nowhere */
 	char *login;                /* who authenticated; NULL: nobody */
 	char *helo;                 /* NULL before EHLO and HELO */
+	struct intake_inner *inner; /* a session of our own for somebody else; NULL: an SMTP client's */
 	char tls_text[64];          /* "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in the clear */
 	bool esmtp;                 /* EHLO, not HELO */
 	bool waiting;               /* paused until the store answers or the output has gone */
@@ -63,9 +64,9 @@ struct dialog {
 	bool by_certificate;        /* it is what `login` comes from */
 };
 
-/* Take the socket and greet. `busy`: refuse with 421. */
+/* Take the socket and greet. `inner`: see intake_start_inner; NULL: an SMTP client. `busy`: refuse with 421. */
 void dialog_create(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct conf_listen *listen,
-    struct tls_server *tls, const char *busy);
+    struct tls_server *tls, const struct intake_inner *inner, const char *busy);
 
 /* The only assignment to `state`; checks the move. */
 void dialog_enter(struct dialog *d, enum dialog_state next);
@@ -89,7 +90,7 @@ void dialog_refresh(struct dialog *d);
 void dialog_wait(struct dialog *d);
 void dialog_go_on(struct dialog *d);
 
-/* The store has answered the commit. */
+/* The store has answered the commit. ERR_EXISTS: the key of the message was used before, for message `id`; 0: for another one. */
 void dialog_committed(struct dialog *d, enum err result, msg_id id);
 
 /* The reply for trouble of our own. Static. */

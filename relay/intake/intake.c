@@ -32,7 +32,15 @@ void intake_destroy(struct intake **intake)
 void intake_start(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct conf_listen *listen,
     struct tls_server *tls, const char *busy)
 {
-	dialog_create(intake, fd, client, conf, listen, tls, intake->draining ? "shutting down" : busy);
+	dialog_create(intake, fd, client, conf, listen, tls, NULL, intake->draining ? "shutting down" : busy);
+}
+
+void intake_start_inner(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct intake_inner *inner,
+    const char *busy)
+{
+	static const struct conf_listen listen = { .tls = LISTEN_TLS_NONE, .auth = AUTH_OPTIONAL };
+
+	dialog_create(intake, fd, client, conf, &listen, NULL, inner, intake->draining ? "shutting down" : busy);
 }
 
 void sessions_one_less(struct intake *intake)

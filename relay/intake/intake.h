@@ -62,6 +62,19 @@ void intake_destroy(struct intake **intake); /* drained: `done` of intake_drain 
 void intake_start(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct conf_listen *listen,
     struct tls_server *tls, const char *busy);
 
+/* Mail that this process hands in itself for a client that does not speak SMTP: a session over a socket pair. The client is known by
+ * its address or by AUTH as others are, and may log in without TLS here. */
+#define INTAKE_KEY_MAX 255
+struct intake_inner {
+	char tls_text[64];            /* how the client itself is connected: "TLSv1.3 TLS_AES_256_GCM_SHA384"; "": in the clear */
+	char key[INTAKE_KEY_MAX + 1]; /* of its message, see struct queue_accept; "": none */
+	uint64_t fingerprint;
+};
+
+/* As intake_start, for such a session. Copies `inner`. The socket's other end belongs to the caller. */
+void intake_start_inner(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct intake_inner *inner,
+    const char *busy);
+
 /* Shutdown: idle sessions hear 421 at once, others after the transaction that is being committed; nothing new is accepted. `done` is called
  * when the last has ended. */
 void intake_drain(struct intake *intake, void (*done)(void *arg), void *arg);

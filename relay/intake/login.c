@@ -47,7 +47,7 @@ static const struct mechanism *mechanism_find(const struct dialog *d, const char
 
 bool login_is_offered(const struct dialog *d)
 {
-	return d->listen.auth != AUTH_NONE && d->tls_text[0] != '\0';
+	return d->listen.auth != AUTH_NONE && (d->tls_text[0] != '\0' || d->inner != NULL);
 }
 
 const char *login_keyword(const struct dialog *d, char out[LOGIN_KEYWORD])

@@ -64,6 +64,8 @@ struct transaction *transaction_create(struct dialog *d, const struct command *m
 	tx->client = client_add(tx, d);
 	tx->login = string_add(tx, d->login != NULL ? d->login : "");
 	tx->envid = string_add(tx, mail->envid);
+	tx->key = string_add(tx, d->inner != NULL ? d->inner->key : "");
+	tx->fingerprint = d->inner != NULL ? d->inner->fingerprint : 0;
 	return tx;
 }
 
@@ -122,6 +124,7 @@ void transaction_begin_content(struct transaction *tx)
 		.tls = d->tls_text[0] != '\0',
 		.auth = d->login != NULL,
 		.utf8 = (tx->flags & MSG_SMTPUTF8) != 0,
+		.http = d->inner != NULL,
 		.tls_text = d->tls_text[0] != '\0' ? d->tls_text : NULL,
 		.when = clock_wall(),
 	};
@@ -261,6 +264,18 @@ static void log_accepted(const struct transaction *tx)
 	log_end(&line);
 }
 
+static void discard_chunks(const struct transaction *tx)
+{
+	struct queue_discard *request;
+
+	if (tx->content.streamed == 0)
+		return;
+	request = xcalloc(1, sizeof(*request));
+	request->req.kind = QUEUE_DISCARD;
+	request->id = tx->id;
+	queue_submit(tx->intake->env->queue, &request->req);
+}
+
 static void on_accepted(struct queue_req *req)
 {
 	struct transaction *tx = CONTAINER_OF(req, struct transaction, accept.req);
@@ -273,6 +288,9 @@ static void on_accepted(struct queue_req *req)
 		atomic_fetch_add_explicit(&tx->intake->env->figures.messages, 1, memory_order_relaxed);
 		announce_jobs(tx);
 		log_accepted(tx);
+	} else if (result == ERR_EXISTS && tx->strings.data[tx->key] != '\0') {
+		id = tx->accept.earlier;
+		discard_chunks(tx);
 	} else {
 		log_text(LOG_ERROR, "commit-failed", "%s: %s", err_name(result), req->why);
 	}
@@ -307,6 +325,8 @@ static void submit(struct transaction *tx)
 		.rcpts = tx->rows,
 		.rcpt_count = tx->rcpt_count,
 		.memo = usage_memo(tx->tenant),
+		.key = tx->strings.data + tx->key,
+		.fingerprint = tx->fingerprint,
 	};
 	content_rest(tx, tx->blobs, &tx->accept);
 	queue_submit(tx->intake->env->queue, &tx->accept.req);
@@ -325,14 +345,7 @@ void transaction_commit(struct transaction *tx)
 
 static void discard(struct transaction *tx)
 {
-	struct queue_discard *request;
-
-	if (tx->content.streamed > 0) {
-		request = xcalloc(1, sizeof(*request));
-		request->req.kind = QUEUE_DISCARD;
-		request->id = tx->id;
-		queue_submit(tx->intake->env->queue, &request->req);
-	}
+	discard_chunks(tx);
 	transaction_free(tx);
 }
 

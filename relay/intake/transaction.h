@@ -33,7 +33,8 @@ struct transaction {
 	mono_ms began, ended;
 	uint32_t flags;        /* enum message_flag */
 	struct buf strings;    /* offsets, since it moves while it grows */
-	uint32_t sender, client, login, envid;
+	uint32_t sender, client, login, envid, key;
+	uint64_t fingerprint;  /* goes with the key */
 	struct transaction_rcpt *rcpts;
 	size_t rcpt_count, rcpt_cap;
 	struct content content;

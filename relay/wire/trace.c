@@ -54,6 +54,8 @@ static const char *protocol(const struct trace *trace)
 	static const char *const esmtp[2][2] = { { "ESMTP", "ESMTPA" }, { "ESMTPS", "ESMTPSA" } };
 	static const char *const utf8[2][2] = { { "UTF8SMTP", "UTF8SMTPA" }, { "UTF8SMTPS", "UTF8SMTPSA" } };
 
+	if (trace->http)
+		return trace->tls ? "HTTPS" : "HTTP";
 	if (trace->utf8)
 		return utf8[trace->tls][trace->auth];
 	return trace->esmtp ? esmtp[trace->tls][trace->auth] : "SMTP";

@@ -15,6 +15,7 @@ struct trace {
 	const char *id;
 	const char *rcpt;       /* the only recipient, or NULL: no "for" clause when there are more (RFC 5321 section 7.2) */
 	bool esmtp, tls, auth, utf8; /* "with" SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, UTF8SMTP... (RFC 3848, 6531) */
+	bool http;              /* "with" HTTP or HTTPS instead */
 	const char *tls_text;   /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or NULL */
 	wall_ms when;
 };
