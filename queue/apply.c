@@ -10,6 +10,7 @@
 #include "queue/message.h"
 #include "queue/recipient.h"
 #include "queue/settle.h"
+#include "queue/warm.h"
 
 #define LAST_ID_KEY "@last_id" /* sorts beside the total of the counters: mostly the same page */
 #define BODY_ROWS   64         /* chunks of one body that a transaction deletes; 4 MB */
@@ -223,7 +224,7 @@ static enum err claim_req_check(const struct queue_req *req, struct err_detail *
 {
 	struct claim claim = claim_of((const struct queue_claim *)req);
 
-	return claim_check(&claim, why);
+	return e == OK ? warm_check(&c->warm, why) : e;
 }
 
 /* A doubt that no settle has ended yet outlives the new claim. */
@@ -260,6 +261,8 @@ static enum err claim_apply(struct apply *apply, struct queue_req *req, struct e
 		apply->dirty = true;
 		rc = txn_put(&apply->txn, TXN_CLAIM, c->id, c->job, apply->record, len, false);
 	}
+	if (rc == 0)
+		rc = warm_store(&apply->txn, &c->warm);
 	return fold(apply, rc, "put claim", why);
 }
 
@@ -296,12 +299,28 @@ static enum err settle_req_check(const struct queue_req *req, struct err_detail 
 	const struct queue_settle *settle = (const struct queue_settle *)req;
 	enum err e = settle_check(settle, why);
 
+	if (e == OK)
+		e = warm_check(&settle->warm, why);
 	return e == OK && settle->bounce ? accept_check(&settle->bounce->req, why) : e;
 }
 
 static enum err settle_req_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
 {
-	return settle_apply(apply, AS(queue_settle, req), why);
+	const struct queue_settle *settle = AS(queue_settle, req);
+	enum err e = settle_apply(apply, AS(queue_settle, req), why);
+
+	return e == OK ? fold(apply, warm_store(&apply->txn, &settle->warm), "put lane", why) : e;
+}
+
+static enum err warm_req_check(const struct queue_req *req, struct err_detail *why)
+{
+	return warm_check(&((const struct queue_warm_put *)req)->warm, why);
+}
+
+static enum err warm_req_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	apply->dirty = true;
+	return fold(apply, warm_store(&apply->txn, &AS(queue_warm_put, req)->warm), "put lane", why);
 }
 
 static bool settle_rushes(const struct queue_req *req)
@@ -352,6 +371,7 @@ static const struct kind kinds[] = {
 [QUEUE_CLAIM]     = { claim_req_check,  claim_apply,      stays,       one_row,     yes },
 [QUEUE_SETTLE]    = { settle_req_check, settle_req_apply, settle_tier, settle_cost, settle_rushes },
 [QUEUE_DISCARD]   = { discard_check,    discard_apply,    frees,       one_row,     no },
+[QUEUE_WARM_PUT]  = { warm_req_check,   warm_req_apply,   stays,       one_row,     yes },
 };
 /* clang-format on */
 

@@ -133,7 +133,7 @@ MUST_USE enum err queue_has_room(struct queue *queue, uint64_t bytes, struct err
 
 /* --- writing: requests to the writer thread --------------------------------------------------------------------------- */
 
-enum queue_kind { QUEUE_CHUNK_PUT, QUEUE_ACCEPT, QUEUE_CLAIM, QUEUE_SETTLE, QUEUE_DISCARD };
+enum queue_kind { QUEUE_CHUNK_PUT, QUEUE_ACCEPT, QUEUE_CLAIM, QUEUE_SETTLE, QUEUE_DISCARD, QUEUE_WARM_PUT };
 
 /* Head of every request. The asker owns the object and all that it points to, must leave it alone until `done` has run
  * on the thread that owns `reply_to`, and then frees it. */
@@ -196,6 +196,20 @@ struct queue_accept {
 	msg_id earlier; /* out */
 };
 
+/* What somebody wants kept under a name, in the same transaction as a request's rows; replaces what was there. */
+#define QUEUE_WARM_MAX 512
+struct queue_warm {
+	const char *key; /* at most 480 bytes; NULL: nothing */
+	const void *data;
+	size_t len;      /* QUEUE_WARM_MAX at most */
+};
+
+/* QUEUE_WARM_PUT: that alone. */
+struct queue_warm_put {
+	struct queue_req req;
+	struct queue_warm warm;
+};
+
 /* QUEUE_CLAIM: recipients of a job are about to be tried on a lane with a warm-up budget. */
 struct queue_claim {
 	struct queue_req req;
@@ -204,6 +218,7 @@ struct queue_claim {
 	uint32_t rcpts; /* how many */
 	wall_ms at;
 	const char *source, *destination;
+	struct queue_warm warm; /* the lane's state with this claim in it */
 };
 
 enum settle_op {
@@ -232,6 +247,7 @@ struct queue_settle {
 	const char *destination; /* for the counters; NULL: not counted there */
 	struct queue_settle_item *items;
 	size_t item_count;
+	struct queue_warm warm;      /* the lane's state after it */
 	struct queue_accept *bounce; /* DSN, or NULL; its req part is not used. Stored when a recipient that it tells of was found */
 	bool urgent;                 /* start a commit at once (an operator waits) */
 };
@@ -280,6 +296,10 @@ struct queue_counts {
 };
 typedef void (*queue_counts_fn)(void *arg, const char *destination, const struct queue_counts *counts);
 MUST_USE enum err queue_counts_read(struct queue_reader *reader, queue_counts_fn fn, void *arg, struct err_detail *why);
+
+/* Everything that was kept with claims and settles; borrowed for the call. */
+typedef void (*queue_warm_fn)(void *arg, const char *key, const void *data, size_t len);
+MUST_USE enum err queue_warm_read(struct queue_reader *reader, queue_warm_fn fn, void *arg, struct err_detail *why);
 
 /* Figures for metrics, stats and bench; relaxed atomics, any thread. */
 struct queue_figures {

@@ -7,6 +7,7 @@
 #include "queue/memo.h"
 #include "queue/message.h"
 #include "queue/reader.h"
+#include "queue/warm.h"
 #include "queue/recipient.h"
 
 #define ALL_JOBS UINT32_MAX
@@ -227,6 +228,20 @@ enum err queue_counts_read(struct queue_reader *reader, queue_counts_fn fn, void
 		return e;
 	rc = counts_each(&txn, fn, arg);
 	e = txn_fold(txn.env, rc, "read counters", why);
+	reader_end(reader, &txn);
+	return e;
+}
+
+enum err queue_warm_read(struct queue_reader *reader, queue_warm_fn fn, void *arg, struct err_detail *why)
+{
+	struct txn txn;
+	int rc;
+	enum err e = reader_begin(reader, &txn, why);
+
+	if (e != OK)
+		return e;
+	rc = warm_each(&txn, fn, arg);
+	e = txn_fold(txn.env, rc, "read lanes", why);
 	reader_end(reader, &txn);
 	return e;
 }

@@ -204,6 +204,8 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	timer_init(&d->settle_timer, env->loop, dispatch_settle_retry, d);
 	timer_init(&d->drain_timer, env->loop, drain_expired, d);
 	timer_init(&d->rebuild_timer, env->loop, rebuild_slice, d);
+	if (dispatch_warm_restore(d, why) != OK)
+		dispatch_destroy(&d);
 	return d;
 }
 

@@ -71,4 +71,8 @@ void dispatch_change(struct dispatch *dispatch, msg_id id, const uint32_t *ns, s
 /* Is this recipient being delivered right now? With source and since when. */
 bool dispatch_is_active(struct dispatch *dispatch, msg_id id, uint32_t job, const char **source_out, wall_ms *since_out);
 
+/* Change the warm-up of a source's lanes (destination NULL: all), in the scheduler and in the store. Returns how many there are. */
+uint32_t dispatch_warm_change(struct dispatch *dispatch, enum sched_warm_verb verb, const char *source, const char *destination,
+    uint32_t volume);
+
 #endif

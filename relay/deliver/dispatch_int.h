@@ -126,6 +126,12 @@ struct route *dispatch_route(struct dispatch *d, const char *domain);
 void dispatch_routes_fini(struct dispatch *d);
 void dispatch_routes_restart(struct dispatch *d);
 
+/* dispatch_warm.c: warm-up */
+MUST_USE enum err dispatch_warm_restore(struct dispatch *d, struct err_detail *why); /* before the first decision */
+/* The lane's state as of now, to travel with a request; nothing for a warm lane. `state` must live as long as the request. */
+void dispatch_warm_attach(struct dispatch *d, uint32_t lane, struct sched_warm *state, struct queue_warm *out);
+void dispatch_warm_count(const struct delivery *delivery, struct sched_result *result); /* what the replies say */
+
 /* dispatch_change.c: the store's rows into scheduler entries */
 void dispatch_add_job(struct dispatch *d, const struct queue_job *job, bool replace, wall_ms now);
 void dispatch_add_bounce(struct dispatch *d, const struct queue_accept *accept, wall_ms now);

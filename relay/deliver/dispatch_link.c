@@ -231,6 +231,7 @@ struct claiming {
 	struct attempt *attempt;
 	struct link *link; /* to go on with, or NULL: launch */
 	uint32_t messages;
+	struct sched_warm warm;
 };
 
 static void claim_done(struct queue_req *req)
@@ -273,6 +274,7 @@ static void claim(struct dispatch *d, struct attempt *attempt, const struct sche
 	c->claim.at = now;
 	c->claim.source = attempt->source;
 	c->claim.destination = attempt->destination;
+	dispatch_warm_attach(d, attempt->lane, &c->warm, &c->claim.warm);
 	c->dispatch = d;
 	c->attempt = attempt;
 	c->link = link;

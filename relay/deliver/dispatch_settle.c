@@ -17,6 +17,7 @@ struct settling {
 	struct bounce *bounce;   /* owned, or NULL */
 	wall_ms due;             /* of what stays */
 	struct settling *next;   /* dispatch.settle_again */
+	struct sched_warm warm;  /* the lane's state after it */
 	struct queue_settle_item items[];
 };
 
@@ -43,6 +44,7 @@ struct attempt *attempt_create(struct dispatch *d, const struct sched_decision *
 	attempt->delivery.id = decision->id;
 	attempt->delivery.first = decision->first & ~JOB_HELD_PART;
 	attempt->delivery.queued_ms = now;
+	attempt->delivery.limit = decision->warmup ? decision->rcpts : 0;
 	attempt->key = job_key(decision->id, decision->first);
 	attempt->lane = decision->kind == SCHED_START ? decision->lane : LANE_NONE;
 	attempt->since = now;
@@ -160,6 +162,8 @@ void dispatch_settle_retry(void *arg)
 	while (s) {
 		struct settling *next = s->next;
 
+		/* The lane has gone on since: what is stored last must be what it is now. */
+		dispatch_warm_attach(d, s->attempt->lane, &s->warm, &s->settle.warm);
 		queue_submit(d->env.queue, &s->settle.req);
 		s = next;
 	}
@@ -347,7 +351,9 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	    .not_before = tally.wait_ms > 0 ? now + tally.wait_ms : 0,
 	};
 
+	dispatch_warm_count(delivery, &result);
 	s->due = sched_done(d->env.sched, &result, now);
+	dispatch_warm_attach(d, attempt->lane, &s->warm, &s->settle.warm);
 	items_fill(s, now);
 	s->bounce = report_create(d, attempt, now);
 	if (s->bounce)

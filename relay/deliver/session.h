@@ -16,6 +16,7 @@ struct delivery {
 	msg_id id;
 	uint32_t first;           /* the job */
 	uint32_t session;         /* the dispatcher's number of the connection */
+	uint32_t limit;           /* recipients that may be tried; 0: all */
 	wall_ms queued_ms;        /* when it became due, for delays= */
 	/* out */
 	struct queue_job *job;    /* as loaded from the store (free()); NULL when it was gone (ERR_NOT_FOUND) or could not be read */

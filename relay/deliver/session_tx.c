@@ -30,7 +30,10 @@ void tx_select(struct session *s, uint32_t limit)
 {
 	const struct queue_job *job = s->delivery->job;
 	struct tx *tx = &s->tx;
+	uint32_t most = s->delivery->limit;
 
+	if (most > 0 && (limit == 0 || most < limit))
+		limit = most;
 	tx_fini(s);
 	tx->rcpts = xcalloc(job->rcpt_count, sizeof(tx->rcpts[0]));
 	tx->marks = xcalloc(job->rcpt_count, sizeof(tx->marks[0]));

@@ -76,6 +76,10 @@ static const struct verb verbs[] = {
 	  SCOPE, &print_outcome },
 	{ "resume", "--destination|--tenant|--source NAME", "end a pause", NULL, OPERANDS_NONE, SCOPE, &print_outcome },
 	{ "source", "[list]", "the addresses that mail is sent from", NULL, OPERANDS_LIST, 0, &print_source },
+	{ "warmup", "[status|pause|resume|step|restart|adopt]", "how far cold addresses have come, and changes of that",
+	  "status: a row for each cold source and destination. pause, resume, restart (begin anew) and adopt (it is warm) take SOURCE\n"
+	  "[DESTINATION]; step takes SOURCE [DESTINATION] VOLUME, recipients a day, such as 20k. Without a destination: all of the source's.\n"
+	  "Changes are kept over restarts.", OPERANDS_WORDS, 0, &print_warmup },
 	{ "reload", "", "check the configuration and put it in force", NULL, OPERANDS_NONE, 0, &print_outcome },
 	{ "check", "", "compare what is stored with itself and with what is scheduled", NULL, OPERANDS_NONE, 0, &print_check },
 	{ "dkim", "new DOMAIN|list", "make signing keys, show keys with their DNS records", "new: writes a key file of each type and tells the record to\n"
@@ -93,7 +97,7 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "reroute", "warmup", "suppress", "dead", "doctor", "lint", "providers", "export", "import",
+	"top", "tail", "reroute", "suppress", "dead", "doctor", "lint", "providers", "export", "import",
 };
 
 static const struct verb *verb_find(const char *name)

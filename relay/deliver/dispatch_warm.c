@@ -1,0 +1,110 @@
+/* relay/deliver/dispatch_warm.c - warm-up between scheduler and store: states at start, with claims and settles, and by the operator's word. */
+#include "relay/deliver/dispatch_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "conf/replies.h"
+
+/* What a class of replies means for a cold lane: of 4xx, and of 5xx. */
+enum meaning { MEANS_DEFERRED, MEANS_THROTTLED, MEANS_BLOCKED, MEANS_UNKNOWN, MEANS_REFUSED };
+
+static const struct {
+	enum replies_class class;
+	enum meaning soft, hard;
+} meanings[] = {
+	{ CLASS_THROTTLE,         MEANS_THROTTLED, MEANS_THROTTLED },
+	{ CLASS_REPUTATION_BLOCK, MEANS_THROTTLED, MEANS_BLOCKED },
+	{ CLASS_AUTH_POLICY,      MEANS_DEFERRED,  MEANS_BLOCKED },
+	{ CLASS_BAD_MAILBOX,      MEANS_UNKNOWN,   MEANS_UNKNOWN },
+	{ CLASS_MAILBOX_INACTIVE, MEANS_DEFERRED,  MEANS_UNKNOWN },
+};
+
+static enum meaning meaning_of(const struct outcome *outcome)
+{
+	bool hard = outcome->code >= 500;
+
+	for (size_t i = 0; i < ARRAY_LEN(meanings) && outcome->class_name != NULL; i++)
+		if (strcmp(replies_class_name(meanings[i].class), outcome->class_name) == 0)
+			return hard ? meanings[i].hard : meanings[i].soft;
+	return hard ? MEANS_REFUSED : MEANS_DEFERRED;
+}
+
+void dispatch_warm_count(const struct delivery *delivery, struct sched_result *result)
+{
+	uint32_t *counts[] = { [MEANS_DEFERRED] = &result->deferred, [MEANS_THROTTLED] = &result->throttled,
+		[MEANS_BLOCKED] = &result->blocked, [MEANS_UNKNOWN] = &result->unknown, [MEANS_REFUSED] = &result->refused };
+
+	for (size_t i = 0; i < delivery->job->rcpt_count; i++) {
+		const struct outcome *outcome = &delivery->outcomes[i];
+
+		if (outcome->kind == OUTCOME_NONE || outcome->kind == OUTCOME_DELIVERED)
+			continue;
+		/* Nobody was spoken to about this mail: it does not count against the budget. */
+		if (outcome->code == 0 && outcome->stage < STAGE_MAIL)
+			continue;
+		(*counts[meaning_of(outcome)])++;
+	}
+}
+
+void dispatch_warm_attach(struct dispatch *d, uint32_t lane, struct sched_warm *state, struct queue_warm *out)
+{
+	if (lane == LANE_NONE || !sched_warm_state(d->env.sched, lane, state))
+		return;
+	*out = (struct queue_warm){ .key = state->key, .data = state->data, .len = state->len };
+}
+
+/* --- at start ------------------------------------------------------------------------------------------------------------- */
+
+static void restore(void *arg, const char *key, const void *data, size_t len)
+{
+	struct dispatch *d = arg;
+	enum err e = sched_warm_restore(d->env.sched, key, data, len);
+
+	if (e != OK && e != ERR_EXISTS)
+		log_text(LOG_ERROR, "warmup-lost", "the state of \"%s\" cannot be read (%s); its warm-up begins anew", key, err_name(e));
+}
+
+enum err dispatch_warm_restore(struct dispatch *d, struct err_detail *why)
+{
+	return queue_warm_read(d->env.reader, restore, d, why);
+}
+
+/* --- the operator ----------------------------------------------------------------------------------------------------------- */
+
+struct storing {
+	struct queue_warm_put put;
+	struct sched_warm state;
+};
+
+static void stored(struct queue_req *req)
+{
+	struct storing *s = CONTAINER_OF(req, struct storing, put.req);
+
+	if (req->result != OK)
+		log_text(LOG_ERROR, "warmup-unstored", "the change of \"%s\" holds until the next start only: %s", s->state.key, req->why);
+	free(s);
+}
+
+static void store(void *arg, const struct sched_warm *state)
+{
+	struct dispatch *d = arg;
+	struct storing *s = xcalloc(1, sizeof(*s));
+
+	s->state = *state;
+	s->put.req.kind = QUEUE_WARM_PUT;
+	s->put.req.reply_to = loop_mailbox(d->env.loop);
+	s->put.req.done = stored;
+	s->put.warm = (struct queue_warm){ .key = s->state.key, .data = s->state.data, .len = s->state.len };
+	queue_submit(d->env.queue, &s->put.req);
+}
+
+uint32_t dispatch_warm_change(struct dispatch *d, enum sched_warm_verb verb, const char *source, const char *destination,
+    uint32_t volume)
+{
+	uint32_t changed = sched_warm_change(d->env.sched, verb, source, destination, volume, dispatch_now(d), store, d);
+
+	dispatch_pump_soon(d);
+	return changed;
+}

@@ -1,0 +1,75 @@
+/* relay/relayq/print_warmup.c - the cold lanes for people: a row each, with a bar of today's budget. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/ops/task.h"
+#include "relay/relayq/field.h"
+#include "relay/relayq/print.h"
+#include "relay/relayq/text.h"
+
+#define BAR_WIDTH 10
+
+static const char *bar(uint64_t used, uint64_t budget, char out[BAR_WIDTH + 1])
+{
+	uint64_t full = budget == 0 ? BAR_WIDTH : used * BAR_WIDTH / budget;
+
+	for (unsigned i = 0; i < BAR_WIDTH; i++)
+		out[i] = i < full ? '#' : '.';
+	out[BAR_WIDTH] = '\0';
+	return out;
+}
+
+static void share(const json_t *row, const char *key, char out[16])
+{
+	uint64_t tried = field_number(row, "delivered") + field_number(row, "deferred") + field_number(row, "unknown") +
+	    field_number(row, "blocked");
+
+	if (tried == 0)
+		(void)snprintf(out, 16, "-");
+	else
+		(void)snprintf(out, 16, "%.1f%%", 100.0 * (double)field_number(row, key) / (double)tried);
+}
+
+static void warmup_row(struct print *print, const json_t *row)
+{
+	static const struct column COLUMNS[] = {
+		{ "SOURCE", false, 0 }, { "DESTINATION", false, 12 }, { "PLAN", false, 0 }, { "PHASE", false, 0 }, { "STEP", true, 0 },
+		{ "TODAY", false, 0 }, { "USED", true, 0 }, { "BUDGET", true, 0 }, { "YESTERDAY", true, 0 }, { "DEFERRED", true, 0 },
+		{ "UNKNOWN", true, 0 }, { "NEXT STEP", false, 0 },
+	};
+	char today[BAR_WIDTH + 1], used[TEXT_SHORT], budget[TEXT_SHORT], yesterday[TEXT_SHORT], deferred[16], unknown[16], step[16];
+	char next[TEXT_SHORT];
+	const char *obstacle = field_text(row, "obstacle"), *cells[ARRAY_LEN(COLUMNS)];
+	bool warm = json_object_get(row, "budget") == NULL;
+
+	if (!print->columns)
+		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
+	share(row, "deferred", deferred);
+	share(row, "unknown", unknown);
+	(void)snprintf(step, sizeof(step), "%llu", (unsigned long long)field_number(row, "step"));
+	cells[0] = field_text(row, "source");
+	cells[1] = field_text(row, "destination");
+	cells[2] = field_text(row, "plan");
+	cells[3] = field_text(row, "phase");
+	cells[4] = step;
+	cells[5] = warm ? "" : bar(field_number(row, "used"), field_number(row, "budget"), today);
+	cells[6] = text_grouped(field_number(row, "used"), used);
+	cells[7] = warm ? "none" : text_grouped(field_number(row, "budget"), budget);
+	cells[8] = text_grouped(field_number(row, "yesterday"), yesterday);
+	cells[9] = deferred;
+	cells[10] = unknown;
+	cells[11] = text_relative(text_parse_time(field_text(row, "next_step")), print->now, next);
+	columns_add(print->columns, cells, obstacle[0] ? obstacle : NULL);
+}
+
+static void warmup_end(struct print *print, const json_t *end)
+{
+	const char *message = field_text(end, "message");
+
+	columns_finish(&print->columns);
+	if (field_number(end, "exit") == OPS_DONE && message[0])
+		(void)fprintf(print->out, "%s\n", message);
+}
+
+const struct printer print_warmup = { .row = warmup_row, .end = warmup_end };
