@@ -222,7 +222,9 @@ static struct claim claim_of(const struct queue_claim *c)
 
 static enum err claim_req_check(const struct queue_req *req, struct err_detail *why)
 {
-	struct claim claim = claim_of((const struct queue_claim *)req);
+	const struct queue_claim *c = (const struct queue_claim *)req;
+	struct claim claim = claim_of(c);
+	enum err e = claim_check(&claim, why);
 
 	return e == OK ? warm_check(&c->warm, why) : e;
 }
