@@ -82,6 +82,9 @@ static void check_listener(struct check *c, const struct conf_listen *listen)
 	if (listen->tls == LISTEN_TLS_NONE && listen->auth != AUTH_NONE)
 		fault_error(c->faults, origin_of(c->conf, &listen->auth, listen),
 		    "auth is on where tls is none, expected tls: starttls or implicit, as passwords never go in clear");
+	if (listen->proxy && c->conf->trusted_count == 0)
+		fault_error(c->faults, origin_of(c->conf, &listen->proxy, listen),
+		    "proxy is on without anybody to believe, expected trusted: [networks of the proxies]");
 }
 
 static void check_listeners(struct check *c)

@@ -28,6 +28,7 @@ struct conf_listen {
 	struct ip_port at;
 	enum conf_listen_tls tls;
 	enum conf_auth auth;
+	bool proxy; /* connections begin with a PROXY header, from trusted proxies */
 };
 
 /* tls.more[]: a certificate for clients that ask for one of its names. */
@@ -217,6 +218,8 @@ struct conf {
 	uint64_t events_bytes;
 	struct conf_listen *listen;
 	size_t listen_count;
+	struct ip_net *trusted; /* proxies that speak for others */
+	size_t trusted_count;
 	char *tls_cert, *tls_key; /* paths; NULL: none */
 	struct conf_certificate *tls_more;
 	size_t tls_more_count;
@@ -323,6 +326,9 @@ const struct conf_tenant *conf_tenant_by_login(const struct conf *conf, const ch
 
 /* The tenant one of whose logins has the client certificate with this fingerprint (as in conf_login.cert); NULL: none. */
 const struct conf_tenant *conf_tenant_by_cert(const struct conf *conf, const char *fingerprint, const struct conf_login **login_out);
+
+/* May this peer say for whom it speaks (`trusted`)? */
+bool conf_trusts(const struct conf *conf, const struct ip_addr *peer);
 
 /* The route for a recipient domain (exact, else "*"); NULL: use the MX. */
 const struct conf_route *conf_route_find(const struct conf *conf, const char *domain);

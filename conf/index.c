@@ -276,3 +276,11 @@ const struct conf_provider *conf_provider_by_mx(const struct conf *conf, const c
 			return NULL;
 	return provider;
 }
+
+bool conf_trusts(const struct conf *conf, const struct ip_addr *peer)
+{
+	for (size_t i = 0; i < conf->trusted_count; i++)
+		if (ip_net_contains(&conf->trusted[i], peer))
+			return true;
+	return false;
+}

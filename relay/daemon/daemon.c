@@ -59,6 +59,11 @@ static void on_intake_end(void *arg, const struct ip_port *client)
 	gate_session_end(((struct daemon *)arg)->gate, client);
 }
 
+static void on_client(void *arg, struct worker *worker, uint64_t number, const struct ip_port *before, const struct ip_port *now)
+{
+	worker_admit(worker, number, gate_client_known(((struct daemon *)arg)->gate, before, now));
+}
+
 static void on_delivered(void *arg, struct delivery *delivery)
 {
 	dispatch_delivered(((struct daemon *)arg)->dispatch, delivery);
@@ -272,7 +277,7 @@ static void start_threads(struct daemon *d)
 {
 	struct worker_options options = {
 	    .main = d->loop, .queue = d->queue, .memory_used = &d->memory_used, .conf = d->conf,
-	    .ops = {on_job, on_intake_end, on_delivered, on_session_end, on_login, on_drained, d},
+	    .ops = {on_job, on_intake_end, on_client, on_delivered, on_session_end, on_login, on_drained, d},
 	};
 
 	for (size_t i = 0; i < HELPER_COUNT; i++)

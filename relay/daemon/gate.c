@@ -10,6 +10,8 @@
 #include "relay/daemon/certificates.h"
 #include "relay/net/listener.h"
 
+#define TURNED_AWAY "too many failed logins from your address; try again later"
+
 struct door {
 	struct gate *gate;
 	struct listener *listener;
@@ -99,11 +101,27 @@ static const char *busy_text(const struct gate *gate, uint32_t from_here)
 /* What a banned client hears costs one system call, and no session. Where TLS comes first it could not read it; NULL: in the clear. */
 static void turn_away(const struct conf_listen *listen, int fd)
 {
-	static const char TEXT[] = "421 4.7.0 too many failed logins from your address; try again later\r\n";
+	static const char TEXT[] = "421 4.7.0 " TURNED_AWAY "\r\n";
 
 	if (listen == NULL || listen->tls != LISTEN_TLS_IMPLICIT)
 		(void)!send(fd, TEXT, sizeof(TEXT) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)close(fd);
+}
+
+const char *gate_client_known(struct gate *gate, const struct ip_port *before, const struct ip_port *now)
+{
+	uint32_t from_here = caller_enter(gate, &now->addr);
+
+	gate_session_end(gate, before);
+	return warden_refuses(gate->warden, &now->addr) ? TURNED_AWAY : busy_text(gate, from_here);
+}
+
+/* Proxies speak for many: who is behind them is counted when they have told. */
+static uint32_t from_here_of(struct gate *gate, const struct ip_port *peer)
+{
+	uint32_t from_here = caller_enter(gate, &peer->addr);
+
+	return conf_trusts(gate->conf, &peer->addr) ? 0 : from_here;
 }
 
 /* To the least loaded worker, with the rest of what it needs to know. */
@@ -115,7 +133,7 @@ static void hand_over(struct gate *gate, struct worker_client *client)
 		if (worker_load(gate->workers[i]) < worker_load(worker))
 			worker = gate->workers[i];
 	client->conf = conf_ref(gate->conf);
-	client->busy = busy_text(gate, caller_enter(gate, &client->peer.addr));
+	client->busy = busy_text(gate, from_here_of(gate, &client->peer));
 	worker_accept(worker, client);
 }
 

@@ -34,6 +34,10 @@ void gate_admit(struct gate *gate, int fd, const struct ip_port *peer, const str
 /* A session has ended (worker_ops.on_intake_end). */
 void gate_session_end(struct gate *gate, const struct ip_port *client);
 
+/* A proxy has told whom it speaks for: the client counted as `before` counts as `now` from here on. Returns NULL, or the static text of the
+ * 421 that it is to hear. */
+const char *gate_client_known(struct gate *gate, const struct ip_port *before, const struct ip_port *now);
+
 void gate_stop(struct gate *gate); /* close all listeners */
 void gate_destroy(struct gate **gate);
 

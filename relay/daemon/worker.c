@@ -29,7 +29,8 @@ struct worker {
 struct report {
 	struct mail_item item;
 	struct worker *worker;
-	struct ip_port client;
+	struct ip_port client, before;
+	uint64_t admission;
 	uint32_t number;
 	struct delivery *delivery;
 };
@@ -51,6 +52,15 @@ static void run_intake_end(struct mail_item *item)
 
 	worker->load--;
 	worker->ops.on_intake_end(worker->ops.arg, &report->client);
+	free(report);
+}
+
+static void run_client(struct mail_item *item)
+{
+	struct report *report = CONTAINER_OF(item, struct report, item);
+	struct worker *worker = report->worker;
+
+	worker->ops.on_client(worker->ops.arg, worker, report->admission, &report->before, &report->client);
 	free(report);
 }
 
@@ -128,6 +138,11 @@ static void intake_asks(void *arg, struct login_question *question)
 	loop_post(worker->main, &question->item);
 }
 
+static void intake_client_known(void *arg, uint64_t number, const struct ip_port *before, const struct ip_port *now)
+{
+	report_post(arg, &(struct report){.client = *now, .before = *before, .admission = number}, run_client);
+}
+
 static void session_done(void *arg, struct delivery *delivery)
 {
 	report_post(arg, &(struct report){.delivery = delivery}, run_delivered);
@@ -157,6 +172,8 @@ struct order {
 	struct session_target target;
 	char *destination, *source, *ehlo; /* copies that target points to */
 	uint32_t number;
+	uint64_t admission;
+	const char *busy;
 	struct delivery *delivery;
 	struct conf *conf;
 };
@@ -194,6 +211,19 @@ void worker_accept(struct worker *worker, const struct worker_client *client)
 		order.inner = *client->inner;
 	worker->load++;
 	order_post(worker, &order, run_accept);
+}
+
+static void run_admit(struct mail_item *item)
+{
+	struct order *order = CONTAINER_OF(item, struct order, item);
+
+	intake_admit(order->worker->intake, order->admission, order->busy);
+	free(order);
+}
+
+void worker_admit(struct worker *worker, uint64_t number, const char *busy)
+{
+	order_post(worker, &(struct order){.admission = number, .busy = busy}, run_admit);
 }
 
 static void slot_reserve(struct worker *worker, uint32_t number)
@@ -353,6 +383,7 @@ struct worker *worker_create(unsigned index, const struct worker_options *option
 	worker->intake_env.helpers = options->helpers;
 	worker->intake_env.on_job = intake_job_done;
 	worker->intake_env.on_session_end = intake_session_ended;
+	worker->intake_env.on_client = intake_client_known;
 	worker->intake_env.conf_latest = conf_latest;
 	worker->intake_env.ask = intake_asks;
 	worker->intake_env.arg = worker;

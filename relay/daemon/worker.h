@@ -16,6 +16,8 @@ struct worker;
 struct worker_ops {
 	void (*on_job)(void *arg, struct intake_job *job);                 /* durable mail for the scheduler; takes it */
 	void (*on_intake_end)(void *arg, const struct ip_port *client);    /* a client's session has ended */
+	/* A proxy has told whom it speaks for; worker_admit has to follow. */
+	void (*on_client)(void *arg, struct worker *worker, uint64_t number, const struct ip_port *before, const struct ip_port *now);
 	void (*on_delivered)(void *arg, struct delivery *delivery);        /* the report of a delivery; takes it */
 	void (*on_session_end)(void *arg, uint32_t number);                /* a delivery connection has ended */
 	void (*on_login)(void *arg, struct login_question *question);      /* answer it: warden_answer */
@@ -51,6 +53,9 @@ struct worker_client {
 	const char *busy;         /* static text of a 421, or NULL */
 };
 void worker_accept(struct worker *worker, const struct worker_client *client);
+
+/* The answer to on_client; `busy`: static text of a 421, or NULL. */
+void worker_admit(struct worker *worker, uint64_t number, const char *busy);
 
 /* Open connection `target->number` and deliver. Strings and references of `target` are copied. */
 void worker_open(struct worker *worker, const struct session_target *target, struct delivery *delivery);

@@ -11,6 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "relay/intake/admission.h"
 #include "relay/intake/admit.h"
 #include "relay/intake/sessions.h"
 
@@ -46,7 +47,7 @@ static const struct rule rules[VERBS] = {
 [VERB_QUIT]     = { GREETED,               NULL, NULL, greet_quit, true },
 [VERB_STARTTLS] = { AT(READY),             "503 5.5.1 STARTTLS is not possible within a transaction", greet_starttls_check, greet_starttls, false },
 [VERB_AUTH]     = { AT(READY),             "503 5.5.1 AUTH is not possible within a transaction", login_check_command, login_begin, false },
-[VERB_XCLIENT]  = { 0,                     "502 5.5.1 XCLIENT is not offered here", NULL, NULL, false },
+[VERB_XCLIENT]  = { AT(START) | AT(READY), "503 5.5.1 XCLIENT is not possible within a transaction", xclient_check, xclient_obey, false },
 };
 
 static const struct {
@@ -54,8 +55,8 @@ static const struct {
 	unsigned next;
 } states[DIALOG_STATES] = {
 [DIALOG_SECURING]  = { "securing",  AT(START) | AT(OVER) },
-[DIALOG_START]     = { "start",     AT(READY) | AT(CHUNK) | AT(OVER) },
-[DIALOG_READY]     = { "ready",     AT(READY) | AT(MAIL) | AT(SECURING) | AT(LOGIN) | AT(VERIFY) | AT(CHUNK) | AT(OVER) },
+[DIALOG_START]     = { "start",     AT(READY) | AT(CHUNK) | AT(ADMITTING) | AT(OVER) },
+[DIALOG_READY]     = { "ready",     AT(READY) | AT(MAIL) | AT(SECURING) | AT(LOGIN) | AT(VERIFY) | AT(CHUNK) | AT(ADMITTING) | AT(OVER) },
 [DIALOG_MAIL]      = { "mail",      AT(RCPT) | AT(CHUNK) | AT(READY) | AT(OVER) },
 [DIALOG_RCPT]      = { "rcpt",      AT(RCPT) | AT(DATA) | AT(CHUNK) | AT(READY) | AT(OVER) },
 [DIALOG_DATA]      = { "data",      AT(FINISHING) | AT(READY) | AT(OVER) },
@@ -64,6 +65,7 @@ static const struct {
 [DIALOG_FINISHING] = { "finishing", AT(READY) | AT(OVER) },
 [DIALOG_LOGIN]     = { "login",     AT(LOGIN) | AT(VERIFY) | AT(READY) | AT(OVER) },
 [DIALOG_VERIFY]    = { "verify",    AT(LOGIN) | AT(READY) | AT(OVER) },
+[DIALOG_ADMITTING] = { "admitting", AT(START) | AT(OVER) },
 [DIALOG_OVER]      = { "over",      0 },
 };
 /* clang-format on */
@@ -162,6 +164,7 @@ static void dialog_free(void *arg)
 	login_forget(d);
 	free(d->helo);
 	free(d->inner);
+	free(d->told_helo);
 	free(d);
 }
 
@@ -175,6 +178,7 @@ void dialog_close(struct dialog *d, bool flush)
 	transaction_drop(&d->tx);
 	login_detach(d);
 	admit_leave(d);
+	admission_forget(intake, &d->admission);
 	conn_close(&d->conn, flush);
 	*d->link = d->next;
 	if (d->next != NULL)
@@ -363,6 +367,7 @@ static bool step(struct dialog *d)
 	case DIALOG_SECURING:
 	case DIALOG_FINISHING:
 	case DIALOG_VERIFY:
+	case DIALOG_ADMITTING:
 	case DIALOG_OVER:
 	case DIALOG_STATES:
 		break;
@@ -410,11 +415,11 @@ static void on_drained(void *arg)
 	struct dialog *d = arg;
 
 	/* Waiting for a client that did not read, not for the store. */
-	if (d->waiting && d->state != DIALOG_FINISHING && d->state != DIALOG_VERIFY)
+	if (d->waiting && d->state != DIALOG_FINISHING && d->state != DIALOG_VERIFY && d->state != DIALOG_ADMITTING)
 		dialog_go_on(d);
 }
 
-static void greet(struct dialog *d)
+void dialog_greet(struct dialog *d)
 {
 	conn_printf(d->conn, "220 %s ESMTP warmrelay\r\n", d->conf->hostname);
 	conn_deadline(d->conn, d->conf->limits.idle_ms);
@@ -434,7 +439,7 @@ static void on_secured(void *arg)
 		return;
 	}
 	if (d->listen.tls == LISTEN_TLS_IMPLICIT)
-		greet(d);
+		dialog_greet(d);
 	else
 		conn_deadline(d->conn, d->conf->limits.idle_ms);
 }
@@ -479,7 +484,7 @@ static void open_with(struct dialog *d, const char *busy)
 			conn_printf(d->conn, "421 4.7.0 %s %s\r\n", d->conf->hostname, busy);
 		dialog_close(d, true);
 	} else if (d->state == DIALOG_START) {
-		greet(d);
+		dialog_greet(d);
 	} else if (d->tls != NULL) {
 		conn_deadline(d->conn, HANDSHAKE_MS);
 		conn_secure_server(d->conn, d->tls);
@@ -501,6 +506,7 @@ void dialog_create(struct intake *intake, int fd, const struct ip_port *client, 
 	d->tls = tls != NULL ? tls_server_ref(tls) : NULL;
 	d->client = *client;
 	ip_unmap(&d->client.addr);
+	d->peer = d->client;
 	ip_format(&d->client.addr, d->client_text);
 	if (inner != NULL) {
 		d->inner = xcalloc(1, sizeof(*d->inner));

@@ -20,6 +20,7 @@ enum dialog_state {
 	DIALOG_FINISHING, /* the store has the word */
 	DIALOG_LOGIN,     /* the next line is a SASL response */
 	DIALOG_VERIFY,    /* main is asked, a helper checks the password, or a failure waits to be told */
+	DIALOG_ADMITTING, /* XCLIENT has named another client: main looks at its counts */
 	DIALOG_OVER,      /* closed; freed after this turn */
 	DIALOG_STATES
 };
@@ -39,8 +40,11 @@ struct dialog {
 	struct conf *conf;          /* a reference; a newer one is taken between transactions */
 	struct conf_listen listen;  /* a copy: the snapshot may go */
 	struct tls_server *tls;     /* a reference, or NULL */
-	struct ip_port client;
+	struct ip_port peer;        /* who is connected; XCLIENT is his right, or not */
+	struct ip_port client;      /* whom he speaks for: himself, as a rule */
 	char client_text[IP_TEXT];
+	uint64_t admission;         /* DIALOG_ADMITTING */
+	char *told_helo;            /* what a proxy's client said; NULL: the session has none but its own */
 	enum dialog_state state;
 	const struct conf_tenant *tenant; /* in conf; NULL: may not relay */
 	struct usage *usage;        /* of the tenant, where this session is counted; NULL: nowhere */
@@ -74,6 +78,9 @@ void dialog_enter(struct dialog *d, enum dialog_state next);
 /* Answer with one line, without its CRLF. refuse: counts as an error of the client. */
 void dialog_reply(struct dialog *d, const char *line);
 void dialog_refuse(struct dialog *d, const char *line);
+
+/* The greeting, with the deadline for what follows. */
+void dialog_greet(struct dialog *d);
 
 /* Say 421 or the like, and close. */
 void dialog_end(struct dialog *d, const char *line);
@@ -123,6 +130,11 @@ bool envelope_mail_check(struct dialog *d, const struct command *c);
 void envelope_mail(struct dialog *d, const struct command *c);
 bool envelope_rcpt_check(struct dialog *d, const struct command *c);
 void envelope_rcpt(struct dialog *d, const struct command *c);
+
+/* xclient.c */
+bool xclient_is_offered(const struct dialog *d);
+bool xclient_check(struct dialog *d, const struct command *c);
+void xclient_obey(struct dialog *d, const struct command *c);
 
 /* login.c: AUTH */
 #define LOGIN_LINE_MAX      12288 /* RFC 4954 section 4 */

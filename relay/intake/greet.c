@@ -16,7 +16,7 @@ void greet_hello(struct dialog *d, const struct command *c)
 	char auth[LOGIN_KEYWORD];
 
 	free(d->helo);
-	d->helo = xstrdup(c->domain);
+	d->helo = xstrdup(d->told_helo != NULL ? d->told_helo : c->domain);
 	d->esmtp = c->verb == VERB_EHLO;
 	dialog_reset(d);
 	if (!d->esmtp) {
@@ -34,10 +34,11 @@ void greet_hello(struct dialog *d, const struct command *c)
 	    "250-BINARYMIME\r\n"
 	    "250-DSN\r\n"
 	    "250-LIMITS RCPTMAX=%" PRIu32 "\r\n"
-	    "%s%s%s"
+	    "%s%s%s%s"
 	    "250 HELP\r\n",
 	    d->conf->hostname, d->helo, d->client_text, rights_message_bytes(d->conf, d->tenant),
 	    rights_recipients(d->conf, d->tenant), d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
+	    xclient_is_offered(d) ? "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n" : "",
 	    can_starttls(d) ? "250-STARTTLS\r\n" : "", login_keyword(d, auth));
 }
 

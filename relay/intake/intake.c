@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "relay/intake/dialog.h"
+#include "relay/intake/proxied.h"
 #include "relay/intake/sessions.h"
 
 struct intake *intake_create(struct intake_env *env)
@@ -32,7 +33,12 @@ void intake_destroy(struct intake **intake)
 void intake_start(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct conf_listen *listen,
     struct tls_server *tls, const char *busy)
 {
-	dialog_create(intake, fd, client, conf, listen, tls, NULL, intake->draining ? "shutting down" : busy);
+	if (intake->draining)
+		busy = "shutting down";
+	if (listen->proxy && busy == NULL)
+		proxied_create(intake, fd, client, conf, listen, tls);
+	else
+		dialog_create(intake, fd, client, conf, listen, tls, NULL, busy);
 }
 
 void intake_start_inner(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct intake_inner *inner,
@@ -63,6 +69,7 @@ void intake_drain(struct intake *intake, void (*done)(void *arg), void *arg)
 		next = d->next;
 		dialog_drain(d);
 	}
+	proxied_drain(intake);
 	sessions_one_less(intake);
 }
 

@@ -46,6 +46,9 @@ struct intake_env {
 	struct mailbox *helpers;  /* a helper thread's mailbox: items posted there are run off the loop */
 	void (*on_job)(void *arg, struct intake_job *job);        /* after the commit; worker thread */
 	void (*on_session_end)(void *arg, const struct ip_port *client); /* worker thread: connection counts */
+	/* A proxy has told whom it speaks for: the client counted as `before` is `now`, and ends as `now`. intake_admit with the same number has to
+	 * follow. Worker thread; NULL: all are welcome. */
+	void (*on_client)(void *arg, uint64_t number, const struct ip_port *before, const struct ip_port *now);
 	struct conf *(*conf_latest)(void *arg); /* the newest snapshot, borrowed, for sessions between two transactions; NULL: they keep theirs */
 	void (*ask)(void *arg, struct login_question *question); /* hand it to main; NULL: nobody counts failed logins */
 	void *arg;
@@ -74,6 +77,8 @@ struct intake_inner {
 /* As intake_start, for such a session. Copies `inner`. The socket's other end belongs to the caller. */
 void intake_start_inner(struct intake *intake, int fd, const struct ip_port *client, struct conf *conf, const struct intake_inner *inner,
     const char *busy);
+/* The answer to env->on_client: the client may stay, or hears "421 4.7.0 <busy>" (static text). Worker thread only. */
+void intake_admit(struct intake *intake, uint64_t number, const char *busy);
 
 /* Shutdown: idle sessions hear 421 at once, others after the transaction that is being committed; nothing new is accepted. `done` is called
  * when the last has ended. */

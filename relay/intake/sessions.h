@@ -11,7 +11,10 @@ struct login_check;
 struct intake {
 	struct intake_env *env;
 	struct dialog *dialogs;
-	size_t session_count;
+	struct proxied *proxied; /* connections whose client is not known yet */
+	struct admission *admissions; /* what main has been asked */
+	uint64_t admission_last;
+	size_t session_count; /* of both kinds */
 	size_t pending; /* transactions and password checks: they may outlive their sessions */
 	struct login_cache logins;
 	struct login_check *checking; /* with a helper, or on the way there */

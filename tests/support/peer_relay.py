@@ -78,6 +78,12 @@ class Relay:
         self.tls_port = free_port()
         self.conf['listen'].append({'at': f'127.0.0.1:{self.tls_port}', 'tls': 'implicit', 'auth': 'optional'})
 
+    def use_proxy(self, header):
+        """Believe 127.0.0.1 what it says of others; header: it has to, by the PROXY protocol."""
+        self.conf['trusted'] = ['127.0.0.1']
+        if header:
+            self.conf['listen'][0]['proxy'] = True
+
     def use_login(self, user, password):
         made = subprocess.run([program('RELAYQ', 'relayq'), 'hash'], input=password + '\n', capture_output=True, text=True,
                               timeout=30)

@@ -113,6 +113,8 @@ class Script:
             self.relay.use_tls(*self.certificate)
         if 'login' in rest.split():
             self.relay.use_login('shop', 'secret word')
+        if 'proxy' in rest.split() or 'xclient' in rest.split():
+            self.relay.use_proxy('proxy' in rest.split())
 
     def do_host(self, rest):
         """host NAME ADDRESS: a server that listens there, all on the same port."""

@@ -6,7 +6,7 @@
 /* Every setting of the schema, once. */
 static const char everything[] =
     "hostname: relay.example.net\nstate: state\ncontrol: /run/x/control\nuser: root\nworkers: 3\n"
-    "listen: [{at: \"[::1]:2525\", tls: starttls, auth: optional}]\n"
+    "listen: [{at: \"[::1]:2525\", tls: starttls, auth: optional, proxy: true}]\ntrusted: [192.0.2.99]\n"
     "tls: {cert: relay.pem, key: /keys/relay.key, more: [{cert: other.pem, key: other.key}]}\nadmin: {at: \"127.0.0.1:8025\"}\n"
     "limits: {message: 20M, recipients: 50, connections: 60, per_address: 7, idle: 90s, memory: 8M, disk: 3G, reserve: 5M,\n"
     "  command_line: 1024, text_line: 2000, errors: 4, commands: 44, hops: 33, header: 100K}\n"

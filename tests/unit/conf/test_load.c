@@ -36,7 +36,7 @@ static void a_bad_key_or_shape_is_named_with_its_place(void **state)
 		{ "unknown key in an entry", H L "tenants:\n  - name: t\n    form: [10.0.0.0/8]\n",
 		  "relay.yaml:6:5: unknown key \"form\", did you mean \"from\"?\n" },
 		{ "a dotted key is no map", H L "retry.first: 5m\n",
-		  "relay.yaml:4:1: unknown key \"retry.first\", expected one of: hostname, state, control, user, workers, listen, "
+		  "relay.yaml:4:1: unknown key \"retry.first\", expected one of: hostname, state, control, user, workers, listen, trusted, "
 		  "tls, admin, limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, plans, warmup, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n" },
 		{ "duplicate key", H L "workers: 1\nworkers: 2\n",
 		  "relay.yaml:5:1: duplicate key \"workers\", expected it once: it stands in line 4\n" },
@@ -161,6 +161,8 @@ static void a_rule_across_settings_is_checked(void **state)
 		  "relay.yaml:3:36: tls is on without a certificate, expected tls: {cert: FILE, key: FILE} or tls: none here\n" },
 		{ "certificate without key", H L "tls: {cert: c.pem}\n",
 		  "relay.yaml:4:13: tls.cert stands alone, expected tls.cert and tls.key\n" },
+		{ "proxy that nobody may be", H "listen: [{at: \"127.0.0.1:25\", proxy: true}]\n",
+		  "relay.yaml:3:38: proxy is on without anybody to believe, expected trusted: [networks of the proxies]\n" },
 		{ "login in clear", H "listen: [{at: \"127.0.0.1:25\", auth: optional}]\n",
 		  "relay.yaml:3:37: auth is on where tls is none, expected tls: starttls or implicit, as passwords never go in clear\n" },
 		{ "unknown user", "hostname: a.example\nuser: no-such-user-here\n" L,
@@ -206,7 +208,7 @@ static void what_is_not_plain_yaml_is_refused(void **state)
 		  "relay.yaml:4:16: bounce.pool is \"\", expected a name of at most 64 letters, digits, \"-\", \"_\" and \".\" "
 		  "that begins with a letter or digit\n" },
 		{ "nested too deep", "a: [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]\n",
-		  "relay.yaml:1:1: unknown key \"a\", expected one of: hostname, state, control, user, workers, listen, tls, admin, "
+		  "relay.yaml:1:1: unknown key \"a\", expected one of: hostname, state, control, user, workers, listen, trusted, tls, admin, "
 		  "limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, plans, warmup, pools, providers, replies, lanes, routes, bounce, dns, delivery, retry\n"
 		  "relay.yaml:1:19: lists and maps are nested too deep, expected at most 16\n" },
 		{ "faults before a syntax error are shown", "hostnme: x\nworkers: 1\nlisten: [}\n",
