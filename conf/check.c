@@ -103,12 +103,14 @@ static void check_listeners(struct check *c)
 	if (conf->tls_more_count > 0 && !conf->tls_cert)
 		fault_error(c->faults, origin_of(conf, &conf->tls_more, NULL),
 		    "tls.more stands alone, expected tls.cert and tls.key for clients that ask for no name");
+	if (conf->admin_tls && !conf->tls_cert)
+		fault_error(c->faults, origin_of(conf, &conf->admin_tls, NULL), "admin.tls is true, expected tls.cert and tls.key with it");
 	if (conf->admin.addr.family == 0)
 		return;
 	once(c, "listen address", ip_port_format(&conf->admin, text), origin_of(conf, &conf->admin, NULL));
 	if (!is_loopback(&conf->admin.addr))
 		fault_warn(c->faults, origin_of(conf, &conf->admin, NULL),
-		    "admin.at is %s, expected a loopback address: the page has no login", text);
+		    "admin.at is %s, expected a loopback address: only /api/v1 asks for a login", text);
 }
 
 static void check_network(struct check *c, const struct conf_tenant *tenant, const struct ip_net *net)

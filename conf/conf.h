@@ -224,6 +224,7 @@ struct conf {
 	struct conf_certificate *tls_more;
 	size_t tls_more_count;
 	struct ip_port admin;     /* family 0: none */
+	bool admin_tls;           /* HTTPS there, with tls_cert */
 	struct conf_limits limits;
 	struct conf_auth_limits auth;
 	struct conf_bruteforce bruteforce;

@@ -19,6 +19,7 @@
 #include "relay/deliver/dispatch.h"
 #include "relay/intake/usage.h"
 #include "relay/deliver/verdict.h"
+#include "relay/ops/admin.h"
 #include "relay/ops/ops.h"
 #include "relay/sign/keyring.h"
 
@@ -38,12 +39,13 @@ struct daemon {
 	struct sched *sched;
 	struct dispatch *dispatch;
 	struct ops *ops;
+	struct admin *admin;
 	struct helper *helpers[HELPER_COUNT];
 	struct worker **workers;
 	size_t worker_count;
 	_Atomic uint64_t memory_used;
 	struct timer stop_timer;
-	size_t undrained; /* workers and the dispatcher */
+	size_t undrained; /* workers, the dispatcher and the admin listener */
 	bool stopping;
 };
 
@@ -106,7 +108,8 @@ static void stop(struct daemon *d)
 	(void)sd_notify(0, "STOPPING=1");
 	gate_stop(d->gate);
 	ops_destroy(&d->ops);
-	d->undrained = d->worker_count + 1;
+	d->undrained = d->worker_count + 2;
+	admin_drain(d->admin, on_drained, d);
 	for (size_t i = 0; i < d->worker_count; i++)
 		worker_drain(d->workers[i]);
 	dispatch_drain(d->dispatch, d->conf->delivery.drain_ms, on_drained, d);
@@ -151,15 +154,17 @@ static enum err reload_apply(struct daemon *d, struct conf *next, struct err_det
 	if (err != OK)
 		return err;
 	err = gate_bind(d->gate, next, why);
-	if (err == OK) {
+	if (err == OK)
+		err = admin_bind(d->admin, next, why);
+	if (err == OK)
 		err = dispatch_reconfigure(d->dispatch, next, why);
-		if (err != OK)
-			gate_rollback(d->gate);
-	}
 	if (err != OK) {
+		gate_rollback(d->gate);
+		admin_rollback(d->admin);
 		tls_server_unref(&tls);
 		return err;
 	}
+	admin_commit(d->admin, next, tls);
 	gate_commit(d->gate, next, tls);
 	warden_reconfigure(d->warden, next);
 	queue_reconfigure(d->queue, &options);
@@ -234,7 +239,8 @@ static int start_privileged(struct daemon *d)
 	int status = RELAYD_OK;
 
 	if (privileges_make_dir(d->conf->state, d->conf->user, &why) != OK ||
-	    privileges_make_dir(dirname(control), d->conf->user, &why) != OK || gate_bind(d->gate, d->conf, &why) != OK)
+	    privileges_make_dir(dirname(control), d->conf->user, &why) != OK || gate_bind(d->gate, d->conf, &why) != OK ||
+	    admin_bind(d->admin, d->conf, &why) != OK)
 		status = fail(RELAYD_CANNOT_OPEN, &why);
 	free(control);
 	if (status != RELAYD_OK)
@@ -299,6 +305,37 @@ static enum err start_keys(struct conf *conf, struct err_detail *why)
 	return err;
 }
 
+static void admit(void *arg, int fd, const struct ip_port *client, const struct intake_inner *inner)
+{
+	gate_admit(((struct daemon *)arg)->gate, fd, client, inner);
+}
+
+static void read_intake(void *arg, struct metrics_intake *out)
+{
+	const struct daemon *d = arg;
+
+	*out = (struct metrics_intake){.connections = gate_sessions(d->gate)};
+	for (size_t i = 0; i < d->worker_count; i++) {
+		const struct intake_figures *figures = worker_intake_figures(d->workers[i]);
+
+		out->sessions += atomic_load_explicit(&figures->sessions, memory_order_relaxed);
+		out->messages += atomic_load_explicit(&figures->messages, memory_order_relaxed);
+		out->refused_sessions += atomic_load_explicit(&figures->refused_sessions, memory_order_relaxed);
+		out->refused_rcpts += atomic_load_explicit(&figures->refused_rcpts, memory_order_relaxed);
+		out->auth_failures += atomic_load_explicit(&figures->auth_failures, memory_order_relaxed);
+	}
+}
+
+static void start_admin(struct daemon *d, const struct ops_env *ops)
+{
+	struct admin_env env = {
+	    .ops = *ops, .submit = {.loop = d->loop, .helpers = helper_mailbox(d->helpers[0]), .admit = admit, .arg = d}, .intake = read_intake,
+	    .arg = d,
+	};
+
+	admin_start(d->admin, &env);
+}
+
 static int start_services(struct daemon *d)
 {
 	struct tls_server *tls;
@@ -306,6 +343,7 @@ static int start_services(struct daemon *d)
 
 	if (start_keys(d->conf, &why) != OK || gate_load_tls(d->conf, &tls, &why) != OK)
 		return fail(RELAYD_CONFIGURATION, &why);
+	admin_commit(d->admin, d->conf, tls);
 	gate_commit(d->gate, d->conf, tls);
 	d->sched = sched_create(d->conf, rand_entropy());
 	start_threads(d);
@@ -323,7 +361,10 @@ static int start_services(struct daemon *d)
 	};
 
 	d->ops = ops_create(&ops, d->conf->control, &why);
-	return d->ops ? RELAYD_OK : fail(RELAYD_CANNOT_OPEN, &why);
+	if (!d->ops)
+		return fail(RELAYD_CANNOT_OPEN, &why);
+	start_admin(d, &ops);
+	return RELAYD_OK;
 }
 
 static void finish(struct daemon *d)
@@ -335,6 +376,7 @@ static void finish(struct daemon *d)
 	free(d->workers);
 	for (size_t i = 0; i < HELPER_COUNT; i++)
 		helper_destroy(&d->helpers[i]);
+	admin_destroy(&d->admin);
 	sched_destroy(&d->sched);
 	if (d->reader)
 		queue_reader_close(&d->reader);
@@ -361,6 +403,7 @@ int daemon_run(struct conf *conf)
 	d.loop = loop_create("main");
 	d.warden = warden_create(d.loop, conf);
 	d.gate = gate_create(d.loop, conf, d.warden);
+	d.admin = admin_create();
 	timer_init(&d.stop_timer, d.loop, stop_now, &d);
 	status = start_privileged(&d);
 	if (status == RELAYD_OK)

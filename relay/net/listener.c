@@ -184,6 +184,16 @@ void listener_close(struct listener **listener)
 	loop_later(l->loop, listener_free, l);
 }
 
+int listener_release(struct listener **listener)
+{
+	int fd = (*listener)->fd;
+
+	must((*listener)->loop == NULL);
+	listener_free(*listener);
+	*listener = NULL;
+	return fd;
+}
+
 struct ip_port listener_at(const struct listener *listener)
 {
 	return listener->at;

@@ -15,6 +15,10 @@ struct listener *listener_open(const struct ip_port *at, struct err_detail *why)
 void listener_start(struct listener *listener, struct loop *loop, void (*fn)(void *arg, int fd, const struct ip_port *peer), void *arg);
 
 void listener_close(struct listener **listener);
+
+/* Give its socket away: for who accepts by himself. Before listener_start. Sets the pointer to NULL. */
+int listener_release(struct listener **listener) MUST_USE;
+
 /* Where it listens; the port that the kernel chose when 0 was asked for. */
 struct ip_port listener_at(const struct listener *listener);
 

@@ -7,7 +7,7 @@
 static const char everything[] =
     "hostname: relay.example.net\nstate: state\ncontrol: /run/x/control\nuser: root\nworkers: 3\n"
     "listen: [{at: \"[::1]:2525\", tls: starttls, auth: optional, proxy: true}]\ntrusted: [192.0.2.99]\n"
-    "tls: {cert: relay.pem, key: /keys/relay.key, more: [{cert: other.pem, key: other.key}]}\nadmin: {at: \"127.0.0.1:8025\"}\n"
+    "tls: {cert: relay.pem, key: /keys/relay.key, more: [{cert: other.pem, key: other.key}]}\nadmin: {at: \"127.0.0.1:8025\", tls: true}\n"
     "limits: {message: 20M, recipients: 50, connections: 60, per_address: 7, idle: 90s, memory: 8M, disk: 3G, reserve: 5M,\n"
     "  command_line: 1024, text_line: 2000, errors: 4, commands: 44, hops: 33, header: 100K}\n"
     "auth: {cache: 2m, password_length: 12}\nbruteforce: {failures: 3, network: 4, login: 5, window: 6m, delay: 2s, delay_max: 8s, ban: 9m,\n"

@@ -1,0 +1,275 @@
+/* relay/ops/metrics.c - the figures of /metrics, in Prometheus' text format. */
+#include "relay/ops/metrics.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/table.h"
+#include "base/version.h"
+
+#define OTHER "other"
+
+struct place {
+	char *name; /* "" is the total */
+	UT_hash_handle hh;
+	struct sched_counts waiting;
+	struct queue_counts counts;
+};
+
+struct places {
+	struct place *table;
+	struct place total, other;
+	wall_ms now;
+};
+
+/* --- reading ------------------------------------------------------------------------------------------------------------- */
+
+static struct place *place_of(struct places *places, const char *name)
+{
+	struct place *place;
+
+	if (name[0] == '\0')
+		return &places->total;
+	HASH_FIND_STR(places->table, name, place);
+	if (place != NULL)
+		return place;
+	place = xcalloc(1, sizeof(*place));
+	place->name = xstrdup(name);
+	HASH_ADD_KEYPTR(hh, places->table, place->name, strlen(place->name), place);
+	return place;
+}
+
+static void add_waiting(struct sched_counts *sum, const struct sched_counts *add)
+{
+	sum->waiting += add->waiting;
+	sum->deferred += add->deferred;
+	sum->active += add->active;
+	sum->held += add->held;
+	sum->connections += add->connections;
+	if (add->oldest != 0 && (sum->oldest == 0 || add->oldest < sum->oldest))
+		sum->oldest = add->oldest;
+}
+
+static void on_scheduled(void *arg, const char *destination, const struct sched_counts *counts, unsigned reasons, wall_ms ask_again)
+{
+	add_waiting(&place_of(arg, destination)->waiting, counts);
+}
+
+static void on_counted(void *arg, const char *destination, const struct queue_counts *counts)
+{
+	place_of(arg, destination)->counts = *counts;
+}
+
+static uint64_t weight(const struct place *place)
+{
+	return place->waiting.waiting + place->waiting.deferred + place->waiting.active + place->waiting.held + place->counts.delivered +
+	    place->counts.bounced;
+}
+
+static int by_weight(struct place *a, struct place *b)
+{
+	uint64_t x = weight(a), y = weight(b);
+
+	return x != y ? (x < y ? 1 : -1) : strcmp(a->name, b->name);
+}
+
+static void forget(struct places *places, struct place *place)
+{
+	HASH_DEL(places->table, place);
+	free(place->name);
+	free(place);
+}
+
+/* So many labels and no more: whoever sends to ten thousand domains must not fill the memory of who watches. */
+static void sum_up_others(struct places *places)
+{
+	struct place *place, *next;
+	unsigned n = 0;
+
+	HASH_SORT(places->table, by_weight);
+	HASH_ITER(hh, places->table, place, next) {
+		if (n++ < METRICS_DESTINATIONS)
+			continue;
+		add_waiting(&places->other.waiting, &place->waiting);
+		places->other.counts.delivered += place->counts.delivered;
+		places->other.counts.bounced += place->counts.bounced;
+		forget(places, place);
+	}
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------------- */
+
+struct writer {
+	struct buf *out;
+	enum err err; /* the first one */
+};
+
+static void head(struct writer *w, const char *name, const char *type, const char *help)
+{
+	if (w->err == OK)
+		w->err = buf_printf(w->out, "# HELP warmrelay_%s %s\n# TYPE warmrelay_%s %s\n", name, help, name, type);
+}
+
+static void value(struct writer *w, const char *name, uint64_t number)
+{
+	if (w->err == OK)
+		w->err = buf_printf(w->out, "warmrelay_%s %" PRIu64 "\n", name, number);
+}
+
+static void label(struct writer *w, const char *text)
+{
+	for (; *text != '\0' && w->err == OK; text++) {
+		if (*text == '\\' || *text == '"')
+			w->err = buf_add(w->out, "\\", 1);
+		if (w->err == OK)
+			w->err = buf_add(w->out, *text == '\n' ? " " : text, 1);
+	}
+}
+
+static void single(struct writer *w, const char *name, const char *type, const char *help, uint64_t number)
+{
+	head(w, name, type, help);
+	value(w, name, number);
+}
+
+static void with_destination(struct writer *w, const char *name, const char *destination, const char *state, uint64_t number)
+{
+	if (w->err == OK)
+		w->err = buf_printf(w->out, "warmrelay_%s{destination=\"", name);
+	label(w, destination);
+	if (w->err != OK)
+		return;
+	w->err = state != NULL ? buf_printf(w->out, "\",state=\"%s\"} %" PRIu64 "\n", state, number) :
+	    buf_printf(w->out, "\"} %" PRIu64 "\n", number);
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} states[] = {
+	{ "waiting", offsetof(struct sched_counts, waiting) },
+	{ "deferred", offsetof(struct sched_counts, deferred) },
+	{ "active", offsetof(struct sched_counts, active) },
+	{ "held", offsetof(struct sched_counts, held) },
+};
+
+static uint64_t in_state(const struct sched_counts *counts, size_t i)
+{
+	return *(const uint64_t *)(const void *)((const char *)counts + states[i].offset);
+}
+
+static void write_recipients(struct writer *w, const struct places *places)
+{
+	const struct queue_counts *counts = &places->total.counts;
+	wall_ms oldest = places->total.waiting.oldest;
+
+	single(w, "accepted_recipients_total", "counter", "Recipients taken into the queue.", counts->accepted);
+	single(w, "delivered_recipients_total", "counter", "Recipients that the receiving server has taken.", counts->delivered);
+	single(w, "bounced_recipients_total", "counter", "Recipients given back to their sender.", counts->bounced);
+	single(w, "dropped_recipients_total", "counter", "Recipients removed by the operator.", counts->dropped);
+	single(w, "in_doubt_recipients_total", "counter", "Recipients whose delivery a crash cut short.", counts->in_doubt);
+	head(w, "queue_recipients", "gauge", "Recipients in the queue.");
+	for (size_t i = 0; i < ARRAY_LEN(states) && w->err == OK; i++)
+		w->err = buf_printf(w->out, "warmrelay_queue_recipients{state=\"%s\"} %" PRIu64 "\n", states[i].name, in_state(&places->total.waiting, i));
+	single(w, "queue_oldest_seconds", "gauge", "Age of the oldest message that waits.",
+	    oldest != 0 && oldest < places->now ? (uint64_t)(places->now - oldest) / 1000 : 0);
+}
+
+static void write_intake(struct writer *w, const struct metrics_intake *intake)
+{
+	single(w, "intake_connections", "gauge", "Clients connected.", intake->connections);
+	single(w, "intake_sessions_total", "counter", "Clients that have connected.", intake->sessions);
+	single(w, "intake_refused_sessions_total", "counter", "Clients turned away at once.", intake->refused_sessions);
+	single(w, "intake_messages_total", "counter", "Messages accepted.", intake->messages);
+	single(w, "intake_refused_recipients_total", "counter", "Recipients refused.", intake->refused_rcpts);
+	single(w, "auth_failures_total", "counter", "Failed logins.", intake->auth_failures);
+}
+
+static void write_store(struct writer *w, const struct ops_env *env)
+{
+	struct queue_figures figures;
+
+	queue_figures(env->queue, &figures);
+	single(w, "store_commits_total", "counter", "Transactions of the store, each with a sync.", figures.commits);
+	single(w, "store_rows_total", "counter", "Rows written.", figures.rows);
+	single(w, "store_body_bytes_total", "counter", "Bytes of bodies written.", figures.chunk_bytes);
+	single(w, "store_used_bytes", "gauge", "Room in use.", figures.used_bytes);
+	single(w, "store_quota_bytes", "gauge", "limits.disk, 0: none.", figures.quota_bytes);
+	single(w, "store_free_bytes", "gauge", "Free on the file system.", figures.free_bytes);
+	single(w, "store_pending_requests", "gauge", "Requests that wait for the next transaction.", figures.pending);
+	single(w, "sched_jobs", "gauge", "Entries of the scheduler.", sched_job_count(env->sched));
+	single(w, "sched_bytes", "gauge", "Memory of those entries.", sched_memory(env->sched));
+	single(w, "sched_complete", "gauge", "1 once all entries were read back from the store after the start.", dispatch_complete(env->dispatch));
+}
+
+static void write_info(struct writer *w, const struct ops_env *env)
+{
+	head(w, "info", "gauge", "Version of the program.");
+	if (w->err == OK)
+		w->err = buf_printf(w->out, "warmrelay_info{version=\"%s\"} 1\n", WARMRELAY_VERSION);
+	single(w, "start_time_seconds", "gauge", "When the daemon was started.", (uint64_t)env->started / 1000);
+}
+
+typedef void (*place_fn)(struct writer *w, const struct place *place, const char *name);
+
+static void place_states(struct writer *w, const struct place *place, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		with_destination(w, "destination_recipients", name, states[i].name, in_state(&place->waiting, i));
+}
+
+static void place_connections(struct writer *w, const struct place *place, const char *name)
+{
+	with_destination(w, "destination_connections", name, NULL, place->waiting.connections);
+}
+
+static void place_delivered(struct writer *w, const struct place *place, const char *name)
+{
+	with_destination(w, "destination_delivered_total", name, NULL, place->counts.delivered);
+}
+
+static void place_bounced(struct writer *w, const struct place *place, const char *name)
+{
+	with_destination(w, "destination_bounced_total", name, NULL, place->counts.bounced);
+}
+
+static void each_place(struct writer *w, const struct places *places, place_fn fn)
+{
+	for (const struct place *place = places->table; place != NULL; place = place->hh.next)
+		fn(w, place, place->name);
+	fn(w, &places->other, OTHER);
+}
+
+static void write_places(struct writer *w, const struct places *places)
+{
+	single(w, "delivery_connections", "gauge", "Connections to receiving servers.", places->total.waiting.connections);
+	head(w, "destination_recipients", "gauge", "Recipients in the queue, by destination.");
+	each_place(w, places, place_states);
+	head(w, "destination_connections", "gauge", "Connections, by destination.");
+	each_place(w, places, place_connections);
+	head(w, "destination_delivered_total", "counter", "Recipients delivered, by destination.");
+	each_place(w, places, place_delivered);
+	head(w, "destination_bounced_total", "counter", "Recipients bounced, by destination.");
+	each_place(w, places, place_bounced);
+}
+
+enum err metrics_write(const struct ops_env *env, const struct metrics_intake *intake, struct buf *out)
+{
+	struct places places = { .now = dispatch_now(env->dispatch) };
+	struct writer w = { .out = out };
+	struct place *place, *next;
+	struct err_detail why;
+
+	sched_counts_read(env->sched, places.now, on_scheduled, &places);
+	w.err = queue_counts_read(env->reader, on_counted, &places, &why);
+	sum_up_others(&places);
+	write_info(&w, env);
+	write_recipients(&w, &places);
+	write_intake(&w, intake);
+	write_store(&w, env);
+	write_places(&w, &places);
+	HASH_ITER(hh, places.table, place, next)
+		forget(&places, place);
+	return w.err;
+}
