@@ -1,8 +1,10 @@
 /* relay/ops/why.c - the verb why: all reasons why something waits, and when it is asked again. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/intake/usage.h"
 #include "relay/ops/choice.h"
 #include "relay/ops/fact.h"
 
@@ -134,9 +136,39 @@ static enum task_state step_walk(struct why *why)
 	return task_end(task, OPS_DONE, "%s", "");
 }
 
+static void emit_quota(struct why *why, const char *window, uint64_t used, uint64_t limit)
+{
+	char line[120];
+
+	if (limit == 0)
+		return;
+	(void)snprintf(line, sizeof(line), "quota: %" PRIu64 " of %" PRIu64 " recipients in the last %s", used, limit, window);
+	emit_line(why, line);
+}
+
+/* What a tenant uses of what it may. False: there is none of that name. */
+static bool explain_usage(struct why *why)
+{
+	const struct ops_env *env = why->task.env;
+	const struct conf_tenant *tenant = conf_tenant_find(env->conf(env->arg), why->name);
+	uint64_t hour, day;
+	uint32_t connections;
+	char line[80];
+
+	if (!tenant)
+		return false;
+	usage_read(tenant, clock_wall(), &connections, &hour, &day);
+	(void)snprintf(line, sizeof(line), "connected %" PRIu32 " times", connections);
+	emit_line(why, line);
+	emit_quota(why, "hour", hour, tenant->quota_hour);
+	emit_quota(why, "day", day, tenant->quota_day);
+	return true;
+}
+
 static enum task_state why_step(struct task *task)
 {
 	struct why *why = (struct why *)task;
+	bool known;
 
 	if (why->walking)
 		return step_walk(why);
@@ -146,7 +178,8 @@ static enum task_state why_step(struct task *task)
 		why->walking = true;
 		return TASK_MORE;
 	}
-	if (sched_explain(task->env->sched, why->name, why->now, emit_line, why) != OK)
+	known = explain_usage(why);
+	if (sched_explain(task->env->sched, why->name, why->now, emit_line, why) != OK && !known)
 		return not_known(why);
 	return task_end(task, OPS_DONE, "%s", "");
 }

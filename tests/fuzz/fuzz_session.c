@@ -85,7 +85,8 @@ static void world_create(void)
 	    "hostname: relay.test\nstate: /nonexistent\ntls: {cert: /nonexistent, key: /nonexistent}\n"
 	    "listen: [{at: \"127.0.0.1:25\", tls: none, auth: none}, {at: \"127.0.0.1:26\", tls: starttls, auth: optional}]\n"
 	    "limits: {message: 100K, recipients: 3, errors: 1000, commands: 1000, command_line: 600, text_line: 1000, hops: 5}\n"
-	    "tenants: [{name: net, from: [10.0.0.0/8]}]\n";
+	    "tenants: [{name: net, from: [10.0.0.0/8], domains: [b.test], others: {envelope: rewrite, from: rewrite, address: w@b.test}}]\n"
+	    "hygiene: {duplicates: first}\n";
 	struct conf_faults faults;
 
 	loop_setup();

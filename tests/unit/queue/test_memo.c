@@ -1,6 +1,8 @@
 /* tests/unit/queue/test_memo.c - records of other parts ride with messages, once a commit, and survive. */
 #include "tests/unit/queue/store.h"
 
+#define ALL 1000
+
 struct note {
 	struct queue_memo memo;
 	const char *text;
@@ -19,13 +21,14 @@ static size_t write_note(const struct queue_memo *memo, uint8_t out[QUEUE_MEMO_M
 static void collect(void *arg, const char *name, const void *data, size_t len)
 {
 	char *all = arg;
+	size_t at = strlen(all);
 
-	sprintf(all + strlen(all), "%s=%.*s ", name, (int)len, (const char *)data);
+	snprintf(all + at, ALL - at, "%s=%.*s ", name, (int)len, (const char *)data);
 }
 
 static void expect(struct store *s, const char *prefix, const char *want)
 {
-	char all[1000] = "";
+	char all[ALL] = "";
 	struct err_detail why;
 
 	assert_int_equal(queue_memos_read(s->reader, prefix, collect, all, &why), OK);

@@ -102,7 +102,7 @@ static void long_content_moves_up(void **state)
 		char *text = xcalloc(1, size + 100);
 
 		/* The first field goes, the others stay. */
-		strcpy(text, "Bcc: x@y\r\nDate: 1\r\nMessage-ID: 1\r\n");
+		snprintf(text, size, "Bcc: x@y\r\nDate: 1\r\nMessage-ID: 1\r\n");
 		for (size_t at = strlen(text), n = 0; at < size; at += 50, n++)
 			snprintf(text + at, 51, at < header ? "X: %045zu\r\n" : n % 7 == 0 ? "%048zu\r\n" : "%048zx\r\n", at);
 		size = strlen(text);
