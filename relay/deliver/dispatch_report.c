@@ -13,11 +13,19 @@ bool report_wants_failure(const struct queue_rcpt *rcpt)
 	return wants(rcpt, NOTIFY_FAILURE, true);
 }
 
+/* When it could first have been tried: the sender may have put it off (RFC 4865). */
+static wall_ms began(const struct dispatch *d, const struct queue_message *message)
+{
+	wall_ms start = message->deadline - d->conf->retry.expire_ms;
+
+	return start > message->arrived ? start : message->arrived;
+}
+
 /* Once, when the message has got old enough. Nobody is told of a report of ours, so nothing needs to be noted for it. */
 static bool is_late(const struct dispatch *d, const struct queue_message *message, const struct queue_rcpt *rcpt, wall_ms now)
 {
 	return d->conf->retry.warnings && !rcpt->warned && message->sender[0] != '\0' && !(message->flags & MSG_BOUNCE) &&
-	    now - message->arrived >= d->conf->retry.warn_ms && wants(rcpt, NOTIFY_DELAY, true);
+	    now - began(d, message) >= d->conf->retry.warn_ms && wants(rcpt, NOTIFY_DELAY, true);
 }
 
 bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, size_t i, wall_ms now)

@@ -29,6 +29,12 @@ static bool may_send(struct dialog *d, const struct command *c)
 	return true;
 }
 
+/* When the message may be delivered; 0: at once. */
+static wall_ms release_of(const struct command *c)
+{
+	return c->hold_for > 0 ? clock_wall() + SECONDS(c->hold_for) : c->hold_until;
+}
+
 bool envelope_mail_check(struct dialog *d, const struct command *c)
 {
 	struct err_detail why;
@@ -41,6 +47,9 @@ bool envelope_mail_check(struct dialog *d, const struct command *c)
 	/* RFC 8689 section 4.1: the message has to come over TLS itself. */
 	if (c->requiretls && d->tls_text[0] == '\0')
 		return refuse_mail(d, c, "555 5.5.4 REQUIRETLS is not offered without TLS");
+	/* RFC 4865 section 4 */
+	if (release_of(c) > clock_wall() + d->conf->limits.future_ms)
+		return refuse_mail(d, c, "501 5.5.4 the time of release is too far off");
 	if (c->has_size && c->size > rights_message_bytes(d->conf, d->tenant))
 		return refuse_mail(d, c, "552 5.3.4 message is larger than the limit");
 	if (queue_has_room(d->intake->env->queue, c->size, &why) == OK)
@@ -63,6 +72,7 @@ void envelope_mail(struct dialog *d, const struct command *c)
 
 	use_sender(d->tenant, &own.path);
 	d->tx = transaction_create(d, &own);
+	d->tx->release = release_of(c);
 	if (rights_of_sender(d->tenant, &c->path) == OTHERS_HOLD)
 		d->tx->hold = "the sender is of a domain that this tenant may not use";
 	dialog_enter(d, DIALOG_MAIL);

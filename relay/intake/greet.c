@@ -13,7 +13,7 @@ static bool can_starttls(const struct dialog *d)
 /* RFC 5321 section 4.1.1.1; the client address is for humans. */
 void greet_hello(struct dialog *d, const struct command *c)
 {
-	char auth[LOGIN_KEYWORD];
+	char auth[LOGIN_KEYWORD], latest[CLOCK_TEXT];
 
 	free(d->helo);
 	d->helo = xstrdup(d->told_helo != NULL ? d->told_helo : c->domain);
@@ -23,6 +23,7 @@ void greet_hello(struct dialog *d, const struct command *c)
 		conn_printf(d->conn, "250 %s hello %s [%s]\r\n", d->conf->hostname, d->helo, d->client_text);
 		return;
 	}
+	clock_rfc3339((clock_wall() + d->conf->limits.future_ms) / 1000 * 1000, latest);
 	conn_printf(d->conn,
 	    "250-%s hello %s [%s]\r\n"
 	    "250-PIPELINING\r\n"
@@ -34,10 +35,11 @@ void greet_hello(struct dialog *d, const struct command *c)
 	    "250-BINARYMIME\r\n"
 	    "250-DSN\r\n"
 	    "250-LIMITS RCPTMAX=%" PRIu32 "\r\n"
+	    "250-FUTURERELEASE %" PRId64 " %.19sZ\r\n"
 	    "%s%s%s%s"
 	    "250 HELP\r\n",
 	    d->conf->hostname, d->helo, d->client_text, rights_message_bytes(d->conf, d->tenant),
-	    rights_recipients(d->conf, d->tenant), d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
+	    rights_recipients(d->conf, d->tenant), d->conf->limits.future_ms / 1000, latest, d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
 	    xclient_is_offered(d) ? "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n" : "",
 	    can_starttls(d) ? "250-STARTTLS\r\n" : "", login_keyword(d, auth));
 }

@@ -180,9 +180,16 @@ static void put_off(struct transaction *tx)
 		tx->rows[n].next = tx->rows[tx->rows[n].job].next;
 }
 
+/* The time for which a message may be tried begins here, too (RFC 4865 section 3). */
+static wall_ms first_attempt(const struct transaction *tx)
+{
+	return tx->release > tx->arrived ? tx->release : tx->arrived;
+}
+
 /* Recipients of one domain become a job. Domains are in lower case already (wire/address.h). */
 static void make_rows(struct transaction *tx)
 {
+	wall_ms first = first_attempt(tx);
 	uint32_t job = 0;
 
 	sort_strings = tx->strings.data;
@@ -197,7 +204,7 @@ static void make_rows(struct transaction *tx)
 			job = n;
 		tx->rows[n] = (struct queue_rcpt){
 			.n = n, .job = job, .state = tx->hold != NULL ? RCPT_HELD : RCPT_WAITING,
-			.next = rcpt->next > tx->arrived ? rcpt->next : tx->arrived, .address = text, .domain = domain,
+			.next = rcpt->next > first ? rcpt->next : first, .address = text, .domain = domain,
 			.reason = tx->hold != NULL ? tx->hold : "", .source = "", .relay = "", .reply = "", .class_name = "",
 			.notify = rcpt->notify, .orcpt = tx->strings.data + rcpt->orcpt,
 		};
@@ -312,7 +319,7 @@ static void submit(struct transaction *tx)
 		.message = {
 			.id = tx->id,
 			.arrived = tx->arrived,
-			.deadline = tx->arrived + tx->conf->retry.expire_ms,
+			.deadline = first_attempt(tx) + tx->conf->retry.expire_ms,
 			.rcpt_count = (uint32_t)tx->rcpt_count,
 			.flags = tx->flags,
 			.sender = tx->strings.data + tx->sender,

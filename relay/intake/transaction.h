@@ -30,6 +30,7 @@ struct transaction {
 	const struct conf_tenant *tenant; /* NULL: may not relay; no recipient is accepted then */
 	msg_id id;             /* 0 until the content begins */
 	wall_ms arrived;
+	wall_ms release;       /* not to be delivered before (RFC 4865); 0: at once */
 	mono_ms began, ended;
 	uint32_t flags;        /* enum message_flag */
 	struct buf strings;    /* offsets, since it moves while it grows */

@@ -173,14 +173,3 @@ bool param_hold_until(const char *text, size_t len, wall_ms *out)
 	*out = SECONDS(((days_of(year, month, day) * 24 + hour) * 60 + minute - east) * 60 + second);
 	return true;
 }
-
-bool param_priority(const char *text, size_t len, int8_t *out)
-{
-	bool negative = len > 0 && text[0] == '-';
-	int value = len == 1u + negative ? digits(text + negative, 1) : -1;
-
-	if (value < 0 || (negative && value == 0))
-		return false;
-	*out = (int8_t)(negative ? -value : value);
-	return true;
-}

@@ -85,6 +85,17 @@ static void requiretls_is_offered_and_stored_on_tls(void **state)
 	assert_int_equal(store.message.flags, MSG_TLS | MSG_REQUIRETLS);
 }
 
+static void delivery_is_put_off_and_the_deadline_with_it(void **state)
+{
+	wall_ms wait;
+
+	hello_from("10.0.0.1", 0, NULL);
+	play("a message", HELLO "> MAIL FROM:<a@b.test> HOLDFOR=3600\n< 250\n> RCPT TO:<c@d.test>\n< 250\n> DATA\n< 354\n> .\n< 250 2.0.0 queued");
+	wait = store.message.deadline - store.message.arrived - world.conf->retry.expire_ms;
+	assert_in_range(wait, SECONDS(3590), SECONDS(3600));
+	assert_in_range(store.message.next - store.message.arrived, SECONDS(3590), SECONDS(3600));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -92,6 +103,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(what_the_sender_wants_to_know_is_stored),
 		TEST(binary_content_is_stored_byte_for_byte),
+		TEST(delivery_is_put_off_and_the_deadline_with_it),
 		TEST(requiretls_is_offered_and_stored_on_tls),
 	};
 
