@@ -51,6 +51,7 @@ struct warmup {
 	uint32_t refused;  /* today's refusals that count as for volume */
 	uint32_t sign_refused; /* of the sign that led to this rest */
 	uint32_t row, block_row; /* attempts in a row that brought nothing but 4xx; blocks in a row */
+	uint8_t wordless;  /* the sign that led to this rest spoke of no volume */
 	uint32_t row_deferred; /* in that row, by words that do not speak of volume */
 	uint32_t probes;   /* failed ones of this rest */
 	uint32_t blocks;   /* rests after blocks in a row */
@@ -69,6 +70,7 @@ struct warmup {
 	double factor;     /* the budget's relation to the mean */
 	double base;       /* what the provider takes whatever the mean */
 	double pressure;   /* throttles, less what was taken since */
+	double noise;      /* share of deferrals that mean nothing, of late */
 	double hour_share; /* of the day's budget that one hour may take */
 };
 

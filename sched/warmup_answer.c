@@ -17,6 +17,9 @@
 #define NEIGHBOURHOOD  1.35   /* a warning comes at four fifths of a limit or later */
 #define EARLY          0.6    /* of what was expected: too early for the day's limit */
 #define AFTER_BLOCK    1.3    /* growth after a block */
+#define MEMORY         200.0  /* attempts that the share of meaningless deferrals is learned from */
+#define QUIET          0.015  /* below that share a deferral is rather a limit in other words */
+#define QUIET_FIRST    0.04   /* the same for a new lane, of which little is known */
 #define LEAST_SHARE    (1.0 / 22)
 
 static uint32_t allowance(const struct warmup *w)
@@ -61,6 +64,8 @@ static void wait_for_hour(struct warmup *w, wall_ms local)
 
 static void sign(struct warmup *w, uint32_t refused, wall_ms local)
 {
+	/* While a lane is new nothing tells chance from a limit in other words: the worse counts. */
+	w->wordless = refused == 0 && (w->phase != WARMUP_EXPLORE || w->noise >= QUIET_FIRST);
 	/* The words of a refusal may mislead; that nothing gets through does not. */
 	refused += w->row_deferred;
 	w->refused += w->row_deferred;
@@ -98,7 +103,7 @@ static void probe_passed(struct warmup *w)
 		w->factor = smaller(w->factor, AFTER_BLOCK);
 		return;
 	}
-	if (w->hour_wait) {
+	if (w->hour_wait && !w->wordless && (w->phase == WARMUP_EXPLORE || w->used < EARLY * larger(w->base, w->mean))) {
 		double share = 0.85 * w->hour_sign / larger(larger(w->accepted, w->mean), w->base);
 
 		w->hour_cap = (uint32_t)(0.7 * w->hour_sign) + 1;
@@ -107,9 +112,10 @@ static void probe_passed(struct warmup *w)
 		w->hour_wait = 0;
 		return;
 	}
-	/* It was a warning: it does not count as a refusal for volume, but the limit is near. */
+	/* It was a warning: it does not count as a refusal for volume, but the limit is near. Or it was chance. */
+	w->hour_wait = 0;
 	w->refused -= w->sign_refused < w->refused ? w->sign_refused : w->refused;
-	if (w->sign_refused > 0) {
+	if (!w->wordless) {
 		uint32_t near = (uint32_t)(w->used * NEIGHBOURHOOD) + 1;
 
 		w->limited = 1;
@@ -159,7 +165,25 @@ static bool is_block(struct warmup *w, const struct warmup_answer *a)
 	return w->block_row >= 2 && a->blocked * 2 >= count_all(a);
 }
 
-/* Whatever the words: nothing but 4xx twice in a row, or for half of many, is no accident. */
+/* So many deferrals in a row happen by chance less than once in ten thousand. */
+static uint32_t chance_row(const struct warmup *w)
+{
+	uint32_t row = 2;
+
+	for (double p = w->noise * w->noise; p > 1e-4 && row < 5; p *= w->noise)
+		row++;
+	return row;
+}
+
+static void listen(struct warmup *w, const struct warmup_answer *a)
+{
+	uint32_t n = count_all(a);
+
+	if (n > 0)
+		w->noise += (a->deferred - w->noise * n) / larger(MEMORY, n);
+}
+
+/* Whatever the words: nothing but 4xx several times in a row, or for half of many, is no accident. */
 static bool is_sign(struct warmup *w, const struct warmup_answer *a)
 {
 	uint32_t put_off = a->throttled + a->deferred;
@@ -169,9 +193,9 @@ static bool is_sign(struct warmup *w, const struct warmup_answer *a)
 	w->row_deferred = w->row > 0 ? w->row_deferred + a->deferred : 0;
 	w->pressure = larger(0, w->pressure - RELIEF * a->delivered) + a->throttled;
 	/* The last refusal that may be is one by any words. */
-	if (w->row > 0 && w->refused + 2 > allowance(w))
+	if (w->row > 0 && w->refused + 2 > allowance(w) && w->noise < (w->phase == WARMUP_EXPLORE ? QUIET_FIRST : QUIET))
 		return true;
-	return w->pressure >= most || w->row >= 2 || (put_off >= 2 && put_off * 2 >= count_all(a) && count_all(a) >= 4);
+	return w->pressure >= most || w->row >= chance_row(w) || (put_off >= 2 && put_off * 2 >= count_all(a) && count_all(a) >= 4);
 }
 
 static void count(struct warmup *w, const struct warmup_answer *a)
@@ -195,6 +219,7 @@ void warmup_answer(struct warmup *w, const struct warmup_plan *plan, const struc
 		return;
 	}
 	w->refused += a->throttled;
+	listen(w, a);
 	if (w->halt != WARMUP_GOING)
 		return;
 	if (is_block(w, a))

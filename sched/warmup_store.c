@@ -17,7 +17,7 @@ static const struct field fields[] = {
 	FIELD(started), FIELD(forced), FIELD(step), FIELD(budget), FIELD(used), FIELD(accepted), FIELD(throttled),
 	FIELD(deferred), FIELD(blocked), FIELD(unknown), FIELD(complained), FIELD(refused), FIELD(sign_refused), FIELD(row),
 	FIELD(block_row), FIELD(probes), FIELD(blocks), FIELD(idle), FIELD(freeze), FIELD(risky), FIELD(hour),
-	FIELD(hour_used), FIELD(last), FIELD(before), FIELD(row_deferred), FIELD(hour_sign), FIELD(hour_cap), FIELD(pause_until), FIELD(next_at), FIELD(mean), FIELD(factor), FIELD(base),
+	FIELD(hour_used), FIELD(last), FIELD(before), FIELD(row_deferred), FIELD(hour_sign), FIELD(wordless), FIELD(noise), FIELD(hour_cap), FIELD(pause_until), FIELD(next_at), FIELD(mean), FIELD(factor), FIELD(base),
 	FIELD(pressure), FIELD(hour_share),
 };
 
@@ -76,7 +76,7 @@ size_t warmup_encode(const struct warmup *w, uint8_t out[WARMUP_ENCODED_MAX])
 static bool is_sane(const struct warmup *w)
 {
 	return w->phase <= WARMUP_WARM && w->halt <= WARMUP_ENDED && w->mean >= 0 && w->mean < 1e12 && w->factor >= 1 &&
-	    w->factor <= 1000 && w->base >= 0 && w->base < 1e12 && w->pressure >= 0 && w->pressure < 1e12 && w->hour_share > 0 &&
+	    w->factor <= 1000 && w->base >= 0 && w->base < 1e12 && w->pressure >= 0 && w->pressure < 1e12 && w->noise >= 0 && w->noise <= 1 && w->hour_share > 0 &&
 	    w->hour_share <= 1;
 }
 

@@ -256,10 +256,13 @@ static void tell_limits(struct world *w)
 	for (unsigned i = 0; i < w->cold; i++) {
 		const struct lane_day *t = &w->lanes[i].today;
 		char name[16];
+		double rest;
 
 		snprintf(name, sizeof(name), "s%u", i);
-		sched_warm_change(w->sched, WARM_STEP, name, NULL,
-		    (uint32_t)fmax(1, fmin(4e9, floor(look.used[i] + t->limit - t->accepted))), w->now, NULL, NULL);
+		/* Until the lane's own midnight, within the first half hour, only what an even pace takes. */
+		rest = (w->now - START_MS) % DAYS(1) < MINUTES(31) ? t->limit / 48 : t->limit - t->accepted;
+		sched_warm_change(w->sched, WARM_STEP, name, NULL, (uint32_t)fmax(1, fmin(4e9, floor(look.used[i] + rest))), w->now,
+		    NULL, NULL);
 	}
 }
 
