@@ -146,6 +146,7 @@ struct conf_limits {
 	uint32_t text_line;         /* bytes with CRLF of a body line; 0: unlimited */
 	uint32_t errors;            /* protocol errors in one session until 421 */
 	uint32_t commands;          /* commands without mail in one session until 421 */
+	uint32_t messages;          /* transactions in one session; 0: any number */
 	int64_t future_ms;          /* FUTURERELEASE: at most so far */
 	uint32_t hops;              /* Received fields until the message counts as looping */
 	uint64_t header_bytes;      /* of the header section */

@@ -47,7 +47,7 @@ static const struct rule rules[VERBS] = {
 [VERB_QUIT]     = { GREETED,               NULL, NULL, greet_quit, true },
 [VERB_STARTTLS] = { AT(READY),             "503 5.5.1 STARTTLS is not possible within a transaction", greet_starttls_check, greet_starttls, false },
 [VERB_AUTH]     = { AT(READY),             "503 5.5.1 AUTH is not possible within a transaction", login_check_command, login_begin, false },
-[VERB_XCLIENT]  = { AT(START) | AT(READY), "503 5.5.1 XCLIENT is not possible within a transaction", xclient_check, xclient_obey, false },
+[VERB_XCLIENT]  = { AT(START) | AT(READY), "503 5.5.1 XCLIENT is not possible within a transaction", behalf_check, behalf_take, false },
 };
 
 static const struct {

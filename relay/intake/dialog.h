@@ -55,7 +55,7 @@ struct dialog {
 	bool esmtp;                 /* EHLO, not HELO */
 	bool waiting;               /* paused until the store answers or the output has gone */
 	bool spoken;                /* something was read */
-	uint32_t errors, commands, auth_failures;
+	uint32_t errors, commands, mails, auth_failures;
 	struct transaction *tx;
 	const char *chunk_refusal;  /* DIALOG_CHUNK: the reply of a refused chunk, else NULL */
 	uint64_t chunk_left, chunk_size;
@@ -131,10 +131,10 @@ void envelope_mail(struct dialog *d, const struct command *c);
 bool envelope_rcpt_check(struct dialog *d, const struct command *c);
 void envelope_rcpt(struct dialog *d, const struct command *c);
 
-/* xclient.c */
-bool xclient_is_offered(const struct dialog *d);
-bool xclient_check(struct dialog *d, const struct command *c);
-void xclient_obey(struct dialog *d, const struct command *c);
+/* behalf.c: XCLIENT */
+bool behalf_is_offered(const struct dialog *d);
+bool behalf_check(struct dialog *d, const struct command *c);
+void behalf_take(struct dialog *d, const struct command *c);
 
 /* login.c: AUTH */
 #define LOGIN_LINE_MAX      12288 /* RFC 4954 section 4 */

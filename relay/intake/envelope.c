@@ -40,6 +40,10 @@ bool envelope_mail_check(struct dialog *d, const struct command *c)
 	struct err_detail why;
 
 	dialog_refresh(d); /* the session may have been idle since the last transaction */
+	if (d->conf->limits.messages > 0 && d->mails >= d->conf->limits.messages) {
+		dialog_end(d, "421 4.7.0 too many messages in one session, go on in another");
+		return false;
+	}
 	if (!may_send(d, c))
 		return false;
 	if (c->path.at == 0 && c->path.text[0] != '\0')
@@ -71,6 +75,7 @@ void envelope_mail(struct dialog *d, const struct command *c)
 	struct command own = *c;
 
 	use_sender(d->tenant, &own.path);
+	d->mails++;
 	d->tx = transaction_create(d, &own);
 	d->tx->release = release_of(c);
 	if (rights_of_sender(d->tenant, &c->path) == OTHERS_HOLD)

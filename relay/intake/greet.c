@@ -1,5 +1,6 @@
 /* relay/intake/greet.c - the commands around a transaction: EHLO, STARTTLS, RSET, NOOP, VRFY, EXPN, HELP, QUIT. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "relay/intake/dialog.h"
@@ -10,10 +11,19 @@ static bool can_starttls(const struct dialog *d)
 	return d->listen.tls == LISTEN_TLS_STARTTLS && d->tls != NULL && !conn_is_secure(d->conn);
 }
 
+/* RFC 9422 section 4: what is not limited is not spoken of. */
+static const char *mailmax(const struct dialog *d, char out[24])
+{
+	out[0] = '\0';
+	if (d->conf->limits.messages > 0)
+		snprintf(out, 24, " MAILMAX=%" PRIu32, d->conf->limits.messages);
+	return out;
+}
+
 /* RFC 5321 section 4.1.1.1; the client address is for humans. */
 void greet_hello(struct dialog *d, const struct command *c)
 {
-	char auth[LOGIN_KEYWORD], latest[CLOCK_TEXT];
+	char auth[LOGIN_KEYWORD], latest[CLOCK_TEXT], most_mails[24];
 
 	free(d->helo);
 	d->helo = xstrdup(d->told_helo != NULL ? d->told_helo : c->domain);
@@ -34,13 +44,13 @@ void greet_hello(struct dialog *d, const struct command *c)
 	    "250-CHUNKING\r\n"
 	    "250-BINARYMIME\r\n"
 	    "250-DSN\r\n"
-	    "250-LIMITS RCPTMAX=%" PRIu32 "\r\n"
+	    "250-LIMITS RCPTMAX=%" PRIu32 "%s\r\n"
 	    "250-FUTURERELEASE %" PRId64 " %.19sZ\r\n"
 	    "%s%s%s%s"
 	    "250 HELP\r\n",
 	    d->conf->hostname, d->helo, d->client_text, rights_message_bytes(d->conf, d->tenant),
-	    rights_recipients(d->conf, d->tenant), d->conf->limits.future_ms / 1000, latest, d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
-	    xclient_is_offered(d) ? "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n" : "",
+	    rights_recipients(d->conf, d->tenant), mailmax(d, most_mails), d->conf->limits.future_ms / 1000, latest, d->tls_text[0] != '\0' ? "250-REQUIRETLS\r\n" : "",
+	    behalf_is_offered(d) ? "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n" : "",
 	    can_starttls(d) ? "250-STARTTLS\r\n" : "", login_keyword(d, auth));
 }
 

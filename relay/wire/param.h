@@ -20,6 +20,7 @@ enum param_notify { TELL_NEVER = 1 << 0, TELL_SUCCESS = 1 << 1, TELL_FAILURE = 1
 /* NOTIFY=: NEVER alone, or some of SUCCESS, FAILURE, DELAY. */
 bool param_notify(const char *text, size_t len, uint8_t *out);
 
+/* RET=: FULL or HDRS. */
 bool param_ret(const char *text, size_t len, enum mail_ret *out);
 
 /* ENVID=: xtext, kept as it is. */

@@ -9,7 +9,7 @@ static const char everything[] =
     "listen: [{at: \"[::1]:2525\", tls: starttls, auth: optional, proxy: true}]\ntrusted: [192.0.2.99]\n"
     "tls: {cert: relay.pem, key: /keys/relay.key, more: [{cert: other.pem, key: other.key}]}\nadmin: {at: \"127.0.0.1:8025\", tls: true}\n"
     "limits: {message: 20M, recipients: 50, connections: 60, per_address: 7, idle: 90s, memory: 8M, disk: 3G, reserve: 5M,\n"
-    "  command_line: 1024, text_line: 2000, errors: 4, commands: 44, future: 3d, hops: 33, header: 100K}\n"
+    "  command_line: 1024, text_line: 2000, errors: 4, commands: 44, messages: 55, future: 3d, hops: 33, header: 100K}\n"
     "auth: {cache: 2m, password_length: 12}\nbruteforce: {failures: 3, network: 4, login: 5, window: 6m, delay: 2s, delay_max: 8s, ban: 9m,\n"
     "  ban_max: 10h, lock: 11m, exempt: [10.0.0.0/8]}\n"
     "log: {level: debug, keep: 4d, size: 12M}\n"

@@ -1,4 +1,4 @@
-/* relay/intake/xclient.c - XCLIENT: a trusted proxy names the client that it speaks for (postfix.org/XCLIENT_README.html). */
+/* relay/intake/behalf.c - XCLIENT: a trusted proxy names the client that it speaks for (postfix.org/XCLIENT_README.html). */
 #include "relay/wire/xclient.h"
 
 #include <stdlib.h>
@@ -8,14 +8,14 @@
 #include "relay/intake/admit.h"
 #include "relay/intake/dialog.h"
 
-bool xclient_is_offered(const struct dialog *d)
+bool behalf_is_offered(const struct dialog *d)
 {
 	return d->inner == NULL && conf_trusts(d->conf, &d->peer.addr);
 }
 
-bool xclient_check(struct dialog *d, const struct command *c)
+bool behalf_check(struct dialog *d, const struct command *c)
 {
-	if (xclient_is_offered(d))
+	if (behalf_is_offered(d))
 		return true;
 	dialog_refuse(d, "550 5.7.0 XCLIENT is not for you");
 	return false;
@@ -46,6 +46,7 @@ static void become(struct dialog *d, const struct xclient *x)
 	d->by_certificate = false;
 	d->fingerprint[0] = '\0';
 	replace(&d->helo, NULL);
+	d->mails = 0;
 	d->esmtp = false;
 }
 
@@ -78,7 +79,7 @@ static void log_client(const struct dialog *d)
 	log_end(&line);
 }
 
-void xclient_obey(struct dialog *d, const struct command *c)
+void behalf_take(struct dialog *d, const struct command *c)
 {
 	struct ip_port before = d->client;
 	struct err_detail why;
