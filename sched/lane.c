@@ -4,6 +4,8 @@
 /* Idle connections are known by the handle of their lane: it must not become another lane's while one may be open. */
 #define KEEP_MARGIN_MS SECONDS(60)
 
+#define COLD_TRIED 16 /* cold lanes that one choice looks at first */
+
 void lane_used(struct sched *sched, struct lane *lane, wall_ms now)
 {
 	lane->kept_until = now + 2 * sched->conf->delivery.keepalive_ms + KEEP_MARGIN_MS;
@@ -131,17 +133,6 @@ void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_m
 	timer_set(sched, TIMER_LANE, lane->handle, when);
 }
 
-/* A cold lane that has had less than its share of the day's mail is next, whenever its pace allows: warm sources take what is over. */
-static void prefer_cold(const struct lane *lane, struct bundle *bundle)
-{
-	const struct dest *dest = lane->dest;
-	uint32_t place;
-
-	if (cold_used(lane->cold) * (uint64_t)bundle->pool->source_count <= dest->started &&
-	    name_pool_has(bundle->pool, lane->source, &place))
-		bundle->cursor = place;
-}
-
 void lane_reopen(struct sched *sched, struct lane *lane)
 {
 	if (!lane->closed)
@@ -150,11 +141,8 @@ void lane_reopen(struct sched *sched, struct lane *lane)
 	count_closed(sched, lane->reasons, -1);
 	lane->reasons = 0;
 	timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
-	for (struct bundle *b = lane->dest->bundles; b != NULL; b = b->dest_next) {
+	for (struct bundle *b = lane->dest->bundles; b != NULL; b = b->dest_next)
 		bundle_reopen(sched, b, lane->source);
-		if (lane->cold != NULL)
-			prefer_cold(lane, b);
-	}
 }
 
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now)
@@ -255,6 +243,29 @@ static struct lane *try_place(
 	return NULL;
 }
 
+/* Beside warm sources: an open cold lane that has had less than its share of the day's mail. They take what is over, not what comes first. */
+static struct lane *cold_behind(const struct sched *sched, struct bundle *bundle)
+{
+	const struct pool *pool = bundle->pool;
+	uint32_t place;
+
+	if (pool->cold_count == 0 || pool->cold_count == pool->source_count)
+		return NULL;
+	for (uint32_t i = 0; i < COLD_TRIED && i < pool->cold_count; i++) {
+		struct lane *lane;
+
+		bundle->cold_cursor = (bundle->cold_cursor + 1) % pool->cold_count;
+		place = pool->cold_places[bundle->cold_cursor];
+		if (bundle_is_closed(bundle, place))
+			continue;
+		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
+		if (lane != NULL && lane->failures == 0 && lane->cold != NULL &&
+		    cold_used(lane->cold) * (uint64_t)pool->source_count <= bundle->dest->started)
+			return lane;
+	}
+	return NULL;
+}
+
 struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now)
 {
 	struct lane *lane;
@@ -266,6 +277,9 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 		    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 			return lane;
 	}
+	if ((lane = cold_behind(sched, bundle)) != NULL && name_pool_has(bundle->pool, lane->source, &place) &&
+	    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
+		return lane;
 	while ((place = bundle_choose(bundle)) != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
 		/* The bundle may be younger than the lane's failures. */

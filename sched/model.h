@@ -71,6 +71,8 @@ struct pool {
 	bool present;
 	uint32_t *sources; /* handles, in the order of the configuration */
 	uint32_t source_count;
+	uint32_t *cold_places; /* of the sources with a warm-up: index into sources */
+	uint32_t cold_count;
 	uint32_t *places; /* by source handle: index into sources, UINT32_MAX */
 	uint32_t place_count;
 	UT_hash_handle hh;
@@ -143,6 +145,7 @@ struct bundle {
 	bool runnable;
 	struct share *shares;       /* of tenants that are not paused */
 	uint32_t cursor;            /* place in the pool where the next source is looked for */
+	uint32_t cold_cursor;       /* index into the pool's cold_places */
 	uint32_t open;              /* sources whose bit in `closed` is clear */
 	struct bundle *prev, *next; /* runnable ones */
 	struct bundle *dest_next;

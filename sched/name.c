@@ -96,7 +96,7 @@ static void load_pools(struct sched *sched)
 
 	for (struct pool *pool = sched->pool_names; pool != NULL; pool = pool->hh.next) {
 		pool->present = false;
-		pool->source_count = pool->place_count = 0;
+		pool->source_count = pool->place_count = pool->cold_count = 0;
 	}
 	for (size_t i = 0; i < conf->pool_count; i++) {
 		const struct conf_pool *from = &conf->pools[i];
@@ -105,12 +105,15 @@ static void load_pools(struct sched *sched)
 		pool->present = true;
 		pool->source_count = (uint32_t)from->source_count;
 		pool->sources = xrealloc(pool->sources, from->source_count * sizeof(*pool->sources));
+		pool->cold_places = xrealloc(pool->cold_places, from->source_count * sizeof(*pool->cold_places));
 		pool->place_count = sched->sources.count;
 		pool->places = xrealloc(pool->places, pool->place_count * sizeof(*pool->places));
 		memset(pool->places, 0xff, pool->place_count * sizeof(*pool->places));
 		for (uint32_t n = 0; n < pool->source_count; n++) {
 			pool->sources[n] = name_source(sched, conf->sources[from->sources[n]].name)->handle;
 			pool->places[pool->sources[n]] = n;
+			if (conf->sources[from->sources[n]].plan != NULL)
+				pool->cold_places[pool->cold_count++] = n;
 		}
 	}
 }
@@ -146,6 +149,7 @@ void name_fini(struct sched *sched)
 		free(pool->name);
 		free(pool->sources);
 		free(pool->places);
+		free(pool->cold_places);
 		model_free(sched, pool, sizeof(*pool));
 	}
 }

@@ -276,6 +276,7 @@ void warmup_step_to(struct warmup *w, const struct warmup_plan *plan, uint32_t v
 	w->halt = WARMUP_GOING;
 	w->base = w->budget = volume > 0 ? volume : 1;
 	w->forced = 1;
+	w->next_at = 0;
 	w->step = 0;
 	while (warmup_planned(plan, w->step) < volume && w->step < 1000)
 		w->step++;

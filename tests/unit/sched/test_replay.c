@@ -385,7 +385,7 @@ static void expect(struct play *p, char **words, size_t count)
 		complain(p, "expect what?");
 	if (strcmp(words[0], "reason") == 0) {
 		sched_counts_read(p->w.sched, p->w.now, pick, &w);
-		for (unsigned bit = 1; bit <= WHY_QUEUED_BEHIND; bit <<= 1)
+		for (unsigned bit = 1; bit <= WHY_LANE_WARMUP; bit <<= 1)
 			if (w.reasons & bit && strcmp(sched_why_name((enum sched_reason)bit), words[1]) == 0)
 				return;
 		complain(p, "%s: reasons 0x%x lack %s", destination, w.reasons, words[1]);
