@@ -14,7 +14,8 @@
 
 enum conf_listen_tls { LISTEN_TLS_NONE, LISTEN_TLS_STARTTLS, LISTEN_TLS_IMPLICIT };
 enum conf_auth { AUTH_NONE, AUTH_OPTIONAL, AUTH_REQUIRED };
-enum conf_tls_level { TLS_LEVEL_NONE, TLS_LEVEL_OPPORTUNISTIC, TLS_LEVEL_DANE, TLS_LEVEL_REQUIRED, TLS_LEVEL_VERIFIED };
+/* UNSET: a provider or route that leaves it to the next one. The order is that of what they demand, dane apart. */
+enum conf_tls_level { TLS_LEVEL_UNSET, TLS_LEVEL_NONE, TLS_LEVEL_OPPORTUNISTIC, TLS_LEVEL_DANE, TLS_LEVEL_REQUIRED, TLS_LEVEL_VERIFIED };
 enum conf_validate { DNS_VALIDATE_PREFER, DNS_VALIDATE_REQUIRE };
 /* What becomes of mail in the name of a domain that is not the tenant's. */
 enum conf_others { OTHERS_REFUSE, OTHERS_ALLOW, OTHERS_HOLD, OTHERS_REWRITE };
@@ -53,6 +54,7 @@ struct conf_tenant {
 	char **domains; /* domain_count 0: may send as anything */
 	size_t domain_count;
 	char *pool; /* never NULL after loading */
+	enum conf_tls_level tls; /* at least, for its mail */
 	uint64_t quota_hour, quota_day; /* recipients; 0: none */
 	enum conf_over quota_over;
 	enum conf_window quota_window;
@@ -122,12 +124,14 @@ struct conf_provider {
 	uint32_t messages;    /* for each connection */
 	uint32_t rate_count;  /* recipients in rate_period ms; 0: unlimited */
 	int64_t rate_period_ms;
+	enum conf_tls_level tls; /* UNSET: as delivery.tls */
 };
 
 /* routes[]: instead of the MX. domain "*" matches all that no other route names. */
 struct conf_route {
 	char *domain;
 	char *to;      /* as written; the next three are made from it */
+	enum conf_tls_level tls; /* UNSET: as the provider or delivery.tls */
 	char *to_host; /* host name or address text, without brackets */
 	struct ip_addr to_ip; /* family 0: to_host is a name to look up */
 	uint16_t to_port;
@@ -183,6 +187,7 @@ struct conf_timeouts {
 struct conf_delivery {
 	uint16_t port;
 	enum conf_tls_level tls;
+	char *ca; /* PEM file; NULL: the system's */
 	struct conf_timeouts timeouts;
 	int64_t drain_ms;       /* how long SIGTERM waits for deliveries in flight */
 	int64_t keepalive_ms;   /* an idle connection is kept for reuse so long */

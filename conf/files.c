@@ -42,7 +42,7 @@ static void want(struct trial *t, const struct conf *conf, const char *key, char
 
 static void collect(struct trial *t, const struct conf *conf)
 {
-	t->files = xcalloc(6 + 2 * conf->tls_more_count + conf->dkim_count + conf->dns.anchor_count, sizeof(*t->files));
+	t->files = xcalloc(7 + 2 * conf->tls_more_count + conf->dkim_count + conf->dns.anchor_count, sizeof(*t->files));
 	if (access(conf->file, F_OK) == 0)
 		t->files[t->count++] = (struct wanted){ .key = "the file itself", .path = conf->file,
 			.at = { conf->file, 0, 0 } };
@@ -50,6 +50,7 @@ static void collect(struct trial *t, const struct conf *conf)
 	want(t, conf, "tls.cert", &conf->tls_cert, USE_READ);
 	want(t, conf, "tls.key", &conf->tls_key, USE_READ);
 	want(t, conf, "replies", &conf->replies, USE_READ);
+	want(t, conf, "delivery.ca", &conf->delivery.ca, USE_READ);
 	for (size_t i = 0; i < conf->tls_more_count; i++) {
 		want(t, conf, "tls.more.cert", &conf->tls_more[i].cert, USE_READ);
 		want(t, conf, "tls.more.key", &conf->tls_more[i].key, USE_READ);

@@ -178,6 +178,15 @@ void value_store(enum value_type type, const struct value *value, void *field, v
 	}
 }
 
+/* NULL: the number has no word, and stands for an absent setting. */
+static const char *word_of(enum value_type type, int64_t number)
+{
+	for (const struct word *word = types[type].words; word->text; word++)
+		if (word->number == number)
+			return word->text;
+	return NULL;
+}
+
 bool value_load(enum value_type type, const void *field, const void *extra, struct value *out)
 {
 	const struct ip_port *at = field;
@@ -204,7 +213,7 @@ bool value_load(enum value_type type, const void *field, const void *extra, stru
 		return true;
 	case SHAPE_WORD:
 		out->number = *(const int *)field;
-		return true;
+		return word_of(type, out->number) != NULL;
 	case SHAPE_RATE:
 		out->period_ms = *(const int64_t *)extra;
 		out->number = out->period_ms ? *(const uint32_t *)field * (DAYS(1) / out->period_ms) : 0;

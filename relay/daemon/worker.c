@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/net/tls_cache.h"
+
+#define TLS_SESSIONS 4096 /* kept for resumption, a few KB each */
+
 struct worker {
 	char name[16];
 	pthread_t thread;
@@ -392,6 +396,7 @@ struct worker *worker_create(unsigned index, const struct worker_options *option
 	worker->reader = queue_reader_open(options->queue);
 	worker->session_env.loop = worker->loop;
 	worker->session_env.reader = worker->reader;
+	worker->session_env.tls_cache = tls_cache_create(TLS_SESSIONS);
 	worker->session_env.on_done = session_done;
 	worker->session_env.on_end = session_ended;
 	worker->session_env.arg = worker;
@@ -410,6 +415,7 @@ void worker_destroy(struct worker **worker_ptr)
 	intake_destroy(&worker->intake);
 	queue_reader_close(&worker->reader);
 	loop_destroy(&worker->loop);
+	tls_cache_destroy(&worker->session_env.tls_cache); /* after the connections that ended with the loop */
 	conf_unref(&worker->conf);
 	free(worker->sessions);
 	free(worker);

@@ -187,15 +187,18 @@ void dispatch_drain(struct dispatch *d, int64_t ms, void (*done)(void *arg), voi
 struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *conf, uint64_t seed, struct err_detail *why)
 {
 	struct dispatch *d;
-	struct resolver *resolver = resolver_create(env->loop, conf, why);
+	struct tls_client *tls = tls_client_load(conf->delivery.ca, why);
+	struct resolver *resolver = tls ? resolver_create(env->loop, conf, why) : NULL;
 
-	if (!resolver)
+	if (!resolver) {
+		tls_client_unref(&tls);
 		return NULL;
+	}
 	d = xcalloc(1, sizeof(*d));
 	d->env = *env;
 	d->resolver = resolver;
 	d->conf = conf_ref(conf);
-	d->tls = tls_client_create();
+	d->tls = tls;
 	d->verdicts = verdict_rules_create(conf->reply_rules, NULL);
 	rand_seed(&d->rand, seed);
 	d->wall_offset = clock_wall() - clock_mono();
@@ -232,10 +235,15 @@ void dispatch_destroy(struct dispatch **dispatch)
 
 enum err dispatch_reconfigure(struct dispatch *d, struct conf *conf, struct err_detail *why)
 {
-	struct resolver *resolver = resolver_create(d->env.loop, conf, why);
+	struct tls_client *tls = tls_client_load(conf->delivery.ca, why);
+	struct resolver *resolver = tls ? resolver_create(d->env.loop, conf, why) : NULL;
 
-	if (!resolver)
+	if (!resolver) {
+		tls_client_unref(&tls);
 		return ERR_INVALID;
+	}
+	tls_client_unref(&d->tls);
+	d->tls = tls;
 	verdict_rules_destroy(&d->verdicts);
 	d->verdicts = verdict_rules_create(conf->reply_rules, NULL);
 	conf_unref(&d->conf);

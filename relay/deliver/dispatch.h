@@ -26,11 +26,11 @@ struct dispatch_env {
 	size_t worker_count;
 };
 
-/* Starts a resolver for conf->dns; NULL with the cause in `why` when that fails. Takes a reference to `conf`. */
+/* Starts a resolver for conf->dns and reads delivery.ca; NULL with the cause in `why` when that fails. Takes a reference to `conf`. */
 struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *conf, uint64_t seed, struct err_detail *why) MUST_USE;
 void dispatch_destroy(struct dispatch **dispatch);
 
-/* New routes, limits and a new resolver. ERR_INVALID: the resolver could not be made; nothing was changed. */
+/* New routes, limits, authorities and a new resolver. ERR_INVALID: the last two could not be made; nothing was changed. */
 MUST_USE enum err dispatch_reconfigure(struct dispatch *dispatch, struct conf *conf, struct err_detail *why);
 
 /* Workers call these on the main loop (struct worker_ops). */
@@ -46,6 +46,12 @@ void dispatch_add(struct dispatch *dispatch, struct intake_job *job);
 
 /* No new deliveries; `done` when the last connection has ended or `ms` are over (then what is under way is aborted and settled first). */
 void dispatch_drain(struct dispatch *dispatch, int64_t ms, void (*done)(void *arg), void *arg);
+
+/* Recipients delivered since the start, by what protected the last hop; `dane` and `verified` are parts of `tls`. */
+struct dispatch_hops {
+	uint64_t plaintext, tls, dane, verified; /* verified: by a certificate authority */
+};
+const struct dispatch_hops *dispatch_hops(const struct dispatch *dispatch);
 
 /* The steady wall clock that all decisions of the main loop use. */
 wall_ms dispatch_now(struct dispatch *dispatch);

@@ -70,6 +70,7 @@ struct dispatch {
 	struct dispatch_env env;
 	struct conf *conf;
 	struct tls_client *tls;
+	struct dispatch_hops hops;
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct rand rand;

@@ -95,8 +95,10 @@ static void log_outcome(const struct settling *s, size_t i, const char *event)
 	log_num(&line, "size", (int64_t)message->size_bytes);
 	log_num(&line, "attempt", rcpt->attempts + 1);
 	log_str(&line, "stage", stage_name(outcome->stage));
-	if (delivery->tls[0])
-		log_str(&line, "tls", delivery->tls);
+	if (delivery->tls[0] || delivery->in_clear)
+		log_str(&line, "tls", delivery->in_clear ? "no" : delivery->tls);
+	if (delivery->tls_how[0])
+		log_str(&line, "verified", delivery->tls_how);
 	log_fmt(&line, "delays", "%.3f/%.3f/%.3f/%.3f", (double)(attempt->since - message->arrived) / 1000,
 	    (double)(began - attempt->since_mono) / 1000, (double)(connected - began) / 1000, (double)(delivery->done_at - connected) / 1000);
 	if (outcome->kind == OUTCOME_DEFERRED) {
@@ -121,6 +123,28 @@ static void log_all(const struct settling *s)
 			log_outcome(s, i, EVENTS[s->attempt->delivery.outcomes[i].kind]);
 }
 
+static void count_hop(struct dispatch_hops *hops, const struct delivery *delivery)
+{
+	hops->plaintext += delivery->in_clear;
+	hops->tls += !delivery->in_clear;
+	hops->dane += strncmp(delivery->tls_how, "dane", 4) == 0;
+	hops->verified += strcmp(delivery->tls_how, "ca") == 0;
+}
+
+static void count_hops(const struct settling *s)
+{
+	const struct delivery *delivery = &s->attempt->delivery;
+
+	for (size_t i = 0; i < delivery->job->rcpt_count; i++)
+		if (delivery->outcomes[i].kind == OUTCOME_DELIVERED)
+			count_hop(&s->dispatch->hops, delivery);
+}
+
+const struct dispatch_hops *dispatch_hops(const struct dispatch *d)
+{
+	return &d->hops;
+}
+
 /* --- handing to the writer ------------------------------------------------------------------------------------------------- */
 
 static void settled(struct queue_req *req)
@@ -140,8 +164,10 @@ static void settled(struct queue_req *req)
 		return;
 	}
 	d->settle_trouble = false;
-	if (req->result == OK)
+	if (req->result == OK) {
 		log_all(s);
+		count_hops(s);
+	}
 	if (s->bounce && req->result == OK)
 		dispatch_add_bounce(d, bounce_accept(s->bounce), now);
 	sched_settled(d->env.sched, s->attempt->key.id, s->attempt->key.first, now);

@@ -1,4 +1,4 @@
-/* relay/deliver/route.c - the look-ups behind a route: MX, then the addresses of all hosts side by side. */
+/* relay/deliver/route.c - the look-ups behind a route: MX, the addresses of all hosts side by side, then their TLSA records. */
 #include "relay/deliver/route.h"
 
 #include <stdatomic.h>
@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "relay/deliver/route_build.h"
+#include "relay/deliver/trust.h"
 
 #define MX_MAX 256 /* records of a set that are looked at */
 
@@ -18,17 +19,26 @@ struct address_query {
 	struct dns_query *query; /* NULL: ended */
 };
 
+/* One look-up of TLSA records that is under way. */
+struct tlsa_query {
+	struct route_lookup *route;
+	struct dane *dane;
+	struct dane_lookup *lookup; /* NULL: ended */
+};
+
 /* Until `fn` is called the caller's; gone then. */
 struct route_lookup {
 	struct resolver *resolver;
 	struct conf *conf;
+	const struct conf_route *to; /* NULL: none of the configuration */
 	char *domain;
 	struct rand rand;
 	struct route_facts facts;
 	struct route_failure failure; /* of the look-up of the MX; text "" while there is none */
 	struct dns_query *mx;
 	struct address_query addresses[2 * ROUTE_HOSTS_MAX];
-	size_t open; /* address look-ups under way */
+	struct tlsa_query tlsa[ROUTE_HOSTS_MAX];
+	size_t open; /* look-ups under way: of addresses, then of TLSA records */
 	struct timer timer; /* to end without a look-up, never from inside route_lookup */
 	route_fn fn;
 	void *arg;
@@ -50,6 +60,7 @@ void route_unref(struct route **route)
 	for (size_t i = 0; i < r->host_count; i++) {
 		free(r->hosts[i].name);
 		free(r->hosts[i].addrs);
+		dane_fini(&r->hosts[i].dane);
 	}
 	free(r->hosts);
 	free(r->domain);
@@ -65,6 +76,8 @@ static void lookup_destroy(struct route_lookup *lookup)
 	for (size_t i = 0; i < ARRAY_LEN(lookup->addresses); i++)
 		if (lookup->addresses[i].query)
 			resolver_cancel(lookup->addresses[i].query);
+	for (size_t i = 0; i < ARRAY_LEN(lookup->tlsa); i++)
+		dane_lookup_cancel(&lookup->tlsa[i].lookup);
 	timer_fini(&lookup->timer);
 	route_facts_fini(&lookup->facts);
 	conf_unref(&lookup->conf);
@@ -86,7 +99,7 @@ static void finish(void *arg)
 	fn(fn_arg, route, route ? NULL : &failure);
 }
 
-/* --- addresses of the hosts ---------------------------------------------------------------------------------------------- */
+/* --- TLSA records of the hosts ------------------------------------------------------------------------------------------------ */
 
 static void note_ttl(struct route_lookup *lookup, uint32_t ttl)
 {
@@ -94,22 +107,73 @@ static void note_ttl(struct route_lookup *lookup, uint32_t ttl)
 		lookup->facts.ttl = ttl;
 }
 
+static void on_dane(void *arg, struct dane *dane)
+{
+	struct tlsa_query *query = arg;
+	struct route_lookup *lookup = query->route;
+
+	query->lookup = NULL;
+	*query->dane = *dane;
+	note_ttl(lookup, dane->ttl);
+	if (--lookup->open == 0)
+		finish(lookup);
+}
+
+static enum conf_tls_level level_of(const struct route_lookup *lookup)
+{
+	const struct route_facts *facts = &lookup->facts;
+	const char **hosts = xcalloc(facts->host_count + 1, sizeof(hosts[0]));
+	enum conf_tls_level level;
+
+	for (size_t i = 0; i < facts->host_count; i++)
+		hosts[i] = facts->hosts[i].name;
+	level = trust_level(lookup->conf, lookup->domain, lookup->to, hosts, facts->host_count);
+	free(hosts);
+	return level;
+}
+
+/* The addresses are there: now what binds their hosts. */
+static void ask_tlsa(struct route_lookup *lookup)
+{
+	struct route_facts *facts = &lookup->facts;
+	bool wanted = trust_wants_tlsa(lookup->conf, facts->tls);
+
+	for (size_t i = 0; wanted && i < facts->host_count; i++) {
+		struct tlsa_query *query = &lookup->tlsa[lookup->open];
+		struct dane_host host;
+
+		if (!route_dane_host(facts, &facts->hosts[i], &host))
+			continue;
+		query->route = lookup;
+		query->dane = &facts->hosts[i].dane;
+		query->lookup = dane_lookup(lookup->resolver, &host, on_dane, query);
+		lookup->open += query->lookup != NULL;
+	}
+	if (lookup->open == 0)
+		finish(lookup);
+}
+
+/* --- addresses of the hosts ---------------------------------------------------------------------------------------------- */
+
 static void on_addresses(void *arg, const struct dns_answer *answer)
 {
 	struct address_query *query = arg;
 	struct route_lookup *lookup = query->lookup;
+	struct route_found *found = query->found;
 
 	query->query = NULL;
-	query->found->status = answer->status;
-	(void)snprintf(query->found->why, sizeof(query->found->why), "%s", answer->why);
+	found->status = answer->status;
+	(void)snprintf(found->why, sizeof(found->why), "%s", answer->why);
 	if (answer->status == DNS_FOUND) {
-		query->found->addrs = xcalloc(answer->addr_count, sizeof(answer->addrs[0]));
-		memcpy(query->found->addrs, answer->addrs, answer->addr_count * sizeof(answer->addrs[0]));
-		query->found->count = answer->addr_count;
+		found->addrs = xcalloc(answer->addr_count, sizeof(answer->addrs[0]));
+		memcpy(found->addrs, answer->addrs, answer->addr_count * sizeof(answer->addrs[0]));
+		found->count = answer->addr_count;
+		found->secure = answer->secure;
+		found->canonical = xstrdup(answer->canonical);
 		note_ttl(lookup, answer->ttl);
 	}
 	if (--lookup->open == 0)
-		finish(lookup);
+		ask_tlsa(lookup);
 }
 
 static void ask_address(struct route_lookup *lookup, const char *name, enum dns_type type, struct route_found *found)
@@ -125,6 +189,7 @@ static void ask_address(struct route_lookup *lookup, const char *name, enum dns_
 static void ask_addresses(struct route_lookup *lookup)
 {
 	route_facts_sort(&lookup->facts);
+	lookup->facts.tls = level_of(lookup);
 	for (size_t i = 0; i < lookup->facts.host_count; i++) {
 		struct route_candidate *host = &lookup->facts.hosts[i];
 
@@ -154,6 +219,7 @@ static void on_mx(void *arg, const struct dns_answer *answer)
 	struct route_lookup *lookup = arg;
 
 	lookup->mx = NULL;
+	lookup->facts.mx_secure = answer->secure;
 	switch (answer->status) {
 	case DNS_FOUND:
 		take_mx(lookup, answer);
@@ -188,6 +254,7 @@ static void add_known(struct route_lookup *lookup, const struct ip_addr *addr)
 	struct route_candidate *host = route_facts_add(&lookup->facts, ip_format(addr, text), 0, &lookup->rand);
 	struct route_found *found = addr->family == AF_INET ? &host->v4 : &host->v6;
 
+	lookup->facts.tls = level_of(lookup);
 	found->status = DNS_FOUND;
 	found->addrs = xcalloc(1, sizeof(*addr));
 	found->addrs[0] = *addr;
@@ -198,6 +265,7 @@ static void add_known(struct route_lookup *lookup, const struct ip_addr *addr)
 static void begin_configured(struct route_lookup *lookup, const struct conf_route *to)
 {
 	lookup->facts.from_mx = false;
+	lookup->facts.mx_secure = true;
 	lookup->facts.port = to->to_port;
 	if (to->to_ip.family) {
 		add_known(lookup, &to->to_ip);
@@ -240,6 +308,7 @@ struct route_lookup *route_lookup(struct resolver *resolver, struct loop *loop, 
 	lookup->resolver = resolver;
 	lookup->conf = conf_ref(conf);
 	lookup->domain = xstrdup(domain);
+	lookup->to = to;
 	lookup->fn = fn;
 	lookup->arg = arg;
 	lookup->facts = (struct route_facts){

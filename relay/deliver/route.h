@@ -3,6 +3,7 @@
 #define DELIVER_ROUTE_H
 
 #include "conf/conf.h"
+#include "relay/deliver/dane.h"
 #include "relay/net/resolver.h"
 
 struct route_host {
@@ -10,6 +11,7 @@ struct route_host {
 	uint16_t preference;
 	struct ip_addr *addrs; /* in the order in which to try */
 	size_t addr_count;
+	struct dane dane;  /* what binds it when the level is dane; `why` and `ttl` are used */
 };
 
 /* Immutable once made; shared by reference count between threads. */
@@ -17,10 +19,10 @@ struct route {
 	_Atomic unsigned refs;
 	char *domain;
 	uint16_t port;
-	uint64_t key;         /* equal keys: the same hosts and port, connections may be shared */
+	uint64_t key;         /* equal keys: the same hosts, port, level and TLSA records: connections may be shared */
 	unsigned families;    /* bit 0: some IPv4 address, bit 1: some IPv6 address */
 	wall_ms expires;
-	enum conf_tls_level tls;
+	enum conf_tls_level tls; /* of the domain; a tenant may ask for more (trust.h) */
 	bool from_mx;         /* false: a route of the configuration, refuse_networks does not apply */
 	struct route_host *hosts;
 	size_t host_count;
@@ -43,7 +45,8 @@ typedef void (*route_fn)(void *arg, struct route *route, const struct route_fail
  * MX hosts by preference, random order among equals (`rand`); a set that holds ourselves (listen.at address together with delivery.port) is cut at our own
  * preference (RFC 5321 section 5.1), nothing left: loop, permanent. Addresses in delivery.refuse_networks are left out (all left out: permanent 5.4.4...
  * with a text that names the network rule). A host whose address look-ups fail for now is left out as long as another host has addresses; else
- * the failure is temporary. Null MX: permanent. `fn` is called exactly once, never from inside this call.
+ * the failure is temporary. Null MX: permanent. When the level asks for it, the TLSA records of the hosts are looked up too, if the MX is secure or the
+ * configuration names the host (RFC 7672 section 2.1). `fn` is called exactly once, never from inside this call.
  */
 struct route_lookup;
 struct route_lookup *route_lookup(struct resolver *resolver, struct loop *loop, struct conf *conf, const char *domain, uint64_t seed,

@@ -59,7 +59,10 @@ static void candidate_fini(struct route_candidate *host)
 {
 	free(host->name);
 	free(host->v4.addrs);
+	free(host->v4.canonical);
 	free(host->v6.addrs);
+	free(host->v6.canonical);
+	dane_fini(&host->dane);
 }
 
 void route_facts_fini(struct route_facts *facts)
@@ -86,6 +89,31 @@ void route_facts_sort(struct route_facts *facts)
 		qsort(facts->hosts, facts->host_count, sizeof(*facts->hosts), by_preference);
 	while (facts->host_count > ROUTE_HOSTS_MAX)
 		candidate_fini(&facts->hosts[--facts->host_count]);
+}
+
+/* --- DANE ---------------------------------------------------------------------------------------------------------------- */
+
+/* One insecure answer makes the whole insecure. */
+bool route_dane_host(const struct route_facts *facts, const struct route_candidate *host, struct dane_host *out)
+{
+	bool has_v4 = host->v4.status == DNS_FOUND, has_v6 = host->v6.status == DNS_FOUND;
+
+	if ((!has_v4 && !has_v6) || !facts->mx_secure || !route_name_usable(host->name))
+		return false;
+	*out = (struct dane_host){
+		.name = host->name,
+		.canonical = has_v4 ? host->v4.canonical : host->v6.canonical,
+		.secure = (!has_v4 || host->v4.secure) && (!has_v6 || host->v6.secure),
+		.port = facts->port,
+	};
+	return true;
+}
+
+static void copy_dane(struct dane *out, const struct dane *from)
+{
+	*out = *from;
+	out->base = from->base ? xstrdup(from->base) : NULL;
+	out->tlsa = tlsa_copy(from->tlsa, from->tlsa_count);
 }
 
 /* --- ourselves ----------------------------------------------------------------------------------------------------------- */
@@ -226,8 +254,17 @@ static void add_host(struct route *route, const struct route_facts *facts, const
 		return;
 	}
 	out->name = xstrdup(host->name);
+	copy_dane(&out->dane, &host->dane);
 	out->preference = host->preference;
 	route->host_count++;
+}
+
+static uint64_t host_hash(const struct route_host *host)
+{
+	uint64_t tlsa[] = {(uint64_t)host->dane.status, tlsa_set_hash(host->dane.tlsa, host->dane.tlsa_count)};
+
+	/* Multiplied, so that two hosts cannot change their records with each other unseen. */
+	return table_hash(host->name, strlen(host->name)) * (table_hash(tlsa, sizeof(tlsa)) | 1);
 }
 
 /* A sum of hashes, so that the order does not matter. */
@@ -241,7 +278,7 @@ static void set_key(struct route *route)
 	for (size_t i = 0; i < route->host_count; i++) {
 		const struct route_host *host = &route->hosts[i];
 
-		route->key += table_hash(host->name, strlen(host->name));
+		route->key += host_hash(host);
 		for (size_t k = 0; k < host->addr_count; k++) {
 			route->key += table_hash(&host->addrs[k], sizeof(host->addrs[k]));
 			route->families |= host->addrs[k].family == AF_INET ? 1u : 2u;
@@ -298,7 +335,7 @@ struct route *route_build(const struct route_facts *facts, struct route_failure 
 	route->domain = xstrdup(facts->domain);
 	route->port = facts->port;
 	route->from_mx = facts->from_mx;
-	route->tls = facts->conf->delivery.tls;
+	route->tls = facts->tls;
 	route->expires = facts->now + life(facts->ttl);
 	route->hosts = xcalloc(count, sizeof(route->hosts[0]));
 	for (size_t i = 0; i < count; i++)

@@ -13,6 +13,8 @@ struct route_found {
 	enum dns_status status;
 	struct ip_addr *addrs; /* malloc'ed */
 	size_t count;
+	bool secure;     /* validated, aliases too */
+	char *canonical; /* the name at the end of the aliases; malloc'ed, NULL: unknown */
 	char why[200];
 };
 
@@ -22,6 +24,7 @@ struct route_candidate {
 	uint16_t preference;
 	uint64_t shuffle; /* order among equal preferences */
 	struct route_found v4, v6;
+	struct dane dane;
 };
 
 /* All that is known of a domain. */
@@ -31,6 +34,8 @@ struct route_facts {
 	uint16_t port;
 	bool from_mx;     /* false: a route of the configuration */
 	bool implicit;    /* no MX: the domain itself is the host */
+	bool mx_secure;   /* validated, or its denial; true for a route of the configuration */
+	enum conf_tls_level tls;
 	uint32_t ttl;     /* seconds, the least of all records; UINT32_MAX: none was looked up */
 	wall_ms now;
 	struct route_candidate *hosts;
@@ -48,7 +53,10 @@ bool route_name_usable(const char *name);
 /* Bring the hosts into the order in which they are tried, and cut the list to ROUTE_HOSTS_MAX. */
 void route_facts_sort(struct route_facts *facts);
 
-/* The addresses of every host are there: make the route (one reference, the caller's), or NULL and *failure. */
+/* May TLSA records bind the host (RFC 7672 section 2.1)? What dane_lookup wants to know of it; false: no address, or no name. */
+bool route_dane_host(const struct route_facts *facts, const struct route_candidate *host, struct dane_host *out);
+
+/* All look-ups of every host have ended: make the route (one reference, the caller's), or NULL and *failure. */
 struct route *route_build(const struct route_facts *facts, struct route_failure *failure) MUST_USE;
 
 /* Fill a failure; `enhanced` is static. */

@@ -17,14 +17,15 @@ static void drive(struct session *s);
 
 /* --- reports ----------------------------------------------------------------------------------------------------------------- */
 
-static void describe_tls(const struct session *s, char *out, size_t size)
+static void describe_tls(const struct session *s, struct delivery *d)
 {
 	struct tls_info info;
 
 	if (!s->conn || !s->secure)
 		return;
 	conn_tls_info(s->conn, &info);
-	(void)snprintf(out, size, "%s %s", info.version, info.cipher);
+	(void)snprintf(d->tls, sizeof(d->tls), "%s %s", info.version, info.cipher);
+	(void)snprintf(d->tls_how, sizeof(d->tls_how), "%s", info.how);
 }
 
 static void report(struct session *s, bool attempted, bool reusable)
@@ -34,7 +35,8 @@ static void report(struct session *s, bool attempted, bool reusable)
 	d->attempted = attempted;
 	d->reusable = reusable;
 	d->done_at = loop_now(s->env->loop);
-	describe_tls(s, d->tls, sizeof(d->tls));
+	describe_tls(s, d);
+	d->in_clear = !s->secure && s->begun && s->tx.sent > 0;
 	s->delivery = NULL;
 	s->begun = false;
 	tx_fini(s);
@@ -70,13 +72,27 @@ static bool fits_source(const struct session *s, const struct ip_addr *addr)
 	return s->local.family == 0 || s->local.family == addr->family;
 }
 
+/* RFC 7672 section 2.1.3: a host whose records cannot be looked up is not there. */
+static bool may_use(struct session *s, const struct route_host *host)
+{
+	struct outcome why;
+
+	session_decide_trust(s, host);
+	if (!s->trust.unreachable)
+		return true;
+	outcome_make(&why, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_TLS, "4.7.5", "", "DANE: it cannot be told how %s is to be authenticated: %s",
+	    host->name, host->dane.why);
+	session_note_failure(s, &why);
+	return false;
+}
+
 /* The host of the next address to try; NULL: no more. */
 static const struct route_host *next_address(struct session *s, struct ip_addr *out)
 {
 	while (s->host < s->route->host_count && s->tried < s->conf->delivery.addresses) {
 		const struct route_host *host = &s->route->hosts[s->host];
 
-		while (s->addr < host->addr_count) {
+		while (s->addr < host->addr_count && (s->addr > 0 || may_use(s, host))) {
 			*out = host->addrs[s->addr++];
 			if (!fits_source(s, out))
 				continue;
@@ -127,7 +143,8 @@ static void connect_to(struct session *s, const struct route_host *host, const s
 	reply_reset(&s->reply);
 	buf_reset(&s->out);
 	s->caps = (struct capabilities){0};
-	s->secure = s->polite = false;
+	s->secure = s->verified = s->one_domain = s->polite = s->needs_rset = false;
+	s->transactions = 0;
 	s->conn = conn_connect(s->env->loop, &s->local, &remote, &ops, s);
 	conn_deadline(s->conn, session_timeout_ms(s));
 }
@@ -167,7 +184,7 @@ static void retry(struct session *s)
 
 static bool is_reusable(const struct session *s)
 {
-	return !s->quitting && (s->caps.limit_mail == 0 || s->transactions < s->caps.limit_mail);
+	return !s->quitting && !s->one_domain && (s->caps.limit_mail == 0 || s->transactions < s->caps.limit_mail);
 }
 
 /* Between transactions: begin one, or report the one that is over. */
@@ -225,6 +242,27 @@ static void pump(struct session *s)
 	drive(s);
 }
 
+/* What distinguishes one resumable session from another: whom it is with, from where, and how that was verified. */
+static void secure(struct session *s)
+{
+	const struct route_host *host = &s->route->hosts[s->host];
+	bool dane = s->trust.auth == TLS_AUTH_DANE;
+	char key[512];
+	struct tls_want want = {
+	    .name = dane ? host->dane.base : host->name,
+	    .also = s->trust.auth != TLS_AUTH_NONE && s->route->from_mx ? s->route->domain : NULL,
+	    .auth = s->trust.auth,
+	    .tlsa = host->dane.tlsa,
+	    .tlsa_count = host->dane.tlsa_count,
+	    .cache = s->env->tls_cache,
+	    .cache_key = key,
+	};
+
+	(void)snprintf(key, sizeof(key), "%s|%s|%d|%llx", s->relay, s->source, (int)s->trust.auth,
+	    dane ? (unsigned long long)tlsa_set_hash(host->dane.tlsa, host->dane.tlsa_count) : 0ull);
+	conn_secure_client_want(s->conn, s->tls, &want);
+}
+
 /* Called after each step. */
 static void drive(struct session *s)
 {
@@ -236,7 +274,7 @@ static void drive(struct session *s)
 	}
 	switch (s->state) {
 	case SESSION_TLS:
-		conn_secure_client(s->conn, s->tls, s->route->hosts[s->host].name);
+		secure(s);
 		break;
 	case SESSION_BODY:
 		pump(s);
@@ -279,7 +317,11 @@ static void on_open(void *arg)
 static void on_secured(void *arg)
 {
 	struct session *s = arg;
+	struct tls_info info;
 
+	conn_tls_info(s->conn, &info);
+	s->verified = info.verified;
+	s->one_domain = info.by_other_name;
 	session_on_secured(s);
 	drive(s);
 }
@@ -393,12 +435,8 @@ static void begin(void *arg)
 
 	if (is_over(s))
 		return;
-	if (s->route->tls == TLS_LEVEL_VERIFIED) {
-		outcome_make(&s->failure, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_POLICY, "4.7.5", "",
-		    "delivery.tls is verified, but verification of certificates is not available yet: the mail waits");
-		s->has_failure = true;
-		s->host = s->route->host_count;
-	}
+	if (!tx_load(s)) /* gone, or the store failed */
+		session_enter(s, SESSION_CLOSED);
 	drive(s);
 }
 

@@ -28,6 +28,8 @@ struct delivery {
 	bool source_missing;      /* the source address is not on this host: park it */
 	mono_ms started, connected, done_at; /* delays */
 	char tls[64];             /* "TLSv1.3 TLS_AES_..." or "" */
+	char tls_how[TLS_HOW_TEXT]; /* how the server was authenticated: "dane 3 1 1", "ca", or "" */
+	bool in_clear;            /* it was spoken to about mail without TLS */
 };
 
 /* What the connection is for; copied or referenced at open. */
@@ -45,6 +47,7 @@ struct session_target {
 struct session_env {
 	struct loop *loop;
 	struct queue_reader *reader; /* of this worker */
+	struct tls_cache *tls_cache; /* of this worker; NULL: nothing is resumed */
 	/* Worker thread. The report of a delivery; the env owner passes it to main. With reusable=false the session ends by itself. Never called
 	 * from inside session_open; session_next and session_abort may report (and end) before they return. */
 	void (*on_done)(void *arg, struct delivery *delivery);
@@ -56,10 +59,11 @@ struct session_env {
 struct session;
 
 /* Open a connection for `target` and deliver `delivery` over it. Tries the route's hosts and addresses that fit the source's family in order, up to
- * delivery.addresses, until one talks to us; only then is anybody's mail at stake. */
+ * delivery.addresses, until one talks to us, with as much TLS as the route's level, the tenant's and the host's TLSA records demand (trust.h); only
+ * then is anybody's mail at stake. */
 struct session *session_open(struct session_env *env, const struct session_target *target, struct delivery *delivery) MUST_USE;
 
-/* Another job on a connection whose last report said reusable. */
+/* Another job on a connection whose last report said reusable. When its tenant demands more TLS than there is, a new connection takes its place. */
 void session_next(struct session *session, struct delivery *delivery);
 
 /* No more: QUIT. on_end follows. Ignored when it is ending already. */

@@ -5,6 +5,7 @@
  * and the window between them is 1 when the server does not offer it. 421 and lost connections are handled once, not in each state. */
 #include "relay/deliver/session_int.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define WINDOW 100 /* commands on the way at once; bounds `out` */
@@ -65,7 +66,7 @@ static const struct step steps[SESSION_STATES] = {
 [SESSION_DATA]     = { "data",     STAGE_DATA,     send_window,   on_data,     AFTER(data),     TO(BODY) | TO(DOT) | TO(IDLE) },
 [SESSION_BODY]     = { "body",     STAGE_BODY,     send_bdat,     on_body,     AFTER(block),    TO(DOT) },
 [SESSION_DOT]      = { "dot",      STAGE_DOT,      NULL,          on_dot,      AFTER(dot),      TO(IDLE) },
-[SESSION_IDLE]     = { "idle",     STAGE_QUIT,     NULL,          on_unasked,  NO_TIMEOUT,      TO(RSET) | TO(MAIL) | TO(QUIT) },
+[SESSION_IDLE]     = { "idle",     STAGE_QUIT,     NULL,          on_unasked,  NO_TIMEOUT,      TO(RSET) | TO(MAIL) | TO(QUIT) | TO(RETRY) },
 [SESSION_QUIT]     = { "quit",     STAGE_QUIT,     send_quit,     on_unasked,  AFTER(quit),     0 },
 [SESSION_RETRY]    = { "retry",    STAGE_CONNECT,  NULL,          NULL,        NO_TIMEOUT,      TO(CONNECT) },
 [SESSION_CLOSED]   = { "closed",   STAGE_QUIT,     NULL,          NULL,        NO_TIMEOUT,      0 },
@@ -145,7 +146,8 @@ static void describe_loss(const struct session *s, enum conn_end end, const char
 		    "the address of source %s is not on this host: %s", s->source, text);
 		break;
 	case CONN_TLS_FAILED:
-		outcome_make(out, OUTCOME_DEFERRED, scope, STAGE_TLS, "4.7.5", s->relay, "TLS handshake failed: %s", text);
+		outcome_make(out, OUTCOME_DEFERRED, scope, STAGE_TLS, "4.7.5", s->relay, "TLS handshake failed%s%s%s: %s",
+		    s->trust.required ? " (" : "", s->trust.required ? s->trust.demand : "", s->trust.required ? ")" : "", text);
 		break;
 	case CONN_CLOSED:
 	case CONN_LOST:
@@ -177,7 +179,7 @@ void session_on_lost(struct session *s, enum conn_end end, const char *text)
 	describe_loss(s, end, text, &why);
 	s->polite = false;
 	/* A server that cannot do TLS after all is spoken to in the clear, unless that is forbidden. RFC 7435 */
-	if (s->state == SESSION_TLS && s->route->tls < TLS_LEVEL_REQUIRED) {
+	if (s->state == SESSION_TLS && !s->trust.required) {
 		session_note_failure(s, &why);
 		s->plain_only = s->same_again = true;
 		session_enter(s, SESSION_RETRY);
@@ -266,14 +268,14 @@ static enum session_state after_hello(struct session *s)
 {
 	struct outcome failure;
 
-	if (s->secure || s->route->tls == TLS_LEVEL_NONE)
+	if (s->secure || !s->trust.tls)
 		return SESSION_IDLE;
 	if ((s->caps.bits & CAP_STARTTLS) && !s->plain_only)
 		return SESSION_STARTTLS;
-	if (s->route->tls < TLS_LEVEL_REQUIRED)
+	if (!s->trust.required)
 		return SESSION_IDLE;
 	outcome_make(&failure, OUTCOME_DEFERRED, SCOPE_HOST, STAGE_STARTTLS, "4.7.4", s->relay,
-	    "TLS is required, but the server does not offer STARTTLS");
+	    "TLS is required (%s), but the server does not offer STARTTLS", s->trust.demand);
 	session_note_failure(s, &failure);
 	return SESSION_RETRY;
 }
@@ -296,32 +298,78 @@ static enum session_state on_helo(struct session *s, const struct reply *r)
 	return after_hello(s);
 }
 
+/* Whatever its code: that TLS is not to be had here now is no verdict on the mail. */
+static enum session_state refuse_starttls(struct session *s, const struct reply *r)
+{
+	struct outcome failure;
+	char line[256];
+
+	outcome_from_reply(&failure, STAGE_STARTTLS, r, s->relay);
+	failure.kind = OUTCOME_DEFERRED;
+	failure.enhanced[0] = '4';
+	reply_line(r, line, sizeof(line));
+	(void)snprintf(failure.reply, sizeof(failure.reply), "TLS is required (%s), but the server refuses STARTTLS: %s", s->trust.demand,
+	    line);
+	session_note_failure(s, &failure);
+	return SESSION_RETRY;
+}
+
 static enum session_state on_starttls(struct session *s, const struct reply *r)
 {
 	if (reply_class(r) == 2)
 		return SESSION_TLS;
-	if (s->route->tls < TLS_LEVEL_REQUIRED)
-		return SESSION_IDLE;
-	return refuse_address(s, r);
+	return s->trust.required ? refuse_starttls(s, r) : SESSION_IDLE;
 }
 
 /* RFC 3207 section 4.2: what was said in the clear is forgotten. */
 void session_on_secured(struct session *s)
 {
+	struct outcome failure;
+
 	s->secure = true;
 	s->caps = (struct capabilities){0};
-	session_enter(s, SESSION_EHLO);
+	if (trust_is_met(&s->trust, s->secure, s->verified)) {
+		session_enter(s, SESSION_EHLO);
+		return;
+	}
+	/* The handshake saw to that, unless it found none of the records to be of use. */
+	outcome_make(&failure, OUTCOME_DEFERRED, SCOPE_HOST, STAGE_TLS, "4.7.5", s->relay, "TLS: the server is not authenticated (%s)",
+	    s->trust.demand);
+	session_note_failure(s, &failure);
+	session_enter(s, SESSION_RETRY);
 }
 
 /* --- the transaction ---------------------------------------------------------------------------------------------------------- */
+
+void session_decide_trust(struct session *s, const struct route_host *host)
+{
+	trust_decide(&s->trust, s->route->tls, trust_tenant_level(s->conf, s->delivery->job->message.tenant), host);
+}
+
+/* This mail demands more than the connection has, which was opened for others: it gets one of its own. */
+static void start_over(struct session *s)
+{
+	s->host = s->addr = 0;
+	s->tried = 0;
+	s->has_failure = s->all_refused = false;
+	s->failure = (struct outcome){0};
+	session_enter(s, SESSION_RETRY);
+}
 
 void session_begin(struct session *s)
 {
 	struct outcome outcome;
 
-	s->begun = true;
-	if (!tx_load(s))
+	if (!tx_load(s)) {
+		s->begun = true;
 		return;
+	}
+	session_decide_trust(s, &s->route->hosts[s->host]);
+	if (!trust_is_met(&s->trust, s->secure, s->verified)) {
+		start_over(s);
+		return;
+	}
+	s->begun = true;
 	tx_select(s, s->caps.limit_rcpt);
 	if (s->tx.count == 0)
 		return;

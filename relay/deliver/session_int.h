@@ -9,6 +9,7 @@
 #define DELIVER_SESSION_INT_H
 
 #include "relay/deliver/session.h"
+#include "relay/deliver/trust.h"
 #include "relay/net/conn.h"
 #include "relay/wire/capability.h"
 #include "relay/wire/dot.h"
@@ -76,7 +77,10 @@ struct session {
 	struct buf out;        /* commands that the state machine wrote, not yet handed to the conn */
 	struct capabilities caps;
 	char relay[320];       /* host[address]:port; "" before the first connection */
+	struct trust trust;    /* what the delivery demands of the host; the last one's while idle */
 	bool secure;
+	bool verified;         /* and the server is authenticated */
+	bool one_domain;       /* but for this domain alone: its certificate bears the domain's name, not the host's */
 	bool plain_only;       /* the handshake with this address failed; it is tried in the clear */
 	bool same_again;       /* RETRY is to take the same address once more */
 	bool polite;           /* the other end is there to hear QUIT */
@@ -110,6 +114,9 @@ void session_on_reply(struct session *s, const struct reply *reply);
 void session_on_secured(struct session *s);
 void session_on_garbage(struct session *s, const char *text);
 void session_on_lost(struct session *s, enum conn_end end, const char *text);
+
+/* What s->delivery demands of `host`: s->trust. Its job is loaded. */
+void session_decide_trust(struct session *s, const struct route_host *host);
 
 /* Begin the transaction of s->delivery on a connection that is IDLE; its state tells what came of it (IDLE again: nothing was to be sent). */
 void session_begin(struct session *s);

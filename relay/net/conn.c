@@ -87,13 +87,11 @@ static void conn_free(struct conn *conn)
 	stop_events(conn);
 	loop_orphan_remove(&conn->orphan);
 	tls_stream_destroy(&conn->tls);
-	tls_server_unref(&conn->tls_server);
-	tls_client_unref(&conn->tls_client);
+	tls_stream_destroy(&conn->tls_next);
 	if (conn->fd >= 0)
 		close(conn->fd);
 	evbuffer_free(conn->out);
 	conn_input_fini(&conn->in);
-	free(conn->tls_name);
 	free(conn);
 }
 

@@ -39,9 +39,10 @@ struct conn *conn_connect(struct loop *loop, const struct ip_addr *local, const 
 void conn_close(struct conn **conn, bool flush);
 
 /* Begin the handshake on an open connection. Plain input still unread: server discards it, client fails with CONN_TLS_FAILED (injection).
- * conn_secure_client: `name` is the host name for SNI. */
+ * conn_secure_client: any certificate will do, `name` is the host name for SNI; _want: whatever `want` demands. */
 void conn_secure_server(struct conn *conn, struct tls_server *tls);
 void conn_secure_client(struct conn *conn, struct tls_client *tls, const char *name);
+void conn_secure_client_want(struct conn *conn, struct tls_client *tls, const struct tls_want *want);
 bool conn_is_secure(const struct conn *conn);
 void conn_tls_info(const struct conn *conn, struct tls_info *out);
 

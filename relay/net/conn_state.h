@@ -37,10 +37,8 @@ struct conn {
 	struct evbuffer *out;
 	size_t low_water;
 	struct tls_stream *tls;
-	struct tls_server *tls_server; /* from conn_secure_* to the handshake */
-	struct tls_client *tls_client;
-	char *tls_name;
-	char tls_error[160];
+	struct tls_stream *tls_next; /* from conn_secure_* to the handshake */
+	char tls_error[200];
 	mono_ms deadline, timer_at; /* 0: none. The timer may be set for an earlier time than the deadline, never for a later one */
 	struct event read_event, write_event, timer_event;
 	struct loop_orphan orphan; /* from conn_close on, while output or input is left */

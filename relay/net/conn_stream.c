@@ -139,32 +139,44 @@ void conn_read_pending(struct conn *conn)
 		fill(conn);
 }
 
-static void secure_begin(struct conn *conn)
+static void secure_fail(struct conn *conn, const char *text)
 {
+	conn->end = CONN_TLS_FAILED;
+	conn->end_text = text;
+	conn_schedule(conn, DUE_END);
+}
+
+/* Takes `stream`. */
+static void secure_begin(struct conn *conn, struct tls_stream *stream)
+{
+	if (stream == NULL) {
+		secure_fail(conn, "cannot begin a TLS session");
+		return;
+	}
 	/* What came in the clear must not count as said under TLS (RFC 3207 section 6). */
 	conn_input_discard(&conn->in);
 	conn_input_settle(&conn->in);
+	conn->tls_next = stream;
 	conn->phase = PHASE_SECURING;
 	conn_schedule(conn, DUE_FLUSH);
 }
 
 void conn_secure_server(struct conn *conn, struct tls_server *tls)
 {
-	conn->tls_server = tls_server_ref(tls);
-	secure_begin(conn);
+	secure_begin(conn, tls_stream_server(tls, conn->fd));
+}
+
+void conn_secure_client_want(struct conn *conn, struct tls_client *tls, const struct tls_want *want)
+{
+	if (conn->in.len > 0)
+		secure_fail(conn, "the server sent plain text behind its answer to STARTTLS");
+	else
+		secure_begin(conn, tls_stream_client(tls, conn->fd, want));
 }
 
 void conn_secure_client(struct conn *conn, struct tls_client *tls, const char *name)
 {
-	if (conn->in.len > 0) {
-		conn->end = CONN_TLS_FAILED;
-		conn->end_text = "the server sent plain text behind its answer to STARTTLS";
-		conn_schedule(conn, DUE_END);
-		return;
-	}
-	conn->tls_client = tls_client_ref(tls);
-	conn->tls_name = name != NULL ? xstrdup(name) : NULL;
-	secure_begin(conn);
+	conn_secure_client_want(conn, tls, &(struct tls_want){ .name = name });
 }
 
 void conn_handshake_step(struct conn *conn)
@@ -189,16 +201,8 @@ void conn_handshake_step(struct conn *conn)
 /* All plain output is sent. */
 static void handshake_begin(struct conn *conn)
 {
-	if (conn->tls_server != NULL)
-		conn->tls = tls_stream_server(conn->tls_server, conn->fd);
-	else
-		conn->tls = tls_stream_client(conn->tls_client, conn->fd, conn->tls_name);
-	tls_server_unref(&conn->tls_server);
-	tls_client_unref(&conn->tls_client);
-	if (conn->tls == NULL) {
-		conn_finish(conn, CONN_TLS_FAILED, "cannot begin a TLS session");
-		return;
-	}
+	conn->tls = conn->tls_next;
+	conn->tls_next = NULL;
 	conn->phase = PHASE_HANDSHAKE;
 	conn_handshake_step(conn);
 }

@@ -118,33 +118,79 @@ static bool add_address(struct dns_answer *out, struct ip_addr *list, const ldns
 	return true;
 }
 
-static bool read_records(struct reading *r, const ldns_rdf *owner)
+/* RFC 6698 section 2.1 */
+static bool add_tlsa(struct dns_answer *out, struct tlsa *list, const ldns_rr *rr)
+{
+	struct tlsa *tlsa = &list[out->tlsa_count];
+	const ldns_rdf *data;
+
+	if (ldns_rr_rd_count(rr) < 4)
+		return false;
+	data = ldns_rr_rdf(rr, 3);
+	*tlsa = (struct tlsa){
+		.usage = ldns_rdf2native_int8(ldns_rr_rdf(rr, 0)),
+		.selector = ldns_rdf2native_int8(ldns_rr_rdf(rr, 1)),
+		.matching = ldns_rdf2native_int8(ldns_rr_rdf(rr, 2)),
+		.len = ldns_rdf_size(data),
+	};
+	tlsa->data = xcalloc(1, tlsa->len + 1);
+	memcpy(tlsa->data, ldns_rdf_data(data), tlsa->len);
+	out->tlsa_count++;
+	return true;
+}
+
+/* The lists of `out`, as long as there are records in the packet. */
+struct lists {
+	struct dns_mx *mx;
+	struct ip_addr *addrs;
+	struct tlsa *tlsa;
+};
+
+static bool add_record(struct reading *r, struct lists *lists, const ldns_rr *rr)
+{
+	switch (r->type) {
+	case LDNS_RR_TYPE_MX:
+		return add_mx(r->out, lists->mx, rr);
+	case LDNS_RR_TYPE_TLSA:
+		return add_tlsa(r->out, lists->tlsa, rr);
+	case LDNS_RR_TYPE_CNAME:
+		return true;
+	default:
+		return add_address(r->out, lists->addrs, rr, r->type);
+	}
+}
+
+/* False: a record is malformed. *found_out: how many there were. */
+static bool read_records(struct reading *r, const ldns_rdf *owner, size_t *found_out)
 {
 	const ldns_rr_list *records = ldns_pkt_answer(r->packet);
 	size_t count = ldns_rr_list_rr_count(records);
-	bool want_mx = r->type == LDNS_RR_TYPE_MX;
-	struct ip_addr *addrs = NULL;
-	struct dns_mx *mx = NULL;
+	struct lists lists = { 0 };
 
-	if (want_mx)
-		r->out->mx = mx = xcalloc(count + 1, sizeof(*mx));
+	if (r->type == LDNS_RR_TYPE_MX)
+		r->out->mx = lists.mx = xcalloc(count + 1, sizeof(*lists.mx));
+	else if (r->type == LDNS_RR_TYPE_TLSA)
+		r->out->tlsa = lists.tlsa = xcalloc(count + 1, sizeof(*lists.tlsa));
 	else
-		r->out->addrs = addrs = xcalloc(count + 1, sizeof(*addrs));
+		r->out->addrs = lists.addrs = xcalloc(count + 1, sizeof(*lists.addrs));
+	*found_out = 0;
 	for (size_t i = 0; i < count; i++) {
 		const ldns_rr *rr = ldns_rr_list_rr(records, i);
 
 		if (!is_at(rr, owner, r->type))
 			continue;
 		note_ttl(r, ldns_rr_ttl(rr));
-		if (want_mx ? !add_mx(r->out, mx, rr) : !add_address(r->out, addrs, rr, r->type))
+		if (!add_record(r, &lists, rr))
 			return false;
+		(*found_out)++;
 	}
 	return true;
 }
 
 static void read_answer(struct reading *r, const ldns_rdf *name)
 {
-	const ldns_rdf *end = follow_cnames(r, name);
+	const ldns_rdf *end = r->type == LDNS_RR_TYPE_CNAME ? name : follow_cnames(r, name);
+	size_t found;
 
 	if (end == NULL) {
 		fail(r->out, "CNAME loop");
@@ -165,11 +211,11 @@ static void read_answer(struct reading *r, const ldns_rdf *name)
 		fail(r->out, "server failure");
 		return;
 	}
-	if (!read_records(r, end)) {
+	if (!read_records(r, end, &found)) {
 		fail(r->out, "malformed record");
 		return;
 	}
-	if (r->out->mx_count + r->out->addr_count > 0) {
+	if (found > 0) {
 		r->out->status = DNS_FOUND;
 		r->out->ttl = r->ttl;
 	} else {
@@ -201,6 +247,7 @@ void dns_packet_free(struct dns_answer *answer)
 		free(answer->mx[i].host);
 	free((void *)answer->mx);
 	free((void *)answer->addrs);
+	tlsa_free((struct tlsa *)answer->tlsa, answer->tlsa_count);
 	free((void *)answer->canonical);
 	memset(answer, 0, sizeof(*answer));
 }

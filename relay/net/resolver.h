@@ -5,6 +5,7 @@
 #include "base/ip.h"
 #include "conf/conf.h"
 #include "relay/net/loop.h"
+#include "relay/net/tlsa.h"
 
 struct resolver;
 
@@ -39,9 +40,12 @@ struct dns_answer {
 	size_t mx_count;
 	const struct ip_addr *addrs;
 	size_t addr_count;
+	const struct tlsa *tlsa; /* those of no use too */
+	size_t tlsa_count;
 };
 
-enum dns_type { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 };
+/* DNS_CNAME tells whether the name itself is an alias (FOUND) and whether that is validated; `canonical` is the name. */
+enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_AAAA = 28, DNS_TLSA = 52 };
 
 /* Ask. `name` may be a U-label name (converted with IDNA 2008). `fn` is called exactly once, never from inside this call, unless cancelled.
  * Returns a handle for cancelling, owned by the resolver. */

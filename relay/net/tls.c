@@ -155,11 +155,41 @@ void tls_server_unref(struct tls_server **server)
 
 struct tls_client *tls_client_create(void)
 {
+	static atomic_uint serials;
 	struct tls_client *client = xcalloc(1, sizeof(*client));
 
 	client->ctx = context_create(TLS_client_method());
-	SSL_CTX_set_verify(client->ctx, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_verify(client->ctx, SSL_VERIFY_NONE, NULL); /* each session sets its own */
+	must(SSL_CTX_dane_enable(client->ctx) == 1);
+	SSL_CTX_set_session_cache_mode(client->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(client->ctx, tls_stream_on_session);
 	atomic_init(&client->refs, 1);
+	client->serial = atomic_fetch_add(&serials, 1);
+	return client;
+}
+
+static enum err authorities_load(SSL_CTX *ctx, const char *ca, struct err_detail *why)
+{
+	enum err err;
+
+	ERR_clear_error();
+	if (ca == NULL) {
+		if (SSL_CTX_set_default_verify_paths(ctx) == 1)
+			return OK;
+		return openssl_fault("certificate authorities", "of the system", why);
+	}
+	err = file_check("certificate authorities", ca, why);
+	if (err == OK && SSL_CTX_load_verify_file(ctx, ca) != 1)
+		err = openssl_fault("certificate authorities", ca, why);
+	return err;
+}
+
+struct tls_client *tls_client_load(const char *ca, struct err_detail *why)
+{
+	struct tls_client *client = tls_client_create();
+
+	if (authorities_load(client->ctx, ca, why) != OK)
+		tls_client_unref(&client);
 	return client;
 }
 

@@ -1,11 +1,13 @@
-/* relay/net/tls.h - OpenSSL contexts and what a handshake achieved. The only place for OpenSSL beside conn.c. */
+/* relay/net/tls.h - OpenSSL contexts, what a client demands of a server, and what a handshake achieved. Only tls*.c know OpenSSL. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
 #include "base/err.h"
+#include "relay/net/tlsa.h"
 
 struct tls_server; /* certificate, key, settings of the listeners; shared by reference count, any thread */
 struct tls_client; /* settings towards the world; shared likewise */
+struct tls_cache;  /* sessions that may be resumed; one thread's (tls_cache.h) */
 
 /* Load a PEM chain and key (TLS 1.2 and later). ERR_INVALID, ERR_IO or ERR_NOT_FOUND with the file and the cause in `why`: unreadable,
  * no certificate inside, key does not match, expired is only a warning (*warning_out, static or NULL). */
@@ -25,16 +27,43 @@ void tls_server_ask(struct tls_server *server);
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server **server);
 
-/* Opportunistic client (RFC 7435): any certificate will do; SNI is the host name. Never NULL. */
+/* A client that knows no certificate authority: for TLS_AUTH_NONE and TLS_AUTH_DANE. Never NULL. */
 struct tls_client *tls_client_create(void) MUST_USE;
+
+/* One that knows those in the PEM file `ca`, or those of the system when that is NULL. NULL with the file and the cause in `why`: not there,
+ * not readable, no certificate inside. */
+struct tls_client *tls_client_load(const char *ca, struct err_detail *why) MUST_USE;
 struct tls_client *tls_client_ref(struct tls_client *client);
 void tls_client_unref(struct tls_client **client);
 
-/* What a finished handshake achieved. Texts are static or belong to the connection. */
+/* How the server must prove who it is; the handshake fails when it does not. */
+enum tls_auth {
+	TLS_AUTH_NONE, /* any certificate will do (RFC 7435) */
+	TLS_AUTH_CA,   /* a chain to a known authority, and one of the names (RFC 6125) */
+	TLS_AUTH_DANE, /* what the TLSA records say (RFC 7672 section 3); TLS_AUTH_NONE when none of them is of use */
+};
+
+/* What a client demands. Borrowed for the call, but for `cache`, which must stay as long as the connection. */
+struct tls_want {
+	const char *name;  /* SNI, and a name that the certificate may bear; an address is checked but makes no SNI; may be NULL for AUTH_NONE */
+	const char *also;  /* another name that will do, or NULL */
+	enum tls_auth auth;
+	const struct tlsa *tlsa; /* AUTH_DANE: the whole set, unusable ones too */
+	size_t tlsa_count;
+	struct tls_cache *cache; /* resume from here and keep here; NULL: do not */
+	const char *cache_key;   /* must tell servers, sources, demands and TLSA sets apart: a resumed session is not verified again */
+};
+
+#define TLS_HOW_TEXT 32
+
+/* What a finished handshake achieved. */
 struct tls_info {
-	const char *version; /* "TLSv1.3" */
-	const char *cipher;
-	bool verified;
+	const char *version; /* "TLSv1.3"; static */
+	const char *cipher;  /* static */
+	bool verified;       /* the server is who it should be */
+	bool by_other_name;  /* its certificate bears tls_want.also, not the name: no proof for others than who asked for that */
+	bool resumed;
+	char how[TLS_HOW_TEXT]; /* "dane 3 1 1", "ca", or "" when not verified */
 };
 
 #endif

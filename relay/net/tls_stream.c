@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,12 @@
 /* Owned by its connection. The SSL holds its own reference to the SSL_CTX, so ours to tls_server may go earlier. */
 struct tls_stream {
 	SSL *ssl;
-	char error[160];
+	enum tls_auth auth;       /* what the handshake sees to */
+	struct tls_cache *cache;  /* NULL: sessions are not kept */
+	char *cache_key;
+	char *name;               /* tls_want.name, when another one was good too; else NULL */
+	char how[TLS_HOW_TEXT];   /* of the session that is to be resumed; "" for a new one */
+	char error[200];
 };
 
 static struct tls_stream *stream_create(SSL_CTX *ctx, int fd)
@@ -38,16 +44,117 @@ struct tls_stream *tls_stream_server(struct tls_server *server, int fd)
 	return stream;
 }
 
-struct tls_stream *tls_stream_client(struct tls_client *client, int fd, const char *name)
+/* --- what a client demands ------------------------------------------------------------------------------------------------ */
+
+static bool is_address(const char *name)
+{
+	struct ip_addr addr;
+
+	return ip_parse(name, &addr);
+}
+
+/* Any certificate, and any key: a weak one is better than clear text (RFC 7435 section 3). */
+static bool demand_nothing(SSL *ssl)
+{
+	SSL_set_security_level(ssl, 0);
+	SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+	return true;
+}
+
+static bool demand_names(SSL *ssl, const struct tls_want *want)
+{
+	bool fine;
+
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (is_address(want->name))
+		fine = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), want->name) == 1;
+	else
+		fine = SSL_set1_host(ssl, want->name) == 1;
+	return fine && (want->also == NULL || SSL_add1_host(ssl, want->also) == 1);
+}
+
+static bool demand_ca(SSL *ssl, const struct tls_want *want)
+{
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+	return demand_names(ssl, want);
+}
+
+/* How many records OpenSSL can use. */
+static size_t add_records(SSL *ssl, const struct tls_want *want)
+{
+	size_t usable = 0;
+
+	for (size_t i = 0; i < want->tlsa_count; i++) {
+		const struct tlsa *r = &want->tlsa[i];
+
+		if (tlsa_is_usable(r) && SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching, r->data, r->len) > 0)
+			usable++;
+	}
+	ERR_clear_error();
+	return usable;
+}
+
+/* RFC 7672 section 3.1.1: neither names nor dates count under DANE-EE; under DANE-TA both do. */
+static bool demand_dane(struct tls_stream *stream, const struct tls_want *want)
+{
+	SSL *ssl = stream->ssl;
+
+	if (SSL_dane_enable(ssl, want->name) != 1)
+		return false;
+	SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	if (add_records(ssl, want) == 0) {
+		/* RFC 7672 section 2.2: records, but none of use: encrypted without authentication. */
+		stream->auth = TLS_AUTH_NONE;
+		return demand_nothing(ssl);
+	}
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+	return want->also == NULL || SSL_add1_host(ssl, want->also) == 1;
+}
+
+static bool demand(struct tls_stream *stream, const struct tls_want *want)
+{
+	stream->auth = want->auth;
+	/* RFC 6066 section 3: an address is no server name. */
+	if (want->name != NULL && !is_address(want->name) && SSL_set_tlsext_host_name(stream->ssl, want->name) != 1)
+		return false;
+	switch (want->auth) {
+	case TLS_AUTH_CA:
+		return demand_ca(stream->ssl, want);
+	case TLS_AUTH_DANE:
+		return demand_dane(stream, want);
+	case TLS_AUTH_NONE:
+		break;
+	}
+	return demand_nothing(stream->ssl);
+}
+
+static void resume(struct tls_stream *stream, const struct tls_client *client, const struct tls_want *want)
+{
+	SSL_SESSION *session;
+
+	if (want->cache == NULL)
+		return;
+	stream->cache = want->cache;
+	stream->cache_key = xasprintf("%u|%s", client->serial, want->cache_key);
+	session = tls_cache_find(stream->cache, stream->cache_key, stream->how, clock_mono());
+	if (session == NULL || SSL_set_session(stream->ssl, session) != 1)
+		stream->how[0] = '\0';
+	ERR_clear_error();
+}
+
+struct tls_stream *tls_stream_client(struct tls_client *client, int fd, const struct tls_want *want)
 {
 	struct tls_stream *stream = stream_create(client->ctx, fd);
-	struct ip_addr literal;
 
 	if (stream == NULL)
 		return NULL;
 	SSL_set_connect_state(stream->ssl);
-	/* RFC 6066 section 3: an address is no server name. */
-	if (name != NULL && !ip_parse(name, &literal) && SSL_set_tlsext_host_name(stream->ssl, name) != 1) {
+	SSL_set_app_data(stream->ssl, stream);
+	stream->name = want->also != NULL ? xstrdup(want->name) : NULL;
+	if (demand(stream, want)) {
+		resume(stream, client, want);
+	} else {
 		ERR_clear_error();
 		tls_stream_destroy(&stream);
 	}
@@ -58,20 +165,34 @@ void tls_stream_destroy(struct tls_stream **stream)
 {
 	if (*stream == NULL)
 		return;
+	/* SMTP ends by QUIT: a stream that is freed without close_notify may still be resumed. */
+	if ((*stream)->ssl != NULL && (*stream)->cache != NULL)
+		SSL_set_shutdown((*stream)->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free((*stream)->ssl);
+	free((*stream)->cache_key);
+	free((*stream)->name);
 	free(*stream);
 	*stream = NULL;
 }
 
+/* --- steps ----------------------------------------------------------------------------------------------------------------- */
+
+/* OpenSSL's reason; when it is the certificate, why that will not do. */
 static void note_error(struct tls_stream *stream, int cause)
 {
 	unsigned long code = ERR_peek_last_error();
 	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
+	long verdict = SSL_get_verify_result(stream->ssl);
 
 	if (reason == NULL)
 		reason = cause == SSL_ERROR_SYSCALL && errno != 0 ? strerror(errno) : "connection closed";
-	snprintf(stream->error, sizeof(stream->error), "%s", reason);
+	if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK)
+		snprintf(stream->error, sizeof(stream->error), "%s: %s", reason, X509_verify_cert_error_string(verdict));
+	else
+		snprintf(stream->error, sizeof(stream->error), "%s", reason);
 	ERR_clear_error();
+	if (!SSL_is_init_finished(stream->ssl) && stream->cache != NULL)
+		tls_cache_drop(stream->cache, stream->cache_key); /* maybe it was the resumption */
 }
 
 static enum tls_step step_of(struct tls_stream *stream, int result)
@@ -128,9 +249,59 @@ void tls_stream_shutdown(struct tls_stream *stream)
 	ERR_clear_error();
 }
 
+/* --- what came of it ------------------------------------------------------------------------------------------------------- */
+
+/* A resumed session was verified when it was made: OpenSSL does not remember by which record. */
+static void describe_proof(const struct tls_stream *stream, char how[TLS_HOW_TEXT])
+{
+	uint8_t usage, selector, matching;
+
+	how[0] = '\0';
+	if (SSL_session_reused(stream->ssl) == 1)
+		snprintf(how, TLS_HOW_TEXT, "%s", stream->how);
+	else if (stream->auth == TLS_AUTH_CA)
+		snprintf(how, TLS_HOW_TEXT, "ca");
+	else if (stream->auth == TLS_AUTH_DANE && SSL_get0_dane_tlsa(stream->ssl, &usage, &selector, &matching, NULL, NULL) >= 0)
+		snprintf(how, TLS_HOW_TEXT, "dane %u %u %u", usage, selector, matching);
+}
+
+/* OpenSSL names what stands in the certificate, which may be a wildcard: hence a look of our own. No name counts under DANE-EE. */
+static bool by_other_name(const struct tls_stream *stream)
+{
+	X509 *cert = SSL_get0_peer_certificate(stream->ssl);
+	uint8_t usage = 0;
+
+	if (stream->name == NULL || stream->auth == TLS_AUTH_NONE || cert == NULL || SSL_session_reused(stream->ssl) == 1)
+		return false;
+	if (stream->auth == TLS_AUTH_DANE && SSL_get0_dane_tlsa(stream->ssl, &usage, NULL, NULL, NULL, NULL) >= 0 && usage == 3)
+		return false;
+	if (is_address(stream->name))
+		return X509_check_ip_asc(cert, stream->name, 0) != 1;
+	return X509_check_host(cert, stream->name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) != 1;
+}
+
 void tls_stream_info(const struct tls_stream *stream, struct tls_info *out)
 {
-	*out = (struct tls_info){ .version = SSL_get_version(stream->ssl), .cipher = SSL_get_cipher_name(stream->ssl) };
+	*out = (struct tls_info){
+		.version = SSL_get_version(stream->ssl),
+		.cipher = SSL_get_cipher_name(stream->ssl),
+		.resumed = SSL_session_reused(stream->ssl) == 1,
+	};
+	describe_proof(stream, out->how);
+	out->verified = out->how[0] != '\0';
+	out->by_other_name = by_other_name(stream);
+}
+
+int tls_stream_on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_stream *stream = SSL_get_app_data(ssl);
+	char how[TLS_HOW_TEXT];
+
+	if (stream == NULL || stream->cache == NULL || by_other_name(stream))
+		return 0;
+	describe_proof(stream, how);
+	tls_cache_put(stream->cache, stream->cache_key, session, how, clock_mono());
+	return 0; /* the cache took a reference of its own */
 }
 
 const char *tls_stream_error(const struct tls_stream *stream)

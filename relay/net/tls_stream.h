@@ -9,11 +9,11 @@ struct tls_stream;
 /* What a step came to. WANT_*: try the same again when the socket can be read or written. */
 enum tls_step { TLS_STEP_DONE, TLS_STEP_WANT_READ, TLS_STEP_WANT_WRITE, TLS_STEP_EOF, TLS_STEP_FAILED };
 
-/* Wrap `fd`, which stays the caller's. Each holds a reference to its settings. NULL: out of memory or a bad `name`. */
+/* Wrap `fd`, which stays the caller's. Each holds a reference to its settings. NULL: out of memory or a bad name in `want`. */
 struct tls_stream *tls_stream_server(struct tls_server *server, int fd) MUST_USE;
-struct tls_stream *tls_stream_client(struct tls_client *client, int fd, const char *name) MUST_USE;
+struct tls_stream *tls_stream_client(struct tls_client *client, int fd, const struct tls_want *want) MUST_USE;
 
-/* Free without a word to the peer; sets the pointer to NULL. */
+/* Free without a word to the peer; sets the pointer to NULL. NULL is accepted. */
 void tls_stream_destroy(struct tls_stream **stream);
 
 /* Go on with the handshake; DONE: the session is secure. */
@@ -32,7 +32,7 @@ bool tls_stream_has_pending(const struct tls_stream *stream);
 /* Say close_notify, without waiting for the answer. */
 void tls_stream_shutdown(struct tls_stream *stream);
 
-/* What the finished handshake achieved; texts are static. */
+/* What the finished handshake achieved. */
 void tls_stream_info(const struct tls_stream *stream, struct tls_info *out);
 
 /* Why the last step FAILED; words of OpenSSL. */

@@ -187,6 +187,12 @@ static void emit_total(struct stats *stats)
 	fact_number(o, "accepted", stats->total.counts.accepted);
 	fact_bool(o, "daemon", env->sched != NULL);
 	fact_bool(o, "complete", env->dispatch ? dispatch_complete(env->dispatch) : stats->cursor.end);
+	if (env->dispatch) {
+		fact_number(o, "plaintext", dispatch_hops(env->dispatch)->plaintext);
+		fact_number(o, "tls", dispatch_hops(env->dispatch)->tls);
+		fact_number(o, "dane", dispatch_hops(env->dispatch)->dane);
+		fact_number(o, "verified", dispatch_hops(env->dispatch)->verified);
+	}
 	if (env->sched) {
 		fact_number(o, "jobs", sched_job_count(env->sched));
 		fact_number(o, "entry_bytes", sched_memory(env->sched));
