@@ -36,10 +36,8 @@ static void become(struct dialog *d, const struct xclient *x)
 	}
 	if (x->has_addr || x->has_port)
 		d->client.port = x->has_port ? x->port : 0;
-	if (x->has_addr || x->has_login || x->no_login) {
+	if (x->has_addr || x->has_login || x->no_login)
 		replace(&d->login, x->has_login ? x->login : NULL);
-		d->by_certificate = false; /* a certificate is the proxy's, not the client's */
-	}
 	if (x->has_addr || x->has_helo)
 		replace(&d->told_helo, x->has_helo ? x->helo : NULL);
 	/* A certificate was the proxy's own. */
