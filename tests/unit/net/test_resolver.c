@@ -22,7 +22,8 @@ static const struct dns_zone zones[] = {
 	    "alias CNAME a\nlong CNAME alias\nnowhere CNAME missing\nmxalias 45 CNAME plain.test.\n"
 	    "loop1 CNAME loop2\nloop2 CNAME loop1\n"
 	    "only6 AAAA 2001:db8::6\n_odd.name A 192.0.2.9\n"
-	    "xn--bcher-kva A 192.0.2.7\n" },
+	    "xn--bcher-kva A 192.0.2.7\n"
+	    "_25._tcp.a 70 TLSA 3 1 1 0a0b\n_25._tcp.a 70 TLSA 0 0 0 ff\n_25._tcp.alias 50 CNAME _25._tcp.a\n" },
 	{ .name = "broken.test", .records = "", .broken = true },
 	{ .name = "signed.test", .records = "@ MX 10 mx\nmx A 192.0.2.1\n", .sign = true },
 	{ .name = "spoilt.test", .records = "mx A 192.0.2.1\n", .sign = true, .tamper = "192.0.2.1", .into = "192.0.2.6" },
@@ -109,6 +110,9 @@ static void on_answer(void *arg, const struct dns_answer *answer)
 		add_record(seen, "%u %s", answer->mx[i].preference, answer->mx[i].host[0] ? answer->mx[i].host : ".");
 	for (size_t i = 0; i < answer->addr_count; i++)
 		add_record(seen, "%s", ip_format(&answer->addrs[i], ip));
+	for (size_t i = 0; i < answer->tlsa_count; i++)
+		add_record(seen, "%u %u %u %zu:%02x", answer->tlsa[i].usage, answer->tlsa[i].selector, answer->tlsa[i].matching,
+		    answer->tlsa[i].len, answer->tlsa[i].data[answer->tlsa[i].len - 1]);
 	sort_records(seen);
 	loop_stop(seen->loop);
 }
@@ -174,6 +178,11 @@ static void every_kind_of_answer_is_told_apart_and_so_from_the_cache(void **stat
 		{ "CNAME loop", "loop1.plain.test", DNS_A, DNS_FAILED, "", NULL, 0 },
 		{ "underscore", "_odd.name.plain.test", DNS_A, DNS_FOUND, "192.0.2.9", "_odd.name.plain.test", 300 },
 		{ "U-label", "bücher.plain.test", DNS_A, DNS_FOUND, "192.0.2.7", "xn--bcher-kva.plain.test", 300 },
+		{ "TLSA", "_25._tcp.a.plain.test", DNS_TLSA, DNS_FOUND, "0 0 0 1:ff, 3 1 1 2:0b", "_25._tcp.a.plain.test", 70 },
+		{ "TLSA behind a CNAME", "_25._tcp.alias.plain.test", DNS_TLSA, DNS_FOUND, "0 0 0 1:ff, 3 1 1 2:0b", "_25._tcp.a.plain.test", 50 },
+		{ "no TLSA", "a.plain.test", DNS_TLSA, DNS_NO_DATA, "", "a.plain.test", 120 },
+		{ "the CNAME itself", "long.plain.test", DNS_CNAME, DNS_FOUND, "", "long.plain.test", 300 },
+		{ "no CNAME", "a.plain.test", DNS_CNAME, DNS_NO_DATA, "", "a.plain.test", 120 },
 		{ "zone that does not load", "mx.broken.test", DNS_A, DNS_FAILED, "", NULL, 0 },
 		{ "zone that nobody serves", "mx.refused.test", DNS_A, DNS_FAILED, "", NULL, 0 },
 		{ "no name at all", "a..b", DNS_A, DNS_NO_NAME, "", NULL, 0 },
