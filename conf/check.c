@@ -170,7 +170,7 @@ static void check_tenants(struct check *c)
 {
 	const struct conf *conf = c->conf;
 	size_t logins = 0;
-	bool may_log_in = false;
+	bool may_log_in = conf->admin.addr.family != 0;
 
 	if (conf->tenant_count == 0 && !origin_find(conf, &conf->tenants, false))
 		fault_warn(c->faults, (struct place){ conf->file, 1, 1 }, "found no \"tenants\", expected some: nobody may send");

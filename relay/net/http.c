@@ -225,10 +225,11 @@ static void send_text(struct evhttp_request *evreq, int status, const char *text
 static bool is_ambiguous(struct evhttp_request *evreq)
 {
 	unsigned lengths = 0, codings = 0;
-	bool other = false;
+	bool other = false; /* RFC 9112 section 5.1: a blank before the colon, too */
 	struct evkeyval *field;
 
 	for (field = evhttp_request_get_input_headers(evreq)->tqh_first; field != NULL; field = field->next.tqe_next) {
+		other |= field->key[strcspn(field->key, " \t")] != '\0';
 		if (ascii_equal(field->key, "Content-Length")) {
 			lengths++;
 			other |= field->value[0] == '\0' || field->value[strspn(field->value, "0123456789")] != '\0';

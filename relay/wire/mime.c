@@ -245,13 +245,15 @@ enum err mime_field_end(struct mime_field *field)
 /* A blank before `len` bytes, or a new line. */
 static void field_blank(struct mime_field *field, size_t len)
 {
-	bool full = field->column + 1 + len > FIELD_COLUMNS && field->column > 1;
+	/* Not before the first word: a line of the name alone is legal, and yet more than some readers take. */
+	bool full = field->words > 0 && field->column + 1 + len > FIELD_COLUMNS;
 
 	if (full)
 		field_add(field, "\r\n", 2);
 	if (full)
 		field->column = 0;
 	field_add(field, " ", 1);
+	field->words++;
 }
 
 void mime_field_word(struct mime_field *field, const char *word)
@@ -272,9 +274,9 @@ static void field_encoded(struct mime_field *field, const char *text)
 
 	for (size_t n; len > 0; text += n, len -= n) {
 		char word[12 + WORD_BYTES / 3 * 4 + 3];
-		size_t used = 10;
+		size_t used = 10, taken = field->column + 1 + 12, room = taken + 20 < FIELD_COLUMNS ? (FIELD_COLUMNS - taken) / 4 * 3 : WORD_BYTES;
 
-		n = utf8_cut(text, len, WORD_BYTES);
+		n = utf8_cut(text, len, room < WORD_BYTES ? room : WORD_BYTES);
 		memcpy(word, "=?utf-8?B?", used);
 		for (size_t i = 0; i < n; i += 3, used += 4)
 			(void)base64_group((const unsigned char *)text + i, n - i, word + used);

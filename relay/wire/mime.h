@@ -32,6 +32,7 @@ MUST_USE enum err mime_base64_decode(const char *text, size_t len, struct buf *o
 struct mime_field {
 	struct buf *out;
 	size_t column;
+	size_t words;
 	enum err err; /* the first one; nothing is appended after it */
 };
 
