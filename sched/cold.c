@@ -169,18 +169,18 @@ uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms 
 	return may;
 }
 
-void cold_claim(struct cold *cold, uint32_t rcpts, bool risky, wall_ms now)
+void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now)
 {
-	warmup_claim(&cold->state, &cold->plan, rcpts, risky, now + cold->offset);
+	warmup_claim(&cold->state, &cold->plan, rcpts, now + cold->offset);
 	cold->out++;
 }
 
-void cold_answer(struct cold *cold, uint32_t untried, bool risky, const struct warmup_answer *answer, wall_ms now)
+void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer *answer, wall_ms now)
 {
 	if (cold->out > 0)
 		cold->out--;
 	if (untried > 0)
-		warmup_give_back(&cold->state, untried, risky, now + cold->offset);
+		warmup_give_back(&cold->state, untried, now + cold->offset);
 	warmup_answer(&cold->state, &cold->plan, answer, now + cold->offset);
 }
 

@@ -57,7 +57,7 @@ static void start(struct sched *sched, struct line *line, struct lane *lane, wal
 	line_turn(sched, line);
 	lane_charge(sched, lane, part, now);
 	if (lane->cold != NULL)
-		cold_claim(lane->cold, part, false, now);
+		cold_claim(lane->cold, part, now);
 	if (dest->down) {
 		dest->probe = number;
 		dest_refresh(sched, dest, now);
@@ -74,11 +74,28 @@ static void start(struct sched *sched, struct line *line, struct lane *lane, wal
 	out->messages_left = dest_message_limit(sched, dest);
 }
 
+#define SHARES_TRIED 16
+#define RISKY_TURN   20 /* every so manieth turn of a tenant with a bad record is one: a twentieth of the mail */
+
+/* The line whose turn it is. From cold sources alone mail of tenants with a good record goes first; the others take what is left of a day. */
+static struct line *line_in_turn(struct bundle *bundle)
+{
+	struct share *share = bundle->shares, *other = share->next;
+
+	if (bundle->pool->cold_count < bundle->pool->source_count || !name_is_risky(share->tenant) ||
+	    ++bundle->risky_turns % RISKY_TURN == 0)
+		return share->lines;
+	for (unsigned i = 0; i < SHARES_TRIED && other != NULL; i++, other = other->next)
+		if (!name_is_risky(other->tenant))
+			return other->lines;
+	return share->lines;
+}
+
 /* The bundle whose turn it is starts its next job, or has one obstacle less to look at: a closed lane or an outdated route. */
 static bool start_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 {
 	struct bundle *bundle = sched->runnable;
-	struct line *line = bundle->shares->lines;
+	struct line *line = line_in_turn(bundle);
 	struct lane *lane;
 
 	if (line->domain->expires <= now) {

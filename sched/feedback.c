@@ -143,7 +143,7 @@ static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const
 
 	if (lane->cold == NULL)
 		return;
-	cold_answer(lane->cold, claimed > used ? claimed - used : 0, false, &answer, now);
+	cold_answer(lane->cold, claimed > used ? claimed - used : 0, &answer, now);
 	if (lane->closed && lane->reasons & WHY_LANE_WARMUP)
 		lane_reopen(sched, lane);
 }
@@ -165,6 +165,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	claimed = e->prev;
 	part = lane != NULL && claimed < e->rcpts;
 	e->next = e->prev = ENTRY_NONE;
+	name_record(name_tenant_of(sched, e), tried(result), result->unknown, result->complained);
 	job_set_rcpts(sched, e, result->rcpts_left);
 	job_move(sched, number, PLACE_DONE, now);
 	if (result->rcpts_left > 0)

@@ -243,13 +243,18 @@ static struct lane *try_place(
 	return NULL;
 }
 
+static bool is_mixed(const struct pool *pool)
+{
+	return pool->cold_count > 0 && pool->cold_count < pool->source_count;
+}
+
 /* Beside warm sources: an open cold lane that has had less than its share of the day's mail. They take what is over, not what comes first. */
 static struct lane *cold_behind(const struct sched *sched, struct bundle *bundle)
 {
 	const struct pool *pool = bundle->pool;
 	uint32_t place;
 
-	if (pool->cold_count == 0 || pool->cold_count == pool->source_count)
+	if (!is_mixed(pool))
 		return NULL;
 	for (uint32_t i = 0; i < COLD_TRIED && i < pool->cold_count; i++) {
 		struct lane *lane;
@@ -270,6 +275,7 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 {
 	struct lane *lane;
 	uint32_t place = preferred(sched, bundle, e);
+	bool risky;
 
 	if (place != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
@@ -277,7 +283,15 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 		    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 			return lane;
 	}
-	if ((lane = cold_behind(sched, bundle)) != NULL && name_pool_has(bundle->pool, lane->source, &place) &&
+	risky = is_mixed(bundle->pool) && name_is_risky(name_tenant_of(sched, e));
+	for (uint32_t i = 0; risky && i < COLD_TRIED; i++) {
+		place = bundle_choose(bundle);
+		if (place == UINT32_MAX || source_at(sched, bundle, place)->conf == NULL ||
+		    source_at(sched, bundle, place)->conf->plan == NULL)
+			break;
+		bundle->cursor = (place + 1) % bundle->pool->source_count; /* a warm one is better for such mail */
+	}
+	if (!risky && (lane = cold_behind(sched, bundle)) != NULL && name_pool_has(bundle->pool, lane->source, &place) &&
 	    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 		return lane;
 	while ((place = bundle_choose(bundle)) != UINT32_MAX) {

@@ -145,6 +145,7 @@ struct bundle {
 	bool runnable;
 	struct share *shares;       /* of tenants that are not paused */
 	uint32_t cursor;            /* place in the pool where the next source is looked for */
+	uint32_t risky_turns;       /* of tenants with a bad record, while all sources are cold */
 	uint32_t cold_cursor;       /* index into the pool's cold_places */
 	uint32_t open;              /* sources whose bit in `closed` is clear */
 	struct bundle *prev, *next; /* runnable ones */
@@ -256,6 +257,9 @@ struct source *name_source(struct sched *sched, const char *name);
 struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e);
 struct pool *name_pool_of(const struct sched *sched, const struct entry *e);
 bool name_pool_has(const struct pool *pool, const struct source *source, uint32_t *place_out);
+/* What became of a tenant's mail, and whether that makes it a risk for an address without a reputation. */
+void name_record(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained);
+bool name_is_risky(const struct tenant *tenant);
 void name_load(struct sched *sched); /* presence and members from sched->conf */
 void name_fini(struct sched *sched);
 
@@ -340,8 +344,8 @@ void cold_reload(struct sched *sched); /* plans of another configuration */
 void cold_fini(struct sched *sched);
 uint32_t cold_used(const struct cold *cold); /* today */
 uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms *when_out);
-void cold_claim(struct cold *cold, uint32_t rcpts, bool risky, wall_ms now);
-void cold_answer(struct cold *cold, uint32_t untried, bool risky, const struct warmup_answer *answer, wall_ms now);
+void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now);
+void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer *answer, wall_ms now);
 
 /* --- job.c: the only place that changes entry.place --------------------------------------------------------------------- */
 

@@ -112,7 +112,7 @@ static void close_day(struct warmup *w, const struct warmup_plan *plan)
 	w->mean = (w->mean + w->accepted) / 2;
 	w->last = w->accepted;
 	w->before = tried;
-	w->used = w->accepted = w->throttled = w->deferred = w->blocked = w->unknown = w->complained = w->refused = w->risky = 0;
+	w->used = w->accepted = w->throttled = w->deferred = w->blocked = w->unknown = w->complained = w->refused = 0;
 	w->limited = w->forced = 0;
 	/* A sign is of its day; a block is not. */
 	w->sign_refused = w->row_deferred = w->hour_cap = 0;
@@ -233,7 +233,7 @@ uint32_t warmup_may(const struct warmup *w, const struct warmup_plan *plan, uint
 	return may_on_its_day(&today, plan, want, out, local, when_out);
 }
 
-void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t count, bool risky, wall_ms local)
+void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t count, wall_ms local)
 {
 	int32_t hour = (int32_t)(local / HOURS(1));
 	double rate;
@@ -245,8 +245,6 @@ void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t cou
 	rate = pace(w, plan, local);
 	w->hour_used += count;
 	w->used += count;
-	if (risky)
-		w->risky += count;
 	if (w->halt == WARMUP_RESTING)
 		w->halt = WARMUP_PROBING;
 	if (w->next_at < local - BURST_MS)
@@ -258,13 +256,10 @@ void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t cou
 		w->next_at += (wall_ms)smaller(count / rate, (double)WARMUP_DAY_MS);
 }
 
-void warmup_give_back(struct warmup *w, uint32_t count, bool risky, wall_ms local)
+void warmup_give_back(struct warmup *w, uint32_t count, wall_ms local)
 {
-	if (w->day == day_of(local)) {
+	if (w->day == day_of(local))
 		w->used -= count < w->used ? count : w->used;
-		if (risky)
-			w->risky -= count < w->risky ? count : w->risky;
-	}
 }
 
 /* --- the operator ------------------------------------------------------------------------------------------------------------ */
@@ -301,15 +296,6 @@ void warmup_adopt(struct warmup *w)
 }
 
 /* --- questions ---------------------------------------------------------------------------------------------------------------- */
-
-bool warmup_takes_risky(const struct warmup *w, uint32_t count, bool alone)
-{
-	uint32_t tried = w->accepted + w->throttled + w->deferred + w->unknown;
-
-	if (w->phase == WARMUP_WARM || w->risky + count <= w->budget / 20)
-		return true;
-	return alone && !exceeds(w->unknown, tried, UNKNOWN_HOLD) && !exceeds(w->complained, tried, COMPLAINT_HOLD);
-}
 
 uint32_t warmup_connections(const struct warmup *w)
 {

@@ -57,7 +57,6 @@ struct warmup {
 	uint32_t blocks;   /* rests after blocks in a row */
 	uint32_t idle;     /* days in a row without mail */
 	uint32_t freeze;   /* days on which the budget stays */
-	uint32_t risky;    /* of `used`: mail of tenants with a bad record */
 	int32_t hour;      /* clock hour of hour_used */
 	uint32_t hour_used;
 	uint32_t hour_sign; /* hour_used when an hourly limit was suspected */
@@ -99,10 +98,10 @@ uint32_t warmup_may(const struct warmup *w, const struct warmup_plan *plan, uint
     wall_ms *when_out);
 
 /* `count` recipients are claimed. */
-void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t count, bool risky, wall_ms local);
+void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t count, wall_ms local);
 
 /* `count` of those claimed came back untried. */
-void warmup_give_back(struct warmup *w, uint32_t count, bool risky, wall_ms local);
+void warmup_give_back(struct warmup *w, uint32_t count, wall_ms local);
 
 /* An attempt has ended, untried ones given back already. */
 void warmup_answer(struct warmup *w, const struct warmup_plan *plan, const struct warmup_answer *answer, wall_ms local);
@@ -114,9 +113,6 @@ void warmup_tick(struct warmup *w, const struct warmup_plan *plan, wall_ms local
 void warmup_step_to(struct warmup *w, const struct warmup_plan *plan, uint32_t volume, wall_ms local);
 void warmup_restart(struct warmup *w, const struct warmup_plan *plan, wall_ms local);
 void warmup_adopt(struct warmup *w);
-
-/* May mail of a tenant with a bad record be claimed too? `alone`: nothing else waits for the lane. Pure. */
-bool warmup_takes_risky(const struct warmup *w, uint32_t count, bool alone);
 
 /* Connections at once that fit the budget, at least 1; UINT32_MAX: no limit. Pure. */
 uint32_t warmup_connections(const struct warmup *w);

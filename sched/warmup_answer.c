@@ -11,6 +11,7 @@
 #define BLOCK_REST_MS  HOURS(6)
 #define BLOCK_REST_MAX HOURS(24)
 #define ALLOWED        3      /* refusals of a day that nobody minds, */
+#define TINY           20     /* taken today: even three are a great share of a limit so small */
 #define ALLOWED_SHARE  0.01   /* or that share of what was taken */
 #define RELIEF         (1.0 / 15) /* pressure that one taken recipient relieves: throttles below 6 % do not add up */
 #define PRESSURE_MAX   8.0
@@ -26,6 +27,8 @@ static uint32_t allowance(const struct warmup *w)
 {
 	double share = ALLOWED_SHARE * w->accepted;
 
+	if (w->accepted < TINY)
+		return ALLOWED - 1;
 	return share > ALLOWED ? (uint32_t)share : ALLOWED;
 }
 
@@ -47,6 +50,12 @@ static void end_day(struct warmup *w)
 }
 
 /* --- throttles ---------------------------------------------------------------------------------------------------------- */
+
+/* A new lane cannot know which of its deferrals were refusals in other words: one of them is taken for one. */
+static uint32_t suspected(const struct warmup *w)
+{
+	return w->phase == WARMUP_EXPLORE && w->deferred > w->row ? 1 : 0;
+}
 
 static bool may_be_hourly(const struct warmup *w)
 {
@@ -73,9 +82,9 @@ static void sign(struct warmup *w, uint32_t refused, wall_ms local)
 	w->sign_refused = refused;
 	w->probes = 0;
 	w->hour_wait = w->listed = 0;
-	if (w->refused + 1 > allowance(w)) {
+	if (w->refused + 1 + suspected(w) > allowance(w)) {
 		end_day(w);
-	} else if (allowance(w) == ALLOWED && may_be_hourly(w)) {
+	} else if (allowance(w) <= ALLOWED && may_be_hourly(w)) {
 		/* Few refusals are left: one try, when it tells most. */
 		wait_for_hour(w, local);
 	} else {

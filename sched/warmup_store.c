@@ -16,7 +16,7 @@ static const struct field fields[] = {
 	FIELD(day), FIELD(phase), FIELD(halt), FIELD(hour_wait), FIELD(paused), FIELD(listed), FIELD(limited),
 	FIELD(started), FIELD(forced), FIELD(step), FIELD(budget), FIELD(used), FIELD(accepted), FIELD(throttled),
 	FIELD(deferred), FIELD(blocked), FIELD(unknown), FIELD(complained), FIELD(refused), FIELD(sign_refused), FIELD(row),
-	FIELD(block_row), FIELD(probes), FIELD(blocks), FIELD(idle), FIELD(freeze), FIELD(risky), FIELD(hour),
+	FIELD(block_row), FIELD(probes), FIELD(blocks), FIELD(idle), FIELD(freeze), FIELD(hour),
 	FIELD(hour_used), FIELD(last), FIELD(before), FIELD(row_deferred), FIELD(hour_sign), FIELD(wordless), FIELD(noise), FIELD(hour_cap), FIELD(pause_until), FIELD(next_at), FIELD(mean), FIELD(factor), FIELD(base),
 	FIELD(pressure), FIELD(hour_share),
 };

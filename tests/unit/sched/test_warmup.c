@@ -51,7 +51,7 @@ static bool send(struct trip *t, const struct warmup_answer *answer, wall_ms end
 		assert_true(when > t->now);
 		t->now = when;
 	}
-	warmup_claim(&t->w, t->plan, 1, false, t->now);
+	warmup_claim(&t->w, t->plan, 1, t->now);
 	warmup_answer(&t->w, t->plan, answer, t->now);
 	return true;
 }
@@ -123,10 +123,10 @@ static void what_comes_back_untried_may_be_claimed_again(void **state)
 	struct trip t = start(&calendar);
 
 	(void)state;
-	warmup_claim(&t.w, t.plan, 10, false, t.now);
+	warmup_claim(&t.w, t.plan, 10, t.now);
 	assert_false(send(&t, &taken, MIDNIGHT + WARMUP_DAY_MS));
 	t.now = MIDNIGHT + HOURS(1);
-	warmup_give_back(&t.w, 3, false, t.now);
+	warmup_give_back(&t.w, 3, t.now);
 	assert_int_equal(t.w.used, 7);
 	/* A day's pace has been spent on those ten: the three are sent on its last hours, or on the next day. */
 	t.now = MIDNIGHT + HOURS(23);

@@ -255,6 +255,40 @@ static void the_operator_pauses_steps_and_adopts(void **state)
 	world_close(&w);
 }
 
+static void good_mail_goes_first_from_a_cold_address(void **state)
+{
+	struct world w;
+	uint32_t news = 0, shop = 0;
+
+	(void)state;
+	world_open(&w, LISTEN TENANTS "plans: [{name: day, start: 400}]\n"
+	    "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: day}}]\npools: [{name: main, sources: [a]}]\n");
+	for (unsigned i = 0; i < 400; i++) {
+		struct sched_job job = world_job(&w, "one.example");
+
+		job.tenant = i % 2 ? "news" : "shop";
+		assert_true(sched_add(w.sched, &job, w.now));
+	}
+	for (unsigned i = 0; i < 300;) {
+		struct sched_decision d = world_next(&w);
+		bool bad = d.kind == SCHED_START && strcmp(d.tenant, "news") == 0;
+
+		if (d.kind == SCHED_NOTHING) {
+			w.now = d.when;
+			continue;
+		}
+		/* A third of the addresses of `news` are unknown. */
+		world_end(&w, &d, &(struct sched_result){ .attempted = true, .unknown = bad && i % 3 == 0,
+		    .delivered = !(bad && i % 3 == 0) });
+		if (i++ >= 100)
+			*(bad ? &news : &shop) += 1;
+	}
+	/* All that was left of it, bar a twentieth, before the other's. */
+	assert_in_range(shop, 120, 150);
+	assert_int_equal(news, 200 - shop);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +301,7 @@ int main(void)
 		cmocka_unit_test(beside_a_warm_source_the_cold_one_gets_its_budget_and_the_rest_goes_on),
 		cmocka_unit_test(not_before_its_day),
 		cmocka_unit_test(a_reload_without_the_plan_makes_it_warm),
+		cmocka_unit_test(good_mail_goes_first_from_a_cold_address),
 		cmocka_unit_test(the_operator_pauses_steps_and_adopts),
 	};
 
