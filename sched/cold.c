@@ -6,8 +6,8 @@
 
 #include "sched/model.h"
 
-#define KEY_MAX   400             /* bytes; the store's keys are short, sets of hosts may not be */
-#define JITTER_MS MINUTES(30)     /* days of different lanes begin a little apart: no burst of all sources at midnight */
+#define KEY_MAX   400         /* bytes; the store's keys are short, sets of hosts may not be */
+#define JITTER_MS MINUTES(30) /* days of different lanes begin a little apart: no burst of all sources at midnight */
 
 static uint64_t hash_of(const char *text)
 {
@@ -56,7 +56,9 @@ struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_pro
 		.explore = or_else(group->explore, from->explore),
 		.ceiling = from->ceiling,
 		.idle_days = from->idle_days,
-		.days = from->adapt ? NULL : group->day_count > 0 ? group->days : from->days,
+		.days = from->adapt        ? NULL
+		    : group->day_count > 0 ? group->days
+					   : from->days,
 		.day_count = group->day_count > 0 ? group->day_count : from->day_count,
 	};
 }
@@ -248,7 +250,8 @@ static void describe(const struct cold *cold, const char *source, wall_ms now, s
 		.mean = today.mean,
 		.next_step = ((wall_ms)today.day + 1) * WARMUP_DAY_MS - cold->offset,
 		.resting_until = today.halt == WARMUP_RESTING ? today.pause_until - cold->offset : 0,
-		.obstacle = now < cold->since ? "its day has not come yet (warmup.since)" : warmup_obstacle(&today, local),
+		.obstacle = now < cold->since ? "its day has not come yet (warmup.since)"
+					      : warmup_obstacle(&today, local),
 	};
 }
 

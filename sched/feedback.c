@@ -137,8 +137,13 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 /* What the answer means for a cold lane; it may go on, or have to rest. */
 static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const struct sched_result *r, wall_ms now)
 {
-	struct warmup_answer answer = { .delivered = r->delivered, .throttled = r->throttled, .deferred = r->deferred,
-		.blocked = r->blocked, .unknown = r->unknown, .other = r->refused, .complained = r->complained };
+	struct warmup_answer answer = { .delivered = r->delivered,
+		.throttled = r->throttled,
+		.deferred = r->deferred,
+		.blocked = r->blocked,
+		.unknown = r->unknown,
+		.other = r->refused,
+		.complained = r->complained };
 	uint32_t used = tried(r);
 
 	if (lane->cold == NULL)

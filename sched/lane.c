@@ -4,7 +4,7 @@
 /* Idle connections are known by the handle of their lane: it must not become another lane's while one may be open. */
 #define KEEP_MARGIN_MS SECONDS(60)
 
-#define COLD_TRIED 16 /* cold lanes that one choice looks at first */
+#define COLD_TRIED     16 /* cold lanes that one choice looks at first */
 
 void lane_used(struct sched *sched, struct lane *lane, wall_ms now)
 {
@@ -291,7 +291,8 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 			break;
 		bundle->cursor = (place + 1) % bundle->pool->source_count; /* a warm one is better for such mail */
 	}
-	if (!risky && (lane = cold_behind(sched, bundle)) != NULL && name_pool_has(bundle->pool, lane->source, &place) &&
+	if (!risky && (lane = cold_behind(sched, bundle)) != NULL &&
+	    name_pool_has(bundle->pool, lane->source, &place) &&
 	    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 		return lane;
 	while ((place = bundle_choose(bundle)) != UINT32_MAX) {

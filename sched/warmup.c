@@ -171,7 +171,8 @@ static double pace(const struct warmup *w, const struct warmup_plan *plan, wall_
 	most /= (double)HOURS(1);
 	if (w->phase == WARMUP_EXPLORE && !w->limited)
 		/* What was taken multiplies by `explore` in a day, so that an hour never brings more than a known share. */
-		return smaller(most, (explore_from(w, plan) + w->used) * log(plan->explore + 1) / (double)WARMUP_DAY_MS);
+		return smaller(
+		    most, (explore_from(w, plan) + w->used) * log(plan->explore + 1) / (double)WARMUP_DAY_MS);
 	even = (w->budget - (double)w->used) / larger(left, MINUTES(10));
 	return smaller(smaller(most, even), w->budget * w->hour_share / (double)HOURS(1));
 }
@@ -313,7 +314,8 @@ const char *warmup_obstacle(const struct warmup *w, wall_ms local)
 	if (w->halt == WARMUP_RESTING && w->listed)
 		return "blocked: rests, then one recipient is tried";
 	if (w->halt == WARMUP_RESTING)
-		return w->hour_wait ? "throttled: rests until the hour is over" : "throttled: rests, then one recipient is tried";
+		return w->hour_wait ? "throttled: rests until the hour is over"
+				    : "throttled: rests, then one recipient is tried";
 	if (w->halt == WARMUP_PROBING)
 		return "one recipient is tried";
 	if (w->halt == WARMUP_ENDED)

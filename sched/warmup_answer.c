@@ -10,17 +10,17 @@
 #define HOUR_MARGIN_MS MINUTES(2)
 #define BLOCK_REST_MS  HOURS(6)
 #define BLOCK_REST_MAX HOURS(24)
-#define ALLOWED        3      /* refusals of a day that nobody minds, */
-#define TINY           20     /* taken today: even three are a great share of a limit so small */
-#define ALLOWED_SHARE  0.01   /* or that share of what was taken */
+#define ALLOWED        3          /* refusals of a day that nobody minds, */
+#define TINY           20         /* taken today: even three are a great share of a limit so small */
+#define ALLOWED_SHARE  0.01       /* or that share of what was taken */
 #define RELIEF         (1.0 / 15) /* pressure that one taken recipient relieves: throttles below 6 % do not add up */
 #define PRESSURE_MAX   8.0
-#define NEIGHBOURHOOD  1.35   /* a warning comes at four fifths of a limit or later */
-#define EARLY          0.6    /* of what was expected: too early for the day's limit */
-#define AFTER_BLOCK    1.3    /* growth after a block */
-#define MEMORY         200.0  /* attempts that the share of meaningless deferrals is learned from */
-#define QUIET          0.015  /* below that share a deferral is rather a limit in other words */
-#define QUIET_FIRST    0.04   /* the same for a new lane, of which little is known */
+#define NEIGHBOURHOOD  1.35  /* a warning comes at four fifths of a limit or later */
+#define EARLY          0.6   /* of what was expected: too early for the day's limit */
+#define AFTER_BLOCK    1.3   /* growth after a block */
+#define MEMORY         200.0 /* attempts that the share of meaningless deferrals is learned from */
+#define QUIET          0.015 /* below that share a deferral is rather a limit in other words */
+#define QUIET_FIRST    0.04  /* the same for a new lane, of which little is known */
 #define LEAST_SHARE    (1.0 / 22)
 
 static uint32_t allowance(const struct warmup *w)
@@ -112,7 +112,8 @@ static void probe_passed(struct warmup *w)
 		w->factor = smaller(w->factor, AFTER_BLOCK);
 		return;
 	}
-	if (w->hour_wait && !w->wordless && (w->phase == WARMUP_EXPLORE || w->used < EARLY * larger(w->base, w->mean))) {
+	if (w->hour_wait && !w->wordless &&
+	    (w->phase == WARMUP_EXPLORE || w->used < EARLY * larger(w->base, w->mean))) {
 		double share = 0.85 * w->hour_sign / larger(larger(w->accepted, w->mean), w->base);
 
 		w->hour_cap = (uint32_t)(0.7 * w->hour_sign) + 1;
@@ -202,9 +203,11 @@ static bool is_sign(struct warmup *w, const struct warmup_answer *a)
 	w->row_deferred = w->row > 0 ? w->row_deferred + a->deferred : 0;
 	w->pressure = larger(0, w->pressure - RELIEF * a->delivered) + a->throttled;
 	/* The last refusal that may be is one by any words. */
-	if (w->row > 0 && w->refused + 2 > allowance(w) && w->noise < (w->phase == WARMUP_EXPLORE ? QUIET_FIRST : QUIET))
+	if (w->row > 0 && w->refused + 2 > allowance(w) &&
+	    w->noise < (w->phase == WARMUP_EXPLORE ? QUIET_FIRST : QUIET))
 		return true;
-	return w->pressure >= most || w->row >= chance_row(w) || (put_off >= 2 && put_off * 2 >= count_all(a) && count_all(a) >= 4);
+	return w->pressure >= most || w->row >= chance_row(w) ||
+	    (put_off >= 2 && put_off * 2 >= count_all(a) && count_all(a) >= 4);
 }
 
 static void count(struct warmup *w, const struct warmup_answer *a)

@@ -6,11 +6,12 @@
 #define UNKNOWN_HOLD   0.04  /* of unknown recipients: hold; senders' platforms step back at 3 to 6 % */
 #define COMPLAINT_HOLD 0.002 /* of complaints: mitigation ends at 0.3 % at the big providers */
 
+/* The larger and the smaller of two, without the care for NaN that fmax takes. */
 static inline double larger(double a, double b)
 {
 	return a > b ? a : b;
 }
-
+/* See larger. */
 static inline double smaller(double a, double b)
 {
 	return a < b ? a : b;

@@ -12,8 +12,13 @@
 #define PLANS_MAX  32
 
 static const struct run_plan all_plans[] = {
-	{ "adaptive", false }, { "sendgrid", false }, { "sparkpost", false }, { "oracle", false }, { "doubling", false },
-	{ "x1.25", false }, { "oracle-bound", true },
+	{ "adaptive", false },
+	{ "sendgrid", false },
+	{ "sparkpost", false },
+	{ "oracle", false },
+	{ "doubling", false },
+	{ "x1.25", false },
+	{ "oracle-bound", true },
 };
 
 struct work {
@@ -53,7 +58,8 @@ static void run_all(struct summary *s, const struct run_plan *plan, unsigned res
 static int usage(void)
 {
 	fputs("usage: warmup-sim --model FILE... [--plan NAME...] [--seeds N] [--restart HOURS] [--svg FILE]\n"
-	      "Plans: adaptive sendgrid sparkpost oracle doubling x1.25 oracle-bound; any other is looked up in the shipped plans.\n",
+	      "Plans: adaptive sendgrid sparkpost oracle doubling x1.25 oracle-bound; any other is looked up in the "
+	      "shipped plans.\n",
 	    stderr);
 	return 2;
 }
@@ -83,9 +89,10 @@ static bool add_model(struct options *o, const char *file)
 /* A list goes on until the next option: --model a b --plan x y. */
 static bool parse(struct options *o, int argc, char **argv)
 {
-	static const struct option known[] = { { "model", required_argument, NULL, 'm' }, { "plan", required_argument, NULL, 'p' },
-		{ "seeds", required_argument, NULL, 'n' }, { "restart", required_argument, NULL, 'r' },
-		{ "svg", required_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
+	static const struct option known[] = { { "model", required_argument, NULL, 'm' },
+		{ "plan", required_argument, NULL, 'p' }, { "seeds", required_argument, NULL, 'n' },
+		{ "restart", required_argument, NULL, 'r' }, { "svg", required_argument, NULL, 's' },
+		{ NULL, 0, NULL, 0 } };
 	int last = 0, option;
 	bool ok = true;
 
@@ -97,9 +104,9 @@ static bool parse(struct options *o, int argc, char **argv)
 		else if (last == 'p')
 			ok = add_plan(o, optarg);
 		else if (option == 'n')
-			o->seeds = (unsigned)atoi(optarg);
+			o->seeds = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 'r')
-			o->restart_hours = (unsigned)atoi(optarg);
+			o->restart_hours = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 's')
 			o->svg = optarg;
 		else
@@ -127,8 +134,10 @@ int main(int argc, char **argv)
 		for (size_t p = 0; p < o.plan_count; p++) {
 			struct summary *s = &all[count++];
 
-			*s = (struct summary){ .model = &o.models[m], .plan = o.plans[p].name,
-				.count = o.seeds ? o.seeds : o.models[m].seeds, .sources = (unsigned)o.models[m].keys[KEY_SOURCES].values[0] };
+			*s = (struct summary){ .model = &o.models[m],
+				.plan = o.plans[p].name,
+				.count = o.seeds ? o.seeds : o.models[m].seeds,
+				.sources = (unsigned)o.models[m].keys[KEY_SOURCES].values[0] };
 			run_all(s, &o.plans[p], o.restart_hours);
 			report_line(s);
 		}

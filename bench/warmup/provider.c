@@ -38,7 +38,8 @@ static uint32_t some(struct rand *rand, uint32_t n, double p)
 	if (p <= 0 || n == 0)
 		return 0;
 	if (n > 64 && mean > 16 && mean < n - 16.0) {
-		spread = (rand_unit(rand) + rand_unit(rand) + rand_unit(rand) + rand_unit(rand) - 2) * sqrt(3 * mean * (1 - p));
+		spread = (rand_unit(rand) + rand_unit(rand) + rand_unit(rand) + rand_unit(rand) - 2) *
+		    sqrt(3 * mean * (1 - p));
 		return (uint32_t)fmax(0, fmin(n, mean + spread + 0.5));
 	}
 	/* Gaps between hits are geometric: the work is that of the hits. */

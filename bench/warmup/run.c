@@ -61,9 +61,11 @@ struct conf *run_conf(const struct run_plan *plan, unsigned cold, unsigned warm)
 	must(out);
 	fputs("hostname: relay.sim.example\nlisten: [{at: \"127.0.0.1:2525\"}]\n"
 	      "tenants: [{name: clean, from: [127.0.0.0/8]}, {name: dirty, from: [10.0.0.0/8]}]\n"
-	      "providers: [{name: sim, domains: [" DOMAIN "], mx: [mx." DOMAIN "], connections: 1000, messages: 100000}]\n"
+	      "providers: [{name: sim, domains: [" DOMAIN "], mx: [mx." DOMAIN
+	      "], connections: 1000, messages: 100000}]\n"
 	      "plans: [{name: oracle-bound, start: 20, growth: 1, ceiling: 1000000000}]\n"
-	      "retry: {first: 5m, max: 1h}\nsources:\n", out);
+	      "retry: {first: 5m, max: 1h}\nsources:\n",
+	    out);
 	for (unsigned i = 0; i < cold + warm; i++) {
 		fprintf(out, "  - {name: s%u, ip: 127.0.1.%u", i, i + 1);
 		if (i < cold)
@@ -84,8 +86,13 @@ struct conf *run_conf(const struct run_plan *plan, unsigned cold, unsigned warm)
 static void announce(struct world *w, uint32_t number)
 {
 	struct job *j = &w->jobs[number];
-	struct sched_job job = { .id = (uint64_t)j->arrived << 20 | number, .rcpts = j->left, .domain = DOMAIN,
-		.tenant = tenants[j->kind], .pool = "default", .due = w->now, .deadline = j->arrived + EXPIRE_MS };
+	struct sched_job job = { .id = (uint64_t)j->arrived << 20 | number,
+		.rcpts = j->left,
+		.domain = DOMAIN,
+		.tenant = tenants[j->kind],
+		.pool = "default",
+		.due = w->now,
+		.deadline = j->arrived + EXPIRE_MS };
 
 	must(sched_add(w->sched, &job, w->now));
 	j->known = true;
@@ -145,7 +152,7 @@ static void bring_back(struct world *w, const struct job *j, uint32_t count)
 
 static void deliver(struct world *w, const struct sched_decision *d)
 {
-	uint32_t number = (uint32_t)(d->id & (JOBS - 1)), lane = (uint32_t)atoi(d->source + 1);
+	uint32_t number = (uint32_t)(d->id & (JOBS - 1)), lane = (uint32_t)strtoul(d->source + 1, NULL, 10);
 	struct job *j = &w->jobs[number];
 	int hour = (int)((w->now - START_MS) / HOURS(1));
 	struct sched_result result = { .id = d->id, .lane = d->lane, .attempted = true, .scope = SCOPE_NONE };
@@ -245,7 +252,7 @@ static void look_at(void *arg, const struct sched_warm_view *view)
 {
 	struct look *look = arg;
 
-	look->used[atoi(view->source + 1)] = view->used;
+	look->used[strtoul(view->source + 1, NULL, 10)] = view->used;
 }
 
 static void tell_limits(struct world *w)
@@ -261,8 +268,8 @@ static void tell_limits(struct world *w)
 		snprintf(name, sizeof(name), "s%u", i);
 		/* Until the lane's own midnight, within the first half hour, only what an even pace takes. */
 		rest = (w->now - START_MS) % DAYS(1) < MINUTES(31) ? t->limit / 48 : t->limit - t->accepted;
-		sched_warm_change(w->sched, WARM_STEP, name, NULL, (uint32_t)fmax(1, fmin(4e9, floor(look.used[i] + rest))), w->now,
-		    NULL, NULL);
+		sched_warm_change(w->sched, WARM_STEP, name, NULL,
+		    (uint32_t)fmax(1, fmin(4e9, floor(look.used[i] + rest))), w->now, NULL, NULL);
 	}
 }
 
@@ -319,8 +326,9 @@ static void day_end(struct world *w, unsigned day, double target)
 		double rest = lane->today.limit - lane->today.accepted;
 
 		if (!(lane->day < lane->blocked_until)) {
-			out->could += lane->today.limit < lane->today.accepted + w->waiting ? lane->today.limit :
-											      lane->today.accepted + w->waiting;
+			out->could += lane->today.limit < lane->today.accepted + w->waiting
+			    ? lane->today.limit
+			    : lane->today.accepted + w->waiting;
 			out->unused += fmax(0, fmin(rest, w->waiting));
 		}
 		provider_day_end(lane);
@@ -356,8 +364,8 @@ static void begin(struct world *w, const struct model *model, unsigned seed)
 	}
 }
 
-void run_once(const struct model *model, const struct run_plan *plan, unsigned seed, unsigned restart_hours, struct conf **conf,
-    struct run_result *out)
+void run_once(const struct model *model, const struct run_plan *plan, unsigned seed, unsigned restart_hours,
+    struct conf **conf, struct run_result *out)
 {
 	struct world w = { .model = model, .plan = plan, .out = out, .now = START_MS };
 	unsigned day, last = model->days;

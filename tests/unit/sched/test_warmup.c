@@ -12,9 +12,15 @@
 #define MIDNIGHT (20000 * WARMUP_DAY_MS)
 
 static const uint32_t days[] = { 10, 20, 40 };
-static const struct warmup_plan calendar = { .start = 1, .growth = 2, .ceiling = 1000000, .idle_days = 30, .days = days, .day_count = 3 };
-static const struct warmup_plan adaptive = { .adapt = true, .start = 50, .growth = 3, .explore = 19, .ceiling = 1000000, .idle_days = 30 };
-static const struct warmup_plan careful = { .adapt = true, .start = 50, .growth = 2, .ceiling = 1000000, .idle_days = 30 };
+static const struct warmup_plan calendar = {
+	.start = 1, .growth = 2, .ceiling = 1000000, .idle_days = 30, .days = days, .day_count = 3
+};
+static const struct warmup_plan adaptive = {
+	.adapt = true, .start = 50, .growth = 3, .explore = 19, .ceiling = 1000000, .idle_days = 30
+};
+static const struct warmup_plan careful = {
+	.adapt = true, .start = 50, .growth = 2, .ceiling = 1000000, .idle_days = 30
+};
 
 static const struct warmup_answer taken = { .delivered = 1 };
 static const struct warmup_answer throttled = { .throttled = 1 };
@@ -79,8 +85,14 @@ static void a_calendar_gives_its_days_and_the_last_one_stays(void **state)
 
 static void only_days_on_which_half_of_the_budget_was_used_are_steps(void **state)
 {
-	static const struct { const char *label; uint32_t sent, next; } rows[] = {
-		{ "nothing", 0, 10 }, { "less than half", 4, 10 }, { "half", 5, 20 }, { "all", 10, 20 },
+	static const struct {
+		const char *label;
+		uint32_t sent, next;
+	} rows[] = {
+		{ "nothing", 0, 10 },
+		{ "less than half", 4, 10 },
+		{ "half", 5, 20 },
+		{ "all", 10, 20 },
 	};
 
 	(void)state;
@@ -136,8 +148,13 @@ static void what_comes_back_untried_may_be_claimed_again(void **state)
 
 static void a_clock_set_back_gives_no_second_budget(void **state)
 {
-	static const struct { const char *label; wall_ms back; } rows[] = {
-		{ "an hour, over midnight", HOURS(1) }, { "a day", DAYS(1) }, { "a month", DAYS(30) },
+	static const struct {
+		const char *label;
+		wall_ms back;
+	} rows[] = {
+		{ "an hour, over midnight", HOURS(1) },
+		{ "a day", DAYS(1) },
+		{ "a month", DAYS(30) },
 	};
 
 	(void)state;
@@ -165,8 +182,12 @@ static void a_throttle_among_few_stops_the_lane_at_once(void **state)
 
 static void a_limit_costs_no_more_than_three_refusals_a_day(void **state)
 {
-	static const struct { const char *label; const struct warmup_answer *words; } rows[] = {
-		{ "words of a throttle", &throttled }, { "misleading words", &put_off },
+	static const struct {
+		const char *label;
+		const struct warmup_answer *words;
+	} rows[] = {
+		{ "words of a throttle", &throttled },
+		{ "misleading words", &put_off },
 	};
 
 	(void)state;
@@ -281,7 +302,9 @@ static void the_ceiling_ends_the_warm_up(void **state)
 
 static void connections_grow_with_the_budget(void **state)
 {
-	static const struct { uint32_t budget, want; } rows[] = { { 50, 1 }, { 500, 1 }, { 501, 2 }, { 5000, 3 }, { 50000, 21 } };
+	static const struct {
+		uint32_t budget, want;
+	} rows[] = { { 50, 1 }, { 500, 1 }, { 501, 2 }, { 5000, 3 }, { 50000, 21 } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -7,11 +7,13 @@
 	"  - {name: one, start: 1, growth: 100}\n"
 #define PROVIDERS "providers: [{name: big, domains: [big.example], connections: 5}]\n"
 #define COLD(plan) \
-	LISTEN TENANTS PLANS PROVIDERS "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: " plan "}}]\n" \
-	"pools: [{name: main, sources: [a]}]\nretry: {first: 5m, max: 4h, expire: 5d}\n"
+	LISTEN TENANTS PLANS PROVIDERS \
+	    "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: " plan "}}]\n" \
+	    "pools: [{name: main, sources: [a]}]\nretry: {first: 5m, max: 4h, expire: 5d}\n"
 #define BESIDE_WARM \
-	LISTEN TENANTS PLANS PROVIDERS "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: few}}, {name: b, ip: 127.0.0.3}]\n" \
-	"pools: [{name: main, sources: [a, b]}]\nretry: {first: 5m, max: 4h, expire: 5d}\n"
+	LISTEN TENANTS PLANS PROVIDERS \
+	    "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: few}}, {name: b, ip: 127.0.0.3}]\n" \
+	    "pools: [{name: main, sources: [a, b]}]\nretry: {first: 5m, max: 4h, expire: 5d}\n"
 
 static struct sched_result all_taken(const struct sched_decision *d, uint32_t left)
 {
@@ -196,8 +198,9 @@ static void not_before_its_day(void **state)
 	wall_ms since = TEST_START - HOURS(8) + DAYS(3);
 
 	(void)state;
-	world_open(&w, LISTEN TENANTS PLANS "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: few, since: 2026-03-04}}]\n"
-	    "pools: [{name: main, sources: [a]}]\n");
+	world_open(&w,
+	    LISTEN TENANTS PLANS "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: few, since: 2026-03-04}}]\n"
+				 "pools: [{name: main, sources: [a]}]\n");
 	world_add(&w, "one.example");
 	d = world_nothing(&w);
 	assert_true(d.when == since);
@@ -261,7 +264,9 @@ static void good_mail_goes_first_from_a_cold_address(void **state)
 	uint32_t news = 0, shop = 0;
 
 	(void)state;
-	world_open(&w, LISTEN TENANTS "plans: [{name: day, start: 400}]\n"
+	world_open(&w,
+	    LISTEN TENANTS
+	    "plans: [{name: day, start: 400}]\n"
 	    "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: day}}]\npools: [{name: main, sources: [a]}]\n");
 	for (unsigned i = 0; i < 400; i++) {
 		struct sched_job job = world_job(&w, "one.example");
@@ -278,8 +283,9 @@ static void good_mail_goes_first_from_a_cold_address(void **state)
 			continue;
 		}
 		/* A third of the addresses of `news` are unknown. */
-		world_end(&w, &d, &(struct sched_result){ .attempted = true, .unknown = bad && i % 3 == 0,
-		    .delivered = !(bad && i % 3 == 0) });
+		world_end(&w, &d,
+		    &(struct sched_result){
+			.attempted = true, .unknown = bad && i % 3 == 0, .delivered = !(bad && i % 3 == 0) });
 		if (i++ >= 100)
 			*(bad ? &news : &shop) += 1;
 	}

@@ -1,4 +1,4 @@
-/* relay/ops/warmup.c - the verb warmup: where each cold lane stands, and the operator's word about it. */
+/* relay/ops/coldlanes.c - the verb warmup: where each cold lane stands, and the operator's word about it. */
 #include <stdlib.h>
 #include <string.h>
 
