@@ -1,4 +1,4 @@
-/* relay/relayq/print_show.c - show as paragraphs: the message, its header fields, its recipients. */
+/* relay/relayq/print_show.c - show as paragraphs: the message, its header fields, its recipients, what was said in the last attempt. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +90,46 @@ static void put_rcpt(struct print *print, const json_t *rcpt)
 		put(print, "reason", xstrdup(reason));
 }
 
+/* Of its job. */
+static bool is_last(const json_t *traces, const json_t *trace)
+{
+	const json_t *other;
+	size_t i;
+
+	json_array_foreach(traces, i, other)
+		if (field_number(other, "job") == field_number(trace, "job") && field_number(other, "attempt") > field_number(trace, "attempt"))
+			return false;
+	return true;
+}
+
+static void put_lines(struct print *print, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = xasprintf("%.*s", (int)len, text), *clean = text_clean(line);
+
+		(void)fprintf(print->out, "  %s\n", clean);
+		free(clean);
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+}
+
+/* The last attempt of each job; --json has those before too. */
+static void put_transcripts(struct print *print, const json_t *traces, const char *id)
+{
+	const json_t *trace;
+	size_t i;
+
+	json_array_foreach(traces, i, trace) {
+		if (!is_last(traces, trace))
+			continue;
+		(void)fprintf(print->out, "\nattempt %llu of %s.%llu: seconds, > said, < heard\n",
+		    (unsigned long long)field_number(trace, "attempt"), id, (unsigned long long)field_number(trace, "job"));
+		put_lines(print, field_text(trace, "text"));
+	}
+}
+
 static void show_row(struct print *print, const json_t *row)
 {
 	json_t *rcpts = json_object_get(row, "recipients"), *rcpt;
@@ -102,6 +142,7 @@ static void show_row(struct print *print, const json_t *row)
 	put_headers(print, json_object_get(row, "headers"));
 	json_array_foreach(rcpts, i, rcpt)
 		put_rcpt(print, rcpt);
+	put_transcripts(print, json_object_get(row, "transcripts"), field_text(row, "id"));
 }
 
 const struct printer print_show = { .row = show_row };

@@ -9,7 +9,7 @@
 #include "relay/relayq/classify.h"
 #include "relay/relayq/client.h"
 #include "relay/relayq/hash.h"
-#include "relay/relayq/keys.h"
+#include "relay/relayq/dkim_verb.h"
 #include "relay/relayq/settings.h"
 #include "relay/relayq/verb.h"
 
@@ -90,7 +90,7 @@ static enum ops_exit run_hash(const struct verb_call *call)
 static enum ops_exit run_here(const struct verb_call *call)
 {
 	if (strcmp(call->verb->name, "dkim") == 0)
-		return keys_run(call, stdout, stderr);
+		return dkim_verb_run(call, stdout, stderr);
 	if (strcmp(call->verb->name, "classify") == 0)
 		return classify_run(call->file_given ? call->file : NULL, call->json, stdin, stdout, stderr);
 	return run_hash(call);

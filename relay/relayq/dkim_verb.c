@@ -1,5 +1,5 @@
-/* relay/relayq/keys.c - the verb dkim: make signing keys, and show those of the configuration with their DNS records. */
-#include "relay/relayq/keys.h"
+/* relay/relayq/dkim_verb.c - the verb dkim: make signing keys, and show those of the configuration with their DNS records. */
+#include "relay/relayq/dkim_verb.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -245,7 +245,7 @@ static enum ops_exit list_keys(const struct verb_call *call, FILE *out, FILE *er
 	return status;
 }
 
-enum ops_exit keys_run(const struct verb_call *call, FILE *out, FILE *err)
+enum ops_exit dkim_verb_run(const struct verb_call *call, FILE *out, FILE *err)
 {
 	const json_t *words = json_object_get(call->args, "words");
 	const char *verb = json_string_value(json_array_get(words, 0)), *domain = json_string_value(json_array_get(words, 1));

@@ -1,6 +1,6 @@
-/* relay/relayq/keys.h - the verb dkim: make signing keys, and show those of the configuration with their DNS records. */
-#ifndef RELAYQ_KEYS_H
-#define RELAYQ_KEYS_H
+/* relay/relayq/dkim_verb.h - the verb dkim: make signing keys, and show those of the configuration with their DNS records. */
+#ifndef RELAYQ_DKIM_VERB_H
+#define RELAYQ_DKIM_VERB_H
 
 #include <stdio.h>
 
@@ -13,6 +13,6 @@
  * OPS_REFUSED: a file exists already or cannot be written, a listed key cannot be used; OPS_USAGE: the words or options are wrong, or the
  * configuration cannot be read. All has been told on `err`.
  */
-enum ops_exit keys_run(const struct verb_call *call, FILE *out, FILE *err);
+enum ops_exit dkim_verb_run(const struct verb_call *call, FILE *out, FILE *err);
 
 #endif
