@@ -273,7 +273,7 @@ static enum err claim_apply(struct apply *apply, struct queue_req *req, struct e
 static struct apply_cost settle_cost(const struct queue_req *req)
 {
 	const struct queue_settle *settle = (const struct queue_settle *)req;
-	struct apply_cost cost = { 2 + settle->item_count, 0 };
+	struct apply_cost cost = { 3 + settle->item_count, settle->trace ? strlen(settle->trace) : 0 };
 
 	if (settle->bounce) {
 		struct apply_cost bounce = accept_cost(&settle->bounce->req);

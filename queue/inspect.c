@@ -152,6 +152,15 @@ static int inspect_claims(struct inspection *in, struct txn *txn, const struct t
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+static int inspect_traces(struct inspection *in, struct txn *txn, const struct txn_row *first, const char *name)
+{
+	int rc = find_message(txn, first->id);
+
+	if (rc == MDB_NOTFOUND)
+		tell(in, true, "%s: transcripts without a message", name);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 /* --- the walk -------------------------------------------------------------------------------------------------------- */
 
 static const struct walk {
@@ -162,6 +171,7 @@ static const struct walk {
 	{ TXN_RCPT, inspect_rcpt_owner },
 	{ TXN_BODY, inspect_body_owner },
 	{ TXN_CLAIM, inspect_claims },
+	{ TXN_TRACE, inspect_traces },
 };
 
 /* Some ids of a table from *next on; *end when there are no more. */

@@ -250,7 +250,12 @@ struct queue_settle {
 	struct queue_warm warm;      /* the lane's state after it */
 	struct queue_accept *bounce; /* DSN, or NULL; its req part is not used. Stored when a recipient that it tells of was found */
 	bool urgent;                 /* start a commit at once (an operator waits) */
+	const char *trace;           /* transcript of the attempt, cut at QUEUE_TRACE_MAX; NULL: none. Kept as long as the message */
+	uint32_t attempt;            /* its number, from 1 */
 };
+
+#define QUEUE_TRACE_MAX 8000 /* bytes of a transcript */
+#define QUEUE_TRACES    5    /* how many of a job are kept: those of the last attempts */
 
 /* QUEUE_DISCARD: drop the chunks of a body that will not be finished. */
 struct queue_discard {
@@ -273,6 +278,11 @@ MUST_USE enum err queue_job_load(
 /* Copy chunk `n` of a body into `data` (QUEUE_CHUNK bytes); *len_out is its length. ERR_NOT_FOUND: no such chunk. */
 MUST_USE enum err queue_body_read(
     struct queue_reader *reader, msg_id id, uint32_t n, void *data, size_t *len_out, struct err_detail *why);
+
+/* The transcripts of a message, job by job, in no order within one; `text` is borrowed for the call and not terminated. */
+typedef void (*queue_trace_fn)(void *arg, uint32_t job, uint32_t attempt, const char *text, size_t len);
+MUST_USE enum err queue_traces_read(
+    struct queue_reader *reader, msg_id id, queue_trace_fn fn, void *arg, struct err_detail *why);
 
 /* Where a scan stands: start with the id to begin at (0: the oldest); `id` is moved on. */
 struct queue_cursor {

@@ -177,6 +177,8 @@ int txn_seek(struct txn *txn, enum txn_table table, msg_id id, uint32_t n, struc
 {
 	struct key key;
 
+	if (txn->env->dbi[table] == 0)
+		return MDB_NOTFOUND;
 	return cursor_row(txn, table, key_make(&key, table, id, n), MDB_SET_RANGE, row);
 }
 
@@ -266,7 +268,7 @@ uint64_t txn_used_bytes(struct txn *txn)
 	for (size_t i = 0; i < TXN_TABLES; i++) {
 		MDB_stat stat;
 
-		if (mdb_stat(txn->mdb, txn->env->dbi[i], &stat) == 0)
+		if (txn->env->dbi[i] != 0 && mdb_stat(txn->mdb, txn->env->dbi[i], &stat) == 0)
 			pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
 	}
 	return pages * txn->env->page_bytes;

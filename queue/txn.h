@@ -11,12 +11,12 @@
 
 #define TXN_FORMAT 1 /* of the store as a whole: tables and keys. Records carry versions of their own */
 
-enum txn_table { TXN_META, TXN_MSG, TXN_BODY, TXN_RCPT, TXN_CLAIM, TXN_TABLES };
+enum txn_table { TXN_META, TXN_MSG, TXN_BODY, TXN_RCPT, TXN_CLAIM, TXN_TRACE, TXN_TABLES };
 
 /* An open environment. Opened and closed by one thread while no other uses it. */
 struct txn_env {
 	MDB_env *env; /* NULL: not open */
-	MDB_dbi dbi[TXN_TABLES];
+	MDB_dbi dbi[TXN_TABLES]; /* 0: a read-only store of an earlier program does not have it (trace alone) */
 	uint32_t page_bytes;
 	bool readonly;
 	char path[4096]; /* of the store directory */

@@ -17,6 +17,7 @@ static const char *const table_names[TXN_TABLES] = {
 	[TXN_BODY] = "body",
 	[TXN_RCPT] = "rcpt",
 	[TXN_CLAIM] = "claim",
+	[TXN_TRACE] = "trace",
 };
 
 /* Address space is all that a map costs, and growing one later is what LMDB does badly: the first size that can be had. */
@@ -150,8 +151,11 @@ static enum err open_tables(struct txn_env *env, struct err_detail *why)
 		return e;
 	}
 	rc = 0;
-	for (size_t i = 0; i < TXN_TABLES && rc == 0; i++)
+	for (size_t i = 0; i < TXN_TABLES && rc == 0; i++) {
 		rc = mdb_dbi_open(txn.mdb, table_names[i], flags, &env->dbi[i]);
+		if (rc == MDB_NOTFOUND && i == TXN_TRACE)
+			rc = 0;
+	}
 	if (rc == 0 && fresh)
 		rc = write_version(&txn);
 	if (rc == 0)

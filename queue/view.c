@@ -9,6 +9,7 @@
 #include "queue/reader.h"
 #include "queue/warm.h"
 #include "queue/recipient.h"
+#include "queue/trace.h"
 
 #define ALL_JOBS UINT32_MAX
 
@@ -160,6 +161,18 @@ enum err queue_body_read(
 		memcpy(data, chunk.mv_data, chunk.mv_size);
 		*len_out = chunk.mv_size;
 	}
+	reader_end(reader, &txn);
+	return e;
+}
+
+enum err queue_traces_read(struct queue_reader *reader, msg_id id, queue_trace_fn fn, void *arg, struct err_detail *why)
+{
+	struct txn txn;
+	enum err e = reader_begin(reader, &txn, why);
+
+	if (e != OK)
+		return e;
+	e = txn_fold(txn.env, trace_each(&txn, id, fn, arg), "read transcripts", why);
 	reader_end(reader, &txn);
 	return e;
 }

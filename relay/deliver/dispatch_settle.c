@@ -61,6 +61,7 @@ void attempt_destroy(struct dispatch *d, struct attempt *attempt)
 	HASH_DEL(d->attempts, attempt);
 	free(attempt->delivery.job);
 	free(attempt->delivery.outcomes);
+	free(attempt->delivery.transcript);
 	free(attempt->destination);
 	free(attempt->domain);
 	free(attempt->source);
@@ -333,6 +334,21 @@ static void items_fill(struct settling *s, wall_ms now)
 	}
 }
 
+/* How the attempt went, for whoever asks why they are still here. */
+static void attach_transcript(struct settling *s)
+{
+	const struct delivery *delivery = &s->attempt->delivery;
+	uint32_t before = 0;
+
+	if (!delivery->transcript)
+		return;
+	for (size_t i = 0; i < delivery->job->rcpt_count; i++)
+		if (delivery->outcomes[i].kind != OUTCOME_NONE && delivery->job->rcpts[i].attempts > before)
+			before = delivery->job->rcpts[i].attempts;
+	s->settle.trace = delivery->transcript;
+	s->settle.attempt = before + 1;
+}
+
 /* Nothing to write: the job was not tried, or is gone from the store. */
 static void finish_unwritten(struct dispatch *d, struct attempt *attempt, uint32_t rcpts_left, wall_ms now)
 {
@@ -381,6 +397,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	s->due = sched_done(d->env.sched, &result, now);
 	dispatch_warm_attach(d, attempt->lane, &s->warm, &s->settle.warm);
 	items_fill(s, now);
+	attach_transcript(s);
 	s->bounce = report_create(d, attempt, now);
 	if (s->bounce)
 		s->settle.bounce = bounce_accept(s->bounce);

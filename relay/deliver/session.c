@@ -28,6 +28,15 @@ static void describe_tls(const struct session *s, struct delivery *d)
 	(void)snprintf(d->tls_how, sizeof(d->tls_how), "%s", info.how);
 }
 
+/* What went well leaves nothing to explain. */
+static bool is_worth_keeping(const struct delivery *d)
+{
+	for (size_t i = 0; d->job && i < d->job->rcpt_count; i++)
+		if (d->outcomes[i].kind == OUTCOME_DEFERRED || d->outcomes[i].kind == OUTCOME_REFUSED)
+			return true;
+	return false;
+}
+
 static void report(struct session *s, bool attempted, bool reusable)
 {
 	struct delivery *d = s->delivery;
@@ -37,6 +46,8 @@ static void report(struct session *s, bool attempted, bool reusable)
 	d->done_at = loop_now(s->env->loop);
 	describe_tls(s, d);
 	d->in_clear = !s->secure && s->begun && s->tx.sent > 0;
+	if (is_worth_keeping(d))
+		d->transcript = transcript_text(&s->transcript);
 	s->delivery = NULL;
 	s->begun = false;
 	tx_fini(s);
@@ -52,6 +63,7 @@ static void session_free(void *arg)
 	tls_client_unref(&s->tls);
 	reply_fini(&s->reply);
 	buf_fini(&s->out);
+	transcript_fini(&s->transcript);
 	free(s->destination);
 	free(s->source);
 	free(s->ehlo);
@@ -82,6 +94,7 @@ static bool may_use(struct session *s, const struct route_host *host)
 		return true;
 	outcome_make(&why, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_TLS, "4.7.5", "", "DANE: it cannot be told how %s is to be authenticated: %s",
 	    host->name, host->dane.why);
+	transcript_note(&s->transcript, loop_now(s->env->loop), "%s", why.reply);
 	session_note_failure(s, &why);
 	return false;
 }
@@ -145,6 +158,7 @@ static void connect_to(struct session *s, const struct route_host *host, const s
 	s->caps = (struct capabilities){0};
 	s->secure = s->verified = s->one_domain = s->polite = s->needs_rset = false;
 	s->transactions = 0;
+	transcript_note(&s->transcript, loop_now(s->env->loop), "connecting to %s from %s", s->relay, s->source);
 	s->conn = conn_connect(s->env->loop, &s->local, &remote, &ops, s);
 	conn_deadline(s->conn, session_timeout_ms(s));
 }
@@ -224,8 +238,10 @@ static void on_closed(struct session *s)
 
 static void flush_out(struct session *s)
 {
-	if (s->out.len > 0)
+	if (s->out.len > 0) {
 		conn_write(s->conn, s->out.data, s->out.len);
+		transcript_sent(&s->transcript, loop_now(s->env->loop), s->out.data, s->out.len);
+	}
 	buf_reset(&s->out);
 }
 
@@ -314,12 +330,19 @@ static void on_open(void *arg)
 	drive(s);
 }
 
+static void note_tls(struct session *s, const struct tls_info *info)
+{
+	transcript_note(&s->transcript, loop_now(s->env->loop), "%s %s, %s%s%s", info->version, info->cipher,
+	    info->verified ? "verified: " : "not verified", info->how, info->resumed ? ", resumed" : "");
+}
+
 static void on_secured(void *arg)
 {
 	struct session *s = arg;
 	struct tls_info info;
 
 	conn_tls_info(s->conn, &info);
+	note_tls(s, &info);
 	s->verified = info.verified;
 	s->one_domain = info.by_other_name;
 	session_on_secured(s);
@@ -336,6 +359,7 @@ static void take_line(struct session *s, const struct conn_line *line)
 {
 	struct err_detail why;
 
+	transcript_line(&s->transcript, loop_now(s->env->loop), TRANSCRIPT_HEARD, line->text, line->len);
 	if (line->too_long) {
 		garbage(s, "a line of a reply is far too long");
 		return;
@@ -373,8 +397,11 @@ static void on_drained(void *arg)
 
 	if (s->state != SESSION_BODY)
 		return;
-	if (s->tx.all_written)
+	if (s->tx.all_written) {
+		transcript_note(&s->transcript, loop_now(s->env->loop), "the message has been sent, %llu bytes",
+		    (unsigned long long)s->tx.sent_bytes);
 		session_enter(s, SESSION_DOT);
+	}
 	drive(s);
 }
 
@@ -409,6 +436,7 @@ static void on_end(void *arg, enum conn_end end, const char *text)
 
 	if (end == CONN_DEADLINE && body_moves(s))
 		return;
+	transcript_note(&s->transcript, loop_now(s->env->loop), "%s: %s", end == CONN_DEADLINE ? "given up" : "the connection is over", text);
 	session_on_lost(s, end, text);
 	if (s->same_again)
 		log_fallback(s);
@@ -424,8 +452,13 @@ static bool is_over(const struct session *s)
 
 static void take_delivery(struct session *s, struct delivery *delivery)
 {
+	char when[CLOCK_TEXT];
+
 	s->delivery = delivery;
 	delivery->started = loop_now(s->env->loop);
+	transcript_begin(&s->transcript, delivery->started);
+	transcript_note(&s->transcript, delivery->started, "%s%s%s", clock_rfc3339(clock_wall(), when),
+	    s->conn ? ", on the connection to " : "", s->conn ? s->relay : "");
 }
 
 /* The first turn after session_open, so that nothing is reported from inside it. */
@@ -456,6 +489,7 @@ struct session *session_open(struct session_env *env, const struct session_targe
 	s->state = SESSION_RETRY;
 	reply_init(&s->reply);
 	buf_init(&s->out, OUT_MAX);
+	transcript_init(&s->transcript, QUEUE_TRACE_MAX);
 	take_delivery(s, delivery);
 	loop_later(env->loop, begin, s);
 	return s;

@@ -29,6 +29,7 @@ struct delivery {
 	mono_ms started, connected, done_at; /* delays */
 	char tls[64];             /* "TLSv1.3 TLS_AES_..." or "" */
 	char tls_how[TLS_HOW_TEXT]; /* how the server was authenticated: "dane 3 1 1", "ca", or "" */
+	char *transcript;         /* malloc'ed, of an attempt that did not deliver to all; else NULL */
 	bool in_clear;            /* it was spoken to about mail without TLS */
 };
 

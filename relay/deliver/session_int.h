@@ -9,6 +9,7 @@
 #define DELIVER_SESSION_INT_H
 
 #include "relay/deliver/session.h"
+#include "relay/deliver/transcript.h"
 #include "relay/deliver/trust.h"
 #include "relay/net/conn.h"
 #include "relay/wire/capability.h"
@@ -94,6 +95,7 @@ struct session {
 	struct outcome failure; /* the most telling one so far */
 	bool has_failure, all_refused;
 
+	struct transcript transcript; /* of the delivery */
 	struct delivery *delivery; /* NULL: none is at stake */
 	bool begun;            /* its transaction was begun */
 	struct tx tx;

@@ -109,6 +109,46 @@ static json_t *show_rcpt(const struct row *row)
 	return o;
 }
 
+struct traces {
+	json_t *list;
+	const struct queue_job *job;
+	const struct chosen *chosen;
+};
+
+/* Those of the jobs that are asked about. */
+static bool is_asked_for(const struct traces *traces, uint32_t job)
+{
+	for (size_t i = 0; i < traces->job->rcpt_count; i++)
+		if (traces->job->rcpts[i].job == job && (traces->chosen->whole || traces->job->rcpts[i].n == traces->chosen->n))
+			return true;
+	return false;
+}
+
+static void add_trace(void *arg, uint32_t job, uint32_t attempt, const char *text, size_t len)
+{
+	struct traces *traces = arg;
+	json_t *o;
+
+	if (!is_asked_for(traces, job))
+		return;
+	o = json_object();
+	fact_number(o, "job", job);
+	fact_number(o, "attempt", attempt);
+	fact_text_n(o, "text", text, len);
+	must(json_array_append_new(traces->list, o) == 0);
+}
+
+/* What was said in the last attempts, as far as it is kept. */
+static json_t *traces_of(const struct ops_env *env, const struct queue_job *job, const struct chosen *chosen)
+{
+	struct traces traces = { .list = json_array(), .job = job, .chosen = chosen };
+
+	/* One that cannot be read leaves the rest of the answer as it is. */
+	if (queue_traces_read(env->reader, job->message.id, add_trace, &traces, NULL) != OK)
+		(void)json_array_clear(traces.list);
+	return traces.list;
+}
+
 static void put_flags(json_t *o, uint32_t flags)
 {
 	fact_bool(o, "eight_bit", flags & MSG_8BIT);
@@ -157,6 +197,7 @@ static enum task_state show_step(struct task *task)
 	fact_bool(o, "in_doubt", job->in_doubt);
 	fact_json(o, "headers", headers_of(task->env, job->message.id));
 	fact_json(o, "recipients", rcpts);
+	fact_json(o, "transcripts", traces_of(task->env, job, &chosen));
 	free(job);
 	task_emit(task, o);
 	return task_end(task, OPS_DONE, "%s", "");
