@@ -9,7 +9,7 @@
 #define HOUR_SHARE     (1.0 / 10) /* of a day's budget in one hour, unless less was learned */
 #define BURST_MS       MINUTES(5) /* of unused pace that may be made up at once */
 #define PARTS          1024       /* an adaptive day's budget is claimed in at least so many parts */
-#define CALENDAR_PARTS 48
+#define CALENDAR_PARTS 72
 #define PART_MAX       1000
 #define FIRST_FACTOR   2.0
 #define FACTOR_STEP    1.15
@@ -272,7 +272,8 @@ void warmup_step_to(struct warmup *w, const struct warmup_plan *plan, uint32_t v
 	w->halt = WARMUP_GOING;
 	w->base = w->budget = volume > 0 ? volume : 1;
 	w->forced = 1;
-	w->next_at = 0;
+	if (w->next_at > local + MINUTES(30))
+		w->next_at = local; /* the pace of a smaller budget */
 	w->step = 0;
 	while (warmup_planned(plan, w->step) < volume && w->step < 1000)
 		w->step++;

@@ -266,8 +266,8 @@ static void tell_limits(struct world *w)
 		double rest;
 
 		snprintf(name, sizeof(name), "s%u", i);
-		/* Until the lane's own midnight, within the first half hour, only what an even pace takes. */
-		rest = (w->now - START_MS) % DAYS(1) < MINUTES(31) ? t->limit / 48 : t->limit - t->accepted;
+		/* Until the lane's own midnight, within the first half hour, nothing: its day is over. */
+		rest = (w->now - START_MS) % DAYS(1) < MINUTES(31) ? 0 : t->limit - t->accepted;
 		sched_warm_change(w->sched, WARM_STEP, name, NULL,
 		    (uint32_t)fmax(1, fmin(4e9, floor(look.used[i] + rest))), w->now, NULL, NULL);
 	}
