@@ -136,6 +136,7 @@ enum err mime_base64_decode(const char *text, size_t len, struct buf *out)
 	if (digits == 3)
 		*at++ = (unsigned char)(bits >> 2);
 	out->len += (size_t)(at - start);
+	*at = '\0'; /* as everywhere in a buffer */
 	return OK;
 }
 

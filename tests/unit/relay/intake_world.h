@@ -44,6 +44,9 @@ static struct {
 	bool hold;          /* answer when asked to */
 	bool full;          /* queue_has_room says no */
 	enum err put_result, accept_result;
+	msg_id earlier;     /* what goes with an accept_result of ERR_EXISTS */
+	char key[QUEUE_KEY_MAX + 1]; /* of the last message that was handed in */
+	uint64_t fingerprint;
 	struct queue_req *held[64];
 	size_t held_count;
 	const struct queue_memo *memo; /* of the last accepted message */
@@ -122,6 +125,12 @@ static void run_done(struct mail_item *item)
 	req->done(req);
 }
 
+static void note_key(const struct queue_accept *accept)
+{
+	snprintf(store.key, sizeof(store.key), "%s", accept->key);
+	store.fingerprint = accept->fingerprint;
+}
+
 static void answer(struct queue_req *req)
 {
 	if (req->kind == QUEUE_CHUNK_PUT) {
@@ -129,6 +138,7 @@ static void answer(struct queue_req *req)
 		req->result = store.put_result;
 	} else {
 		req->result = store.accept_result;
+		CONTAINER_OF(req, struct queue_accept, req)->earlier = store.earlier;
 	}
 	req->item.run = run_done;
 	mailbox_post(req->reply_to, &req->item);
@@ -160,8 +170,10 @@ void queue_submit(struct queue *queue, struct queue_req *req)
 		store.chunks_put++;
 		if (++store.in_flight > store.in_flight_max)
 			store.in_flight_max = store.in_flight;
-	} else if (store.accept_result == OK) {
-		remember(CONTAINER_OF(req, struct queue_accept, req));
+	} else {
+		note_key(CONTAINER_OF(req, struct queue_accept, req));
+		if (store.accept_result == OK)
+			remember(CONTAINER_OF(req, struct queue_accept, req));
 	}
 	if (store.hold) {
 		assert_true(store.held_count < ARRAY_LEN(store.held));
