@@ -164,7 +164,7 @@ deps: ## install the Debian packages of tests/packages.txt that are missing
 test: deps ## build and test everything; the last line counts
 	+@$(STAGES)
 
-fuzz: deps ## fuzz every parser for FUZZ_SECONDS each (default 5)
+fuzz: deps ## fuzz every parser for FUZZ_SECONDS each (default 5); FUZZ=session FUZZ_RUNS=1000000: the long way
 	+@$(STAGES) fuzz
 
 lint: deps ## format, clang-tidy, cppcheck and the rules of the house
