@@ -250,6 +250,7 @@ struct queue_settle {
 	struct queue_warm warm;      /* the lane's state after it */
 	struct queue_accept *bounce; /* DSN, or NULL; its req part is not used. Stored when a recipient that it tells of was found */
 	bool urgent;                 /* start a commit at once (an operator waits) */
+	struct queue_memo *memo;     /* to be written along; NULL: none */
 	const char *trace;           /* transcript of the attempt, cut at QUEUE_TRACE_MAX; NULL: none. Kept as long as the message */
 	uint32_t attempt;            /* its number, from 1 */
 };

@@ -157,6 +157,10 @@ enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct e
 		apply_leave(&apply->left, settle->bounce->message.id);
 	if (e == OK)
 		e = end_claims(apply, settle->id, settle->job, why);
+	if (e == OK && settle->memo) {
+		apply->dirty = true;
+		memos_add(&apply->memos, settle->memo);
+	}
 	if (e == OK && settle->trace && settle->trace[0]) {
 		apply->dirty = true;
 		e = txn_fold(apply->txn.env, trace_put(&apply->txn, settle), "put transcript", why);

@@ -26,6 +26,13 @@ void dane_fini(struct dane *dane)
 	*dane = (struct dane){ .status = DANE_NONE };
 }
 
+void dane_copy(struct dane *out, const struct dane *from)
+{
+	*out = *from;
+	out->base = from->base ? xstrdup(from->base) : NULL;
+	out->tlsa = tlsa_copy(from->tlsa, from->tlsa_count);
+}
+
 static void lookup_destroy(struct dane_lookup *lookup)
 {
 	if (lookup->query)

@@ -19,6 +19,7 @@ struct dane {
 	char why[256]; /* FAILED: which name, and what went wrong */
 };
 void dane_fini(struct dane *dane);
+void dane_copy(struct dane *out, const struct dane *from);
 
 /* What is known of the host. Borrowed for the call. */
 struct dane_host {

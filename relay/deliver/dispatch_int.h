@@ -26,6 +26,7 @@ struct attempt {
 	struct job_key key;
 	UT_hash_handle hh;        /* dispatch.attempts */
 	uint32_t lane;            /* charged, or LANE_NONE */
+	bool host_news;           /* hosts were learnt of: the store must, too */
 	bool expired;             /* handed out because its deadline has passed */
 	wall_ms since;
 	mono_ms since_mono;
@@ -71,6 +72,7 @@ struct dispatch {
 	struct conf *conf;
 	struct tls_client *tls;
 	struct dispatch_hops hops;
+	struct hostmap *hosts;
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct rand rand;

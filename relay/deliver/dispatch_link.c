@@ -168,9 +168,10 @@ void dispatch_links_fini(struct dispatch *d)
 static void link_open(struct dispatch *d, struct link *link, struct attempt *attempt, struct route *route, uint32_t messages)
 {
 	const struct conf_source *source = conf_source_find(d->conf, attempt->source);
+	struct route *now_best = hostmap_route(d->hosts, route, dispatch_now(d));
 	struct session_target target = {
 	    .number = link->number, .destination = attempt->destination, .source = attempt->source, .local = source->ip,
-	    .ehlo = source->ehlo, .route = route, .conf = d->conf, .tls = d->tls,
+	    .ehlo = source->ehlo, .route = now_best, .conf = d->conf, .tls = d->tls,
 	};
 
 	link->state = LINK_BUSY;
@@ -181,6 +182,7 @@ static void link_open(struct dispatch *d, struct link *link, struct attempt *att
 	link->attempt = attempt;
 	attempt->delivery.session = link->number;
 	worker_open(link->worker, &target, &attempt->delivery);
+	route_unref(&now_best);
 }
 
 static void link_reuse(struct link *link, struct attempt *attempt)
@@ -338,6 +340,20 @@ static void park_source(struct dispatch *d, struct attempt *attempt, wall_ms now
 		memset(delivery->outcomes, 0, delivery->job->rcpt_count * sizeof(delivery->outcomes[0]));
 }
 
+/* Its port is that of the route; a domain whose route has gone meanwhile teaches nothing. */
+static void learn_hosts(struct dispatch *d, struct attempt *attempt, wall_ms now)
+{
+	const struct delivery *delivery = &attempt->delivery;
+	const struct route *route = dispatch_route(d, attempt->domain);
+
+	for (size_t i = 0; route && i < delivery->note_count; i++) {
+		struct ip_port at = {delivery->notes[i].addr, route->port};
+
+		if (hostmap_note(d->hosts, &at, delivery->notes[i].news, d->conf->retry.max_ms, now))
+			attempt->host_news = true;
+	}
+}
+
 void dispatch_delivered(struct dispatch *d, struct delivery *delivery)
 {
 	struct attempt *attempt = CONTAINER_OF(delivery, struct attempt, delivery);
@@ -348,6 +364,7 @@ void dispatch_delivered(struct dispatch *d, struct delivery *delivery)
 
 	must(link && link->attempt == attempt);
 	link->attempt = NULL;
+	learn_hosts(d, attempt, now);
 	if (delivery->source_missing)
 		park_source(d, attempt, now);
 	dispatch_settle(d, attempt, now);

@@ -62,6 +62,7 @@ void attempt_destroy(struct dispatch *d, struct attempt *attempt)
 	free(attempt->delivery.job);
 	free(attempt->delivery.outcomes);
 	free(attempt->delivery.transcript);
+	free(attempt->delivery.notes);
 	free(attempt->destination);
 	free(attempt->domain);
 	free(attempt->source);
@@ -398,6 +399,8 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	dispatch_warm_attach(d, attempt->lane, &s->warm, &s->settle.warm);
 	items_fill(s, now);
 	attach_transcript(s);
+	if (attempt->host_news)
+		s->settle.memo = hostmap_memo(d->hosts);
 	s->bounce = report_create(d, attempt, now);
 	if (s->bounce)
 		s->settle.bounce = bounce_accept(s->bounce);

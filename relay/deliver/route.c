@@ -67,6 +67,33 @@ void route_unref(struct route **route)
 	free(r);
 }
 
+struct route *route_copy(const struct route *route)
+{
+	struct route *copy = xcalloc(1, sizeof(*copy));
+
+	atomic_init(&copy->refs, 1);
+	copy->domain = xstrdup(route->domain);
+	copy->port = route->port;
+	copy->key = route->key;
+	copy->families = route->families;
+	copy->expires = route->expires;
+	copy->tls = route->tls;
+	copy->from_mx = route->from_mx;
+	copy->hosts = xcalloc(route->host_count, sizeof(copy->hosts[0]));
+	copy->host_count = route->host_count;
+	for (size_t i = 0; i < route->host_count; i++) {
+		const struct route_host *from = &route->hosts[i];
+		struct route_host *to = &copy->hosts[i];
+
+		*to = *from;
+		to->name = xstrdup(from->name);
+		to->addrs = xcalloc(from->addr_count, sizeof(to->addrs[0]));
+		memcpy(to->addrs, from->addrs, from->addr_count * sizeof(to->addrs[0]));
+		dane_copy(&to->dane, &from->dane);
+	}
+	return copy;
+}
+
 /* --- the end ------------------------------------------------------------------------------------------------------------- */
 
 static void lookup_destroy(struct route_lookup *lookup)

@@ -11,7 +11,8 @@ struct route_host {
 	uint16_t preference;
 	struct ip_addr *addrs; /* in the order in which to try */
 	size_t addr_count;
-	struct dane dane;  /* what binds it when the level is dane; `why` and `ttl` are used */
+	uint32_t no_tls;   /* bit i: addrs[i] failed a handshake lately; set in copies of hostmap.h alone */
+	struct dane dane;  /* what binds it when the level is dane */
 };
 
 /* Immutable once made; shared by reference count between threads. */
@@ -29,6 +30,9 @@ struct route {
 };
 struct route *route_ref(struct route *route);
 void route_unref(struct route **route); /* any thread; sets the pointer to NULL */
+
+/* A deep copy with one reference, not shared yet: it may be changed. */
+struct route *route_copy(const struct route *route) MUST_USE;
 
 /* A look-up's end: a route, or why there is none. */
 struct route_failure {

@@ -109,13 +109,6 @@ bool route_dane_host(const struct route_facts *facts, const struct route_candida
 	return true;
 }
 
-static void copy_dane(struct dane *out, const struct dane *from)
-{
-	*out = *from;
-	out->base = from->base ? xstrdup(from->base) : NULL;
-	out->tlsa = tlsa_copy(from->tlsa, from->tlsa_count);
-}
-
 /* --- ourselves ----------------------------------------------------------------------------------------------------------- */
 
 static bool is_wildcard(const struct ip_addr *addr)
@@ -254,7 +247,7 @@ static void add_host(struct route *route, const struct route_facts *facts, const
 		return;
 	}
 	out->name = xstrdup(host->name);
-	copy_dane(&out->dane, &host->dane);
+	dane_copy(&out->dane, &host->dane);
 	out->preference = host->preference;
 	route->host_count++;
 }

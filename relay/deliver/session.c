@@ -159,6 +159,7 @@ static void connect_to(struct session *s, const struct route_host *host, const s
 	s->secure = s->verified = s->one_domain = s->polite = s->needs_rset = false;
 	s->transactions = 0;
 	transcript_note(&s->transcript, loop_now(s->env->loop), "connecting to %s from %s", s->relay, s->source);
+	s->remote = *addr;
 	s->conn = conn_connect(s->env->loop, &s->local, &remote, &ops, s);
 	conn_deadline(s->conn, session_timeout_ms(s));
 }
@@ -166,13 +167,16 @@ static void connect_to(struct session *s, const struct route_host *host, const s
 /* The last address once more (in the clear), or the next one. */
 static const struct route_host *choose_address(struct session *s, struct ip_addr *addr)
 {
+	const struct route_host *host;
+
 	if (s->same_again) {
 		s->same_again = false;
 		*addr = s->route->hosts[s->host].addrs[s->addr - 1];
 		return &s->route->hosts[s->host];
 	}
-	s->plain_only = false;
-	return s->failure.scope == SCOPE_SOURCE ? NULL : next_address(s, addr);
+	host = s->failure.scope == SCOPE_SOURCE ? NULL : next_address(s, addr);
+	s->plain_only = host && s->addr <= 32 && (host->no_tls & 1u << (s->addr - 1));
+	return host;
 }
 
 static void retry(struct session *s)

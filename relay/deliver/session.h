@@ -4,6 +4,7 @@
 
 #include "conf/conf.h"
 #include "queue/queue.h"
+#include "relay/deliver/hostmap.h"
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/route.h"
 #include "relay/net/loop.h"
@@ -29,6 +30,8 @@ struct delivery {
 	mono_ms started, connected, done_at; /* delays */
 	char tls[64];             /* "TLSv1.3 TLS_AES_..." or "" */
 	char tls_how[TLS_HOW_TEXT]; /* how the server was authenticated: "dane 3 1 1", "ca", or "" */
+	struct host_note *notes;  /* malloc'ed: what was found out about addresses, for hostmap.h */
+	size_t note_count;
 	char *transcript;         /* malloc'ed, of an attempt that did not deliver to all; else NULL */
 	bool in_clear;            /* it was spoken to about mail without TLS */
 };

@@ -6,6 +6,7 @@
 #include "relay/deliver/session_int.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WINDOW 100 /* commands on the way at once; bounds `out` */
@@ -111,6 +112,16 @@ void session_note_failure(struct session *s, const struct outcome *failure)
 	s->has_failure = true;
 }
 
+void session_note_host(struct session *s, enum host_news news)
+{
+	struct delivery *d = s->delivery;
+
+	if (!d)
+		return;
+	d->notes = xrealloc(d->notes, (d->note_count + 1) * sizeof(d->notes[0]));
+	d->notes[d->note_count++] = (struct host_note){s->remote, news};
+}
+
 static enum session_state refuse_address(struct session *s, const struct reply *r)
 {
 	struct outcome failure;
@@ -178,9 +189,12 @@ void session_on_lost(struct session *s, enum conn_end end, const char *text)
 
 	describe_loss(s, end, text, &why);
 	s->polite = false;
+	if ((s->state == SESSION_CONNECT || s->state == SESSION_GREETING) && end != CONN_NO_ADDRESS)
+		session_note_host(s, HOST_DOWN);
 	/* A server that cannot do TLS after all is spoken to in the clear, unless that is forbidden. RFC 7435 */
 	if (s->state == SESSION_TLS && !s->trust.required) {
 		session_note_failure(s, &why);
+		session_note_host(s, HOST_NO_TLS);
 		s->plain_only = s->same_again = true;
 		session_enter(s, SESSION_RETRY);
 		return;
@@ -261,6 +275,7 @@ static void send_quit(struct session *s)
 static enum session_state on_greeting(struct session *s, const struct reply *r)
 {
 	s->polite = true;
+	session_note_host(s, HOST_UP);
 	return reply_class(r) == 2 ? SESSION_EHLO : refuse_address(s, r);
 }
 
@@ -270,7 +285,7 @@ static enum session_state after_hello(struct session *s)
 
 	if (s->secure || !s->trust.tls)
 		return SESSION_IDLE;
-	if ((s->caps.bits & CAP_STARTTLS) && !s->plain_only)
+	if ((s->caps.bits & CAP_STARTTLS) && (!s->plain_only || s->trust.required))
 		return SESSION_STARTTLS;
 	if (!s->trust.required)
 		return SESSION_IDLE;
@@ -328,6 +343,7 @@ void session_on_secured(struct session *s)
 
 	s->secure = true;
 	s->caps = (struct capabilities){0};
+	session_note_host(s, HOST_TLS);
 	if (trust_is_met(&s->trust, s->secure, s->verified)) {
 		session_enter(s, SESSION_EHLO);
 		return;

@@ -67,7 +67,7 @@ struct session {
 	struct session_env *env;
 	uint32_t number;
 	char *destination, *source, *ehlo;
-	struct ip_addr local;
+	struct ip_addr local, remote; /* remote: the address that was chosen last */
 	struct route *route;
 	struct conf *conf;
 	struct tls_client *tls;
@@ -116,6 +116,9 @@ void session_on_reply(struct session *s, const struct reply *reply);
 void session_on_secured(struct session *s);
 void session_on_garbage(struct session *s, const char *text);
 void session_on_lost(struct session *s, enum conn_end end, const char *text);
+
+/* News of the address that is being tried. */
+void session_note_host(struct session *s, enum host_news news);
 
 /* What s->delivery demands of `host`: s->trust. Its job is loaded. */
 void session_decide_trust(struct session *s, const struct route_host *host);

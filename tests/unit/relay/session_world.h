@@ -415,6 +415,7 @@ static inline void delivery_fini(struct delivery *d)
 	free(d->job);
 	free(d->outcomes);
 	free(d->transcript);
+	free(d->notes);
 }
 
 /* Run until there is one more report, or the session has ended. */

@@ -1,0 +1,178 @@
+/* tests/unit/relay/test_hostmap.c - addresses that are down come last, and those that fail at TLS are known, for a while. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/deliver/hostmap.h"
+
+#define NOW     1700000000000
+#define LONGEST HOURS(1)
+
+static struct ip_port address(const char *text)
+{
+	struct ip_port at = { .port = 25 };
+
+	assert_true(ip_parse(text, &at.addr));
+	return at;
+}
+
+static void note(struct hostmap *map, const char *text, enum host_news news, wall_ms now)
+{
+	struct ip_port at = address(text);
+
+	(void)hostmap_note(map, &at, news, LONGEST, now);
+}
+
+/* Hosts a (192.0.2.1, 192.0.2.2) and b (2001:db8::1). */
+static struct route *make_route(void)
+{
+	static const char *const texts[2][2] = { { "192.0.2.1", "192.0.2.2" }, { "2001:db8::1", NULL } };
+	struct route *route = xcalloc(1, sizeof(*route));
+
+	route->refs = 1;
+	route->domain = xstrdup("example.net");
+	route->port = 25;
+	route->key = 77;
+	route->hosts = xcalloc(2, sizeof(*route->hosts));
+	route->host_count = 2;
+	for (size_t i = 0; i < 2; i++) {
+		struct route_host *host = &route->hosts[i];
+
+		host->name = xstrdup(i == 0 ? "a" : "b");
+		host->addrs = xcalloc(2, sizeof(*host->addrs));
+		for (size_t k = 0; k < 2 && texts[i][k]; k++)
+			host->addrs[host->addr_count++] = address(texts[i][k]).addr;
+	}
+	return route;
+}
+
+/* "a .1 .2!, b ..." with the last two characters of each address; ! marks those without TLS. */
+static const char *order(const struct hostmap *map, wall_ms now)
+{
+	static char text[200];
+	struct route *route = make_route(), *best = hostmap_route(map, route, now);
+	size_t len = 0;
+	char ip[IP_TEXT];
+
+	assert_true(best->key == route->key);
+	for (size_t i = 0; i < best->host_count; i++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? ", " : "", best->hosts[i].name);
+		for (size_t k = 0; k < best->hosts[i].addr_count; k++) {
+			ip_format(&best->hosts[i].addrs[k], ip);
+			len += (size_t)snprintf(text + len, sizeof(text) - len, " %s%s", ip + strlen(ip) - 2, best->hosts[i].no_tls & 1u << k ? "!" : "");
+		}
+	}
+	route_unref(&best);
+	route_unref(&route);
+	return text;
+}
+
+static void what_is_down_comes_last(void **state)
+{
+	struct hostmap *map = hostmap_create();
+
+	assert_string_equal(order(map, NOW), "a .1 .2, b :1");
+	note(map, "192.0.2.1", HOST_DOWN, NOW);
+	assert_string_equal(order(map, NOW), "a .2 .1, b :1");
+	note(map, "192.0.2.2", HOST_DOWN, NOW);
+	assert_string_equal(order(map, NOW), "b :1, a .1 .2");
+	note(map, "2001:db8::1", HOST_DOWN, NOW);
+	assert_string_equal(order(map, NOW), "a .1 .2, b :1");
+	note(map, "192.0.2.2", HOST_UP, NOW);
+	assert_string_equal(order(map, NOW), "a .2 .1, b :1");
+	assert_string_equal(order(map, NOW + MINUTES(1) + 1), "a .1 .2, b :1");
+	hostmap_destroy(&map);
+}
+
+static void the_time_grows_with_each_failure_in_a_row_up_to_the_longest(void **state)
+{
+	static const int minutes[] = { 1, 2, 4, 8, 16, 32, 60, 60 };
+	struct hostmap *map = hostmap_create();
+	wall_ms now = NOW;
+
+	for (size_t i = 0; i < ARRAY_LEN(minutes); i++) {
+		note(map, "192.0.2.1", HOST_DOWN, now);
+		note(map, "192.0.2.1", HOST_DOWN, now + 10); /* was under way */
+		if (strcmp(order(map, now + MINUTES(minutes[i]) - 1), "a .2 .1, b :1") != 0)
+			fail_msg("failure %zu: not down for %d minutes", i + 1, minutes[i]);
+		now += MINUTES(minutes[i]);
+		if (strcmp(order(map, now), "a .1 .2, b :1") != 0)
+			fail_msg("failure %zu: still down after %d minutes", i + 1, minutes[i]);
+	}
+	note(map, "192.0.2.1", HOST_UP, now);
+	assert_int_equal(hostmap_count(map), 0);
+	hostmap_destroy(&map);
+}
+
+static void a_failed_handshake_is_remembered_for_an_hour_or_until_one_succeeds(void **state)
+{
+	struct hostmap *map = hostmap_create();
+
+	note(map, "192.0.2.2", HOST_NO_TLS, NOW);
+	assert_string_equal(order(map, NOW + HOURS(1) - 1), "a .1 .2!, b :1");
+	assert_string_equal(order(map, NOW + HOURS(1)), "a .1 .2, b :1");
+	note(map, "192.0.2.2", HOST_TLS, NOW);
+	assert_string_equal(order(map, NOW), "a .1 .2, b :1");
+	assert_int_equal(hostmap_count(map), 0);
+	hostmap_destroy(&map);
+}
+
+static void it_is_restored_and_what_is_over_is_not(void **state)
+{
+	struct hostmap *map = hostmap_create(), *again = hostmap_create();
+	struct queue_memo *memo = hostmap_memo(map);
+	uint8_t data[QUEUE_MEMO_MAX];
+	size_t len;
+
+	note(map, "192.0.2.1", HOST_DOWN, NOW);
+	note(map, "2001:db8::1", HOST_NO_TLS, NOW);
+	len = memo->write(memo, data);
+	hostmap_restore(again, data, len, NOW + 1);
+	assert_string_equal(order(again, NOW + 1), "a .2 .1, b :1!");
+	hostmap_destroy(&again);
+	again = hostmap_create();
+	hostmap_restore(again, data, len, NOW + MINUTES(30));
+	assert_string_equal(order(again, NOW + MINUTES(30)), "a .1 .2, b :1!");
+	assert_int_equal(hostmap_count(again), 1);
+	hostmap_restore(again, data, len - 1, NOW); /* cut off: the whole entries count */
+	hostmap_restore(again, "\xff", 1, NOW);
+	hostmap_restore(again, "", 0, NOW);
+	hostmap_destroy(&again);
+	hostmap_destroy(&map);
+}
+
+static void the_store_gets_the_latest_that_fit(void **state)
+{
+	struct hostmap *map = hostmap_create();
+	struct queue_memo *memo = hostmap_memo(map);
+	uint8_t data[QUEUE_MEMO_MAX];
+
+	for (int i = 0; i < 11000; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.%d.%d.1", i / 200, i % 200);
+		note(map, text, HOST_DOWN, NOW);
+	}
+	assert_int_equal(hostmap_count(map), 10000);
+	assert_in_range(memo->write(memo, data), QUEUE_MEMO_MAX - 40, QUEUE_MEMO_MAX);
+	hostmap_destroy(&map);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_down_comes_last),
+		cmocka_unit_test(the_time_grows_with_each_failure_in_a_row_up_to_the_longest),
+		cmocka_unit_test(a_failed_handshake_is_remembered_for_an_hour_or_until_one_succeeds),
+		cmocka_unit_test(it_is_restored_and_what_is_over_is_not),
+		cmocka_unit_test(the_store_gets_the_latest_that_fit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
