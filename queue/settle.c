@@ -5,7 +5,7 @@
 
 #include "queue/message.h"
 #include "queue/recipient.h"
-#include "queue/trace.h"
+#include "queue/script.h"
 
 static enum err check_item(const struct queue_settle_item *item, struct err_detail *why)
 {
@@ -129,7 +129,7 @@ static enum err end_message(struct apply *apply, msg_id id, struct err_detail *w
 	if (rc == 0)
 		rc = txn_del_all(&apply->txn, TXN_CLAIM, id, SIZE_MAX, &claims);
 	if (rc == 0)
-		rc = trace_del_all(&apply->txn, id);
+		rc = script_del_all(&apply->txn, id);
 	if (rc != 0)
 		return txn_fold(apply->txn.env, rc, "delete message", why);
 	return apply_drop_body(apply, id, why);
@@ -163,7 +163,7 @@ enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct e
 	}
 	if (e == OK && settle->trace && settle->trace[0]) {
 		apply->dirty = true;
-		e = txn_fold(apply->txn.env, trace_put(&apply->txn, settle), "put transcript", why);
+		e = txn_fold(apply->txn.env, script_put(&apply->txn, settle), "put transcript", why);
 	}
 	return e == OK && left ? end_message(apply, settle->id, why) : e;
 }

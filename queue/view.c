@@ -9,7 +9,7 @@
 #include "queue/reader.h"
 #include "queue/warm.h"
 #include "queue/recipient.h"
-#include "queue/trace.h"
+#include "queue/script.h"
 
 #define ALL_JOBS UINT32_MAX
 
@@ -172,7 +172,7 @@ enum err queue_traces_read(struct queue_reader *reader, msg_id id, queue_trace_f
 
 	if (e != OK)
 		return e;
-	e = txn_fold(txn.env, trace_each(&txn, id, fn, arg), "read transcripts", why);
+	e = txn_fold(txn.env, script_each(&txn, id, fn, arg), "read transcripts", why);
 	reader_end(reader, &txn);
 	return e;
 }

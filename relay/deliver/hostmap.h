@@ -33,6 +33,7 @@ bool hostmap_note(struct hostmap *map, const struct ip_port *at, enum host_news 
  */
 struct route *hostmap_route(const struct hostmap *map, struct route *route, wall_ms now) MUST_USE;
 
+/* How many addresses are remembered. */
 size_t hostmap_count(const struct hostmap *map);
 
 /* What is kept in the store, to travel with a request; and its content read back at start. */

@@ -1,6 +1,6 @@
-/* queue/trace.c - transcripts of attempts. The number of the row is the job's with a place in a ring behind it, so an attempt overwrites the one
+/* queue/script.c - transcripts of attempts. The number of the row is the job's with a place in a ring behind it, so an attempt overwrites the one
  * QUEUE_TRACES before it. */
-#include "queue/trace.h"
+#include "queue/script.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ static uint32_t row_number(uint32_t job, uint32_t attempt)
 	return job * PLACES + attempt % QUEUE_TRACES;
 }
 
-int trace_put(struct txn *txn, const struct queue_settle *settle)
+int script_put(struct txn *txn, const struct queue_settle *settle)
 {
 	uint8_t record[HEAD + QUEUE_TRACE_MAX];
 	struct codec_out out = { .at = record, .end = record + HEAD };
@@ -32,7 +32,7 @@ int trace_put(struct txn *txn, const struct queue_settle *settle)
 	return txn_put(txn, TXN_TRACE, settle->id, row_number(settle->job, settle->attempt), record, HEAD + len, false);
 }
 
-int trace_del_all(struct txn *txn, msg_id id)
+int script_del_all(struct txn *txn, msg_id id)
 {
 	size_t count = 0;
 
@@ -40,7 +40,7 @@ int trace_del_all(struct txn *txn, msg_id id)
 }
 
 /* A record of a later version says what we cannot read; it is passed over. */
-int trace_each(struct txn *txn, msg_id id, queue_trace_fn fn, void *arg)
+int script_each(struct txn *txn, msg_id id, queue_trace_fn fn, void *arg)
 {
 	struct txn_row row;
 	int rc;

@@ -1,4 +1,4 @@
-/* tests/unit/queue/test_trace.c - transcripts of attempts: the last few of a job, over a restart, as long as the message. */
+/* tests/unit/queue/test_script.c - transcripts of attempts: the last few of a job, over a restart, as long as the message. */
 #include "tests/unit/queue/store.h"
 
 #define NOW 1700000000000
