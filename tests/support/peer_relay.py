@@ -3,6 +3,7 @@ import json
 import os
 import pwd
 import signal
+import random
 import socket
 import subprocess
 import time
@@ -24,11 +25,14 @@ def program(variable, name):
 
 
 def free_port(taken=set()):
-    """A port that nobody listens on and that this run has not handed out before."""
+    """A port that nobody uses and that this run has not handed out before; below those that connections going out are given."""
     while True:
+        port = random.randrange(12000, 32000)
         with socket.socket() as sock:
-            sock.bind(('127.0.0.1', 0))
-            port = sock.getsockname()[1]
+            try:
+                sock.bind(('0.0.0.0', port))
+            except OSError:
+                continue
         if port not in taken:
             taken.add(port)
             return port

@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -21,10 +22,15 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 
 
 def free_port():
-    """A TCP port that is free on every loopback address right now."""
-    with socket.socket() as s:
-        s.bind(("0.0.0.0", 0))
-        return s.getsockname()[1]
+    """A TCP port that is free on every loopback address right now, below those that connections going out are given."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("0.0.0.0", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_for(what, condition, seconds=20):
