@@ -270,7 +270,7 @@ static enum err put_ascii_field(const char *name, const char *value, struct buf 
 
 static enum err put_mailbox_field(const char *name, const char *value, struct buf *out, struct err_detail *why)
 {
-	struct compose_mailbox box;
+	struct compose_mailbox box = { .name = "" };
 	struct mime_field field;
 
 	mime_field_begin(&field, out, name);

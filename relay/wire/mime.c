@@ -42,6 +42,14 @@ const char *mime_encoding_name(enum mime_encoding encoding)
 	return names[encoding];
 }
 
+/* Returns the length with the CRLF. */
+static size_t put_end(char *line, size_t used)
+{
+	line[used++] = '\r';
+	line[used++] = '\n';
+	return used;
+}
+
 static size_t base64_group(const unsigned char *in, size_t len, char out[4])
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -68,8 +76,8 @@ enum err mime_base64(const void *data, size_t len, struct buf *out)
 			len -= n;
 			used += 4;
 		}
-		memcpy(line + used, "\r\n", 2);
-		if (buf_add(out, line, used + 2) != OK)
+		used = put_end(line, used);
+		if (buf_add(out, line, used) != OK)
 			return ERR_LIMIT;
 	}
 	return OK;
@@ -164,8 +172,9 @@ static enum err quote_line(const char *text, size_t len, struct buf *out)
 		bool plain = (c > ' ' && c < 127 && c != '=') || ((c == ' ' || c == '\t') && i + 1 < len);
 
 		if (used + (plain ? 1 : 3) > BODY_COLUMNS - 1) {
-			memcpy(line + used, "=\r\n", 3);
-			if (buf_add(out, line, used + 3) != OK)
+			line[used++] = '=';
+			used = put_end(line, used);
+			if (buf_add(out, line, used) != OK)
 				return ERR_LIMIT;
 			used = 0;
 		}
@@ -177,8 +186,8 @@ static enum err quote_line(const char *text, size_t len, struct buf *out)
 			line[used++] = hex_digits[c & 15];
 		}
 	}
-	memcpy(line + used, "\r\n", 2);
-	return buf_add(out, line, used + 2);
+	used = put_end(line, used);
+	return buf_add(out, line, used);
 }
 
 static enum err plain_line(const char *text, size_t len, struct buf *out)
