@@ -179,9 +179,12 @@ static bool is_block(struct warmup *w, const struct warmup_answer *a)
 static uint32_t chance_row(const struct warmup *w)
 {
 	uint32_t row = 2;
+	double chance = w->noise * w->noise;
 
-	for (double p = w->noise * w->noise; p > 1e-4 && row < 5; p *= w->noise)
+	while (chance > 1e-4 && row < 5) {
+		chance *= w->noise;
 		row++;
+	}
 	return row;
 }
 

@@ -10,6 +10,7 @@
 
 #define MEMO_PREFIX "quota/"
 
+/* NOLINTNEXTLINE(misc-redundant-expression): that they are equal today is chance */
 _Static_assert((int)QUOTA_RECORD_MAX <= (int)QUEUE_MEMO_MAX, "a quota fits into a memo");
 
 struct usage {
