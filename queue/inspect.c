@@ -9,13 +9,16 @@
 #include "queue/reader.h"
 #include "queue/recipient.h"
 
-#define SLICE_IDS 500
+#define SLICE_IDS  500
+#define DOUBTS_MAX 64 /* bodies of one slice that are looked at again */
 
 struct inspection {
 	struct queue *queue;
 	queue_check_fn fn;
 	void *arg;
 	struct queue_check_totals *totals;
+	msg_id doubts[DOUBTS_MAX]; /* bodies that seem to be nobody's: the sweep may just have deleted them behind our snapshot */
+	size_t doubt_count;
 };
 
 PRINTF_LIKE(3, 4)
@@ -125,9 +128,37 @@ static int inspect_body_owner(struct inspection *in, struct txn *txn, const stru
 	if (in->queue->env.readonly)
 		tell(in, false, "%s: unfinished body of %" PRIu32 " chunks, will be swept at the next start", name,
 		    chunks);
-	else if (!sweep_expects(&in->queue->sweep, row->id))
-		tell(in, true, "%s: body of %" PRIu32 " chunks without a message", name, chunks);
+	else if (!sweep_expects(&in->queue->sweep, row->id) && in->doubt_count < DOUBTS_MAX)
+		in->doubts[in->doubt_count++] = row->id;
 	return 0;
+}
+
+/* A snapshot that began after the sweep was done with a body shows whether it is still there. */
+static enum err settle_doubts(struct inspection *in, struct queue_reader *reader, struct err_detail *why)
+{
+	struct txn txn;
+	enum err e;
+	int rc = 0;
+
+	if (in->doubt_count == 0)
+		return OK;
+	e = reader_begin(reader, &txn, why);
+	if (e != OK)
+		return e;
+	for (size_t i = 0; rc == 0 && i < in->doubt_count; i++) {
+		char name[MSG_ID_TEXT];
+		uint64_t bytes;
+		uint32_t chunks;
+		bool whole;
+
+		rc = body_measure(&txn, in->doubts[i], &bytes, &chunks, &whole);
+		if (rc == 0 && chunks > 0 && find_message(&txn, in->doubts[i]) == MDB_NOTFOUND)
+			tell(in, true, "%s: body of %" PRIu32 " chunks without a message", msg_id_format(in->doubts[i], name), chunks);
+	}
+	in->doubt_count = 0;
+	e = txn_fold(txn.env, rc, "check", why);
+	reader_end(reader, &txn);
+	return e;
 }
 
 static int inspect_claims(struct inspection *in, struct txn *txn, const struct txn_row *first, const char *name)
@@ -198,7 +229,7 @@ static int walk_slice(struct inspection *in, const struct walk *walk, struct txn
 enum err queue_check(
     struct queue_reader *reader, queue_check_fn fn, void *arg, struct queue_check_totals *out, struct err_detail *why)
 {
-	struct inspection in = { reader->queue, fn, arg, out };
+	struct inspection in = { .queue = reader->queue, .fn = fn, .arg = arg, .totals = out };
 
 	*out = (struct queue_check_totals){ 0 };
 	for (size_t i = 0; i < ARRAY_LEN(walks); i++) {
@@ -213,6 +244,8 @@ enum err queue_check(
 				return e;
 			e = txn_fold(txn.env, walk_slice(&in, &walks[i], &txn, &next, &end), "check", why);
 			reader_end(reader, &txn);
+			if (e == OK)
+				e = settle_doubts(&in, reader, why);
 			if (e != OK)
 				return e;
 		}
