@@ -176,6 +176,16 @@ static enum err reload_apply(struct daemon *d, struct conf *next, struct err_det
 	return OK;
 }
 
+/* Without the last line end of a list of faults. */
+static char *refusal_text(const char *faults)
+{
+	size_t len = strlen(faults);
+
+	while (len > 0 && faults[len - 1] == '\n')
+		len--;
+	return xasprintf("nothing was changed: %.*s", (int)len, faults);
+}
+
 static enum err reload(void *arg, char **text_out)
 {
 	struct daemon *d = arg;
@@ -195,7 +205,7 @@ static enum err reload(void *arg, char **text_out)
 	if (err == OK)
 		*text_out = restart ? xasprintf("reloaded; changes of %s take effect after a restart", restart) : xasprintf("reloaded");
 	else
-		*text_out = xasprintf("nothing was changed: %s", faults.count == 0 ? why.text : faults.text);
+		*text_out = refusal_text(faults.count == 0 ? why.text : faults.text);
 	log_text(err == OK ? LOG_INFO : LOG_ERROR, "reload", "%s", *text_out);
 	free(restart);
 	conf_unref(&next);
