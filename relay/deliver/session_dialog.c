@@ -20,13 +20,6 @@ static enum session_state on_starttls(struct session *s, const struct reply *r);
 static enum session_state on_rset(struct session *s, const struct reply *r);
 static enum session_state on_mail(struct session *s, const struct reply *r);
 static enum session_state on_rcpt(struct session *s, const struct reply *r);
-/* RFC 3030 section 2: all of the content in one chunk; body_pump sees to it that it is as long as was said. */
-static void send_bdat(struct session *s)
-{
-	if (s->tx.bdat)
-		must(buf_printf(&s->out, "BDAT %llu LAST\r\n", (unsigned long long)s->delivery->job->message.size_bytes) == OK);
-}
-
 static enum session_state on_data(struct session *s, const struct reply *r);
 static enum session_state on_body(struct session *s, const struct reply *r);
 static enum session_state on_dot(struct session *s, const struct reply *r);
@@ -264,6 +257,13 @@ static void send_helo(struct session *s)
 static void send_starttls(struct session *s)
 {
 	say(s, "STARTTLS\r\n");
+}
+
+/* RFC 3030 section 2: all of the content in one chunk; body_pump sees to it that it is as long as was said. */
+static void send_bdat(struct session *s)
+{
+	if (s->tx.bdat)
+		must(buf_printf(&s->out, "BDAT %llu LAST\r\n", (unsigned long long)s->delivery->job->message.size_bytes) == OK);
 }
 
 static void send_quit(struct session *s)

@@ -51,11 +51,6 @@ void tls_cache_destroy(struct tls_cache **cache)
 	free(c);
 }
 
-size_t tls_cache_count(const struct tls_cache *cache)
-{
-	return HASH_COUNT(cache->table);
-}
-
 static struct cached *find(struct tls_cache *cache, const char *key)
 {
 	struct cached *entry;

@@ -11,6 +11,5 @@ struct tls_cache;
 /* `max` sessions at most, the oldest go first; each is kept for an hour at most. Destroy it after the connections that use it. */
 struct tls_cache *tls_cache_create(size_t max) MUST_USE;
 void tls_cache_destroy(struct tls_cache **cache);
-size_t tls_cache_count(const struct tls_cache *cache);
 
 #endif
