@@ -182,14 +182,34 @@ static bool is_ascii(const struct report *report)
 	return true;
 }
 
-/* A boundary that does not occur in the original header, which is the only part that others have laid out in lines. */
+static bool says(const char *text, const char *boundary)
+{
+	return text != NULL && strstr(text, boundary) != NULL;
+}
+
+/* Whether anything that others worded holds the boundary. Cleaning and folding join no letters, so that it need not be asked of the outcome. */
+static bool is_taken(const struct report *report, const char *boundary)
+{
+	if (memmem(report->headers, report->headers_len, boundary, strlen(boundary)) != NULL)
+		return true;
+	for (size_t i = 0; i < report->rcpt_count; i++) {
+		const struct report_rcpt *rcpt = &report->rcpts[i];
+		const char *texts[] = { rcpt->address, rcpt->status, rcpt->reply, rcpt->relay, rcpt->orcpt };
+
+		for (size_t n = 0; n < sizeof(texts) / sizeof(texts[0]); n++)
+			if (says(texts[n], boundary))
+				return true;
+	}
+	return says(report->envid, boundary) || says(report->sender, boundary);
+}
+
 static void make_boundary(const struct report *report, char *out, size_t size)
 {
 	unsigned tries = 0;
 
 	do {
 		snprintf(out, size, "=_%.40s_%u", report->id, tries++);
-	} while (memmem(report->headers, report->headers_len, out, strlen(out)) != NULL);
+	} while (is_taken(report, out));
 }
 
 /* The Message-ID of the original, so that clients show both together; "" when there is none that fits in a line. */

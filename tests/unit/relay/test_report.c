@@ -234,6 +234,23 @@ static void the_original_cannot_end_our_part(void **state)
 	free(text);
 }
 
+/* A quoted local part may hold blanks, at which a line of the part for people is folded. */
+static void no_address_and_no_reply_can_end_our_part(void **state)
+{
+	char address[256];
+	struct report_rcpt rcpt = refused();
+	struct report report = sample(&rcpt, 1);
+	char *text;
+
+	(void)state;
+	snprintf(address, sizeof(address), "\"%070d --=_%s_0 %070d\"@example.org", 0, report.id, 0);
+	rcpt.address = address;
+	rcpt.reply = address;
+	text = read_back(&report);
+	must_say(text, "text/rfc822-headers|");
+	free(text);
+}
+
 static void a_full_buffer_is_left_as_it_was(void **state)
 {
 	struct report_rcpt rcpt = refused();
@@ -310,6 +327,7 @@ int main(void)
 		cmocka_unit_test(internationalised_mail_gets_the_parts_of_rfc_6533),
 		cmocka_unit_test(a_huge_header_is_cut_at_a_line_end_and_its_long_lines_are_folded),
 		cmocka_unit_test(the_original_cannot_end_our_part),
+		cmocka_unit_test(no_address_and_no_reply_can_end_our_part),
 		cmocka_unit_test(a_full_buffer_is_left_as_it_was),
 		cmocka_unit_test(the_envelope_comes_back_as_the_sender_named_it),
 		cmocka_unit_test(what_was_handed_on_is_no_failure),
