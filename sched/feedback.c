@@ -44,13 +44,13 @@ static void dest_fails(struct sched *sched, struct dest *dest, bool probe, wall_
 static void lane_fails(struct sched *sched, struct lane *lane, wall_ms not_before, wall_ms now)
 {
 	const struct conf_retry *retry = &sched->conf->retry;
+	wall_ms until = not_before;
 
 	if (lane->paused_until <= now) {
 		lane_set_failures(sched, lane, lane->failures + 1);
-		lane->paused_until = now + backoff_delay(retry->first_ms, retry->max_ms, lane->failures, &sched->rand);
+		until = now + backoff_delay(retry->first_ms, retry->max_ms, lane->failures, &sched->rand);
 	}
-	if (not_before > lane->paused_until)
-		lane->paused_until = not_before;
+	lane_shut(sched, lane, until > not_before ? until : not_before, WHY_LANE_PAUSED, NULL);
 }
 
 static void lane_works(struct sched *sched, struct lane *lane)

@@ -101,7 +101,7 @@ unsigned lane_check(const struct sched *sched, const struct dest *dest, const st
 	if (lane == NULL)
 		return reasons;
 	if (lane->paused_until > now)
-		gate(&reasons, when_out, WHY_LANE_PAUSED, lane->paused_until);
+		gate(&reasons, when_out, lane->shut_by, lane->paused_until);
 	if (lane->connections + connect > connection_limit(sched, dest, lane))
 		gate(&reasons, when_out, WHY_LANE_CONNECTIONS, WALL_NEVER);
 	if (lane->cold != NULL) {
@@ -143,6 +143,24 @@ void lane_reopen(struct sched *sched, struct lane *lane)
 	timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
 	for (struct bundle *b = lane->dest->bundles; b != NULL; b = b->dest_next)
 		bundle_reopen(sched, b, lane->source);
+}
+
+void lane_shut(struct sched *sched, struct lane *lane, wall_ms until, unsigned reason, const char *words)
+{
+	must(reason != 0);
+	if (until <= lane->paused_until)
+		return;
+	lane->paused_until = until;
+	lane->shut_by = reason;
+	lane->shut_words = words;
+	/* It may stand closed for something that ends earlier: whoever asks next finds all of it. */
+	lane_reopen(sched, lane);
+}
+
+void lane_unshut(struct sched *sched, struct lane *lane)
+{
+	lane->paused_until = 0;
+	lane_reopen(sched, lane);
 }
 
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now)

@@ -199,6 +199,8 @@ struct lane {
 	uint32_t active;   /* jobs handed out on it */
 	unsigned failures; /* in a row; above 0: others are chosen first */
 	wall_ms paused_until;
+	unsigned shut_by;        /* why until then: WHY_LANE_PAUSED, WHY_LANE_BLOCKED */
+	const char *shut_words;  /* more of it for the operator; static, NULL: nothing to add */
 	wall_ms kept_until;   /* its handle may still be in use by an idle connection */
 	int64_t rate_full_us; /* microseconds since 1970: when the token bucket is full again */
 	bool closed;          /* cannot start now; its bits are set in the bundles that have tried it */
@@ -240,7 +242,7 @@ struct sched {
 	uint64_t rcpts[JOB_STATES];
 	uint32_t places[PLACES];              /* jobs */
 	uint32_t dests_down, operator_pauses; /* for the reasons of NOTHING */
-	uint32_t lanes_closed[16];            /* by bit of enum sched_reason */
+	uint32_t lanes_closed[32];            /* by bit of enum sched_reason */
 	size_t objects;                       /* bytes of the small structures */
 };
 
@@ -321,6 +323,11 @@ struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *sou
  * remember. connect: a new connection is needed. */
 unsigned lane_check(const struct sched *sched, const struct dest *dest, const struct source *source,
     const struct lane *lane, bool connect, uint32_t rcpts, wall_ms now, wall_ms *when_out);
+/* The one way to keep a lane from starting anything for a time; `reason` is what is told meanwhile, `words` (static, may be NULL) add to it. The
+ * later of two ends counts, with its reason. Connections that are open finish what they carry. */
+void lane_shut(struct sched *sched, struct lane *lane, wall_ms until, unsigned reason, const char *words);
+/* The end of that, before its time. */
+void lane_unshut(struct sched *sched, struct lane *lane);
 void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_ms when);
 void lane_reopen(struct sched *sched, struct lane *lane);
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);

@@ -22,6 +22,7 @@ static const struct {
 	{ WHY_SOURCE_PARKED,      "source-parked",      "the address of its source is not on this host" },
 	{ WHY_NO_POOL,            "no-pool",            "its pool or tenant is gone from the configuration" },
 	{ WHY_OPERATOR,           "operator",           "paused by the operator" },
+	{ WHY_LANE_BLOCKED,       "lane-blocked",       "the destination refuses its source for reputation or set-up" },
 	{ WHY_LANE_WARMUP,        "lane-warmup",        "the warm-up of its source there allows no more now" },
 	{ WHY_QUEUED_BEHIND,      "queued-behind",      "nothing but its turn" },
 };

@@ -195,8 +195,7 @@ static void lift(struct sched *sched, struct domain *domain, wall_ms now)
 	{
 		if (lane->paused_until <= now)
 			continue;
-		lane->paused_until = 0;
-		lane_reopen(sched, lane);
+		lane_unshut(sched, lane);
 		lane_tidy(sched, lane, now);
 	}
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "conf/meaning.h"
 
 struct sched;
 
@@ -78,6 +79,7 @@ enum sched_reason {
 	WHY_OPERATOR = 1 << 12,           /* paused by the operator */
 	WHY_QUEUED_BEHIND = 1 << 13,      /* nothing but its turn */
 	WHY_LANE_WARMUP = 1 << 14,        /* the warm-up of its source there: budget, pace, rest or pause */
+	WHY_LANE_BLOCKED = 1 << 15,       /* the destination refuses its source for reasons of ours */
 };
 #define SCHED_WHY_TEXT 1024
 /* Words for a set of reasons, joined by "; ". Returns `out`. */
@@ -146,6 +148,10 @@ struct sched_result {
 	uint32_t complained; /* reported by the provider since; not among the others */
 	enum sched_scope scope; /* whom the trouble blames: slows or pauses lane, destination or source */
 	wall_ms not_before;  /* the reply itself names a time; 0: none */
+	/* What the rules say of the reply that blames `scope`; they count when `judged`. */
+	bool judged;
+	enum replies_class class;
+	enum replies_action action;
 };
 
 /* Returns when the job will be tried next (with jittered backoff: retry.first doubling to retry.max), for the store and the log; 0 when it is

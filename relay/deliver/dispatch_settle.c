@@ -235,6 +235,9 @@ static void apply_verdict(struct outcome *outcome, const struct verdict *verdict
 	    [BLAME_LANE] = SCOPE_LANE, [BLAME_SOURCE] = SCOPE_SOURCE, [BLAME_DESTINATION] = SCOPE_DESTINATION,
 	};
 
+	outcome->judged = true;
+	outcome->class = verdict->class;
+	outcome->action = verdict->action;
 	outcome->class_name = replies_class_name(verdict->class);
 	outcome->wait_ms = verdict->wait_ms;
 	if (SCOPES[verdict->scope] != SCOPE_NONE && !some_taken)
@@ -265,9 +268,20 @@ static void classify(struct dispatch *d, struct attempt *attempt)
 /* How the recipients fared, for the scheduler and the size of the request. */
 struct tally {
 	size_t delivered, refused, deferred, untouched;
-	enum sched_scope scope;
+	enum sched_scope scope;        /* the widest */
+	const struct outcome *verdict; /* of the judged ones the first with the widest scope; NULL: none */
 	int64_t wait_ms; /* the longest that a deferred one was asked to */
 };
+
+static void tally_blame(struct tally *tally, const struct outcome *outcome)
+{
+	if (outcome->kind == OUTCOME_NONE)
+		return;
+	if (outcome->scope > tally->scope)
+		tally->scope = outcome->scope;
+	if (outcome->judged && (!tally->verdict || outcome->scope > tally->verdict->scope))
+		tally->verdict = outcome;
+}
 
 static struct tally tally_of(const struct delivery *delivery, bool held)
 {
@@ -292,8 +306,7 @@ static struct tally tally_of(const struct delivery *delivery, bool held)
 			tally.untouched += (delivery->job->rcpts[i].state == RCPT_HELD) == held;
 			break;
 		}
-		if (outcome->kind != OUTCOME_NONE && outcome->scope > tally.scope)
-			tally.scope = outcome->scope;
+		tally_blame(&tally, outcome);
 	}
 	return tally;
 }
@@ -394,6 +407,11 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	    .not_before = tally.wait_ms > 0 ? now + tally.wait_ms : 0,
 	};
 
+	if (tally.verdict) {
+		result.judged = true;
+		result.class = tally.verdict->class;
+		result.action = tally.verdict->action;
+	}
 	dispatch_warm_count(delivery, &result);
 	s->due = sched_done(d->env.sched, &result, now);
 	dispatch_warm_attach(d, attempt->lane, &s->warm, &s->settle.warm);

@@ -21,6 +21,9 @@ struct outcome {
 	char relay[320];       /* host[address]:port; "" none */
 	bool in_doubt;         /* the connection was lost after the final dot */
 	const char *class_name; /* what the rules say of a refusal (relay/deliver/verdict.h); NULL: nothing has been asked */
+	bool judged;           /* the rules were asked: class and action count */
+	enum replies_class class;
+	enum replies_action action;
 	int64_t wait_ms;       /* how long the reply itself asks us to wait; 0: it does not */
 };
 

@@ -7,7 +7,7 @@ arrows='
 base           base
 conf           base conf
 queue          base conf/conf.h queue
-sched          base conf/conf.h sched
+sched          base conf/conf.h conf/meaning.h sched
 relay/wire     base relay/wire
 relay/net      base conf/conf.h relay/wire relay/net
 relay/intake   base conf/conf.h queue relay/wire relay/net relay/sign relay/intake
