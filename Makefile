@@ -12,7 +12,7 @@ BUILD  ?= build$(if $(SAN),-$(SAN))
 PREFIX ?= /usr/local
 ETC     = /etc/warmrelay
 CC      = gcc
-PKGS    = libevent libevent_openssl libevent_pthreads libssl libcrypto libunbound ldns yaml-0.1 jansson libxxhash libcap libsystemd libidn2 libpcre2-8
+PKGS    = libevent libevent_openssl libevent_pthreads libssl libcrypto libunbound ldns yaml-0.1 jansson libxxhash libcap libsystemd libidn2 libpcre2-8 libcurl zlib
 
 CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)/gen $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 WARN      = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \

@@ -21,6 +21,7 @@ libraries='
 event2/    relay/net
 event.h    relay/net
 openssl/   relay/net relay/sign
+curl/      relay/net
 unbound    relay/net
 ldns/      relay/net
 lmdb.h     queue
