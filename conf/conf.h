@@ -99,6 +99,9 @@ struct conf_plan {
 struct conf_source {
 	char *name;
 	struct ip_addr ip;
+	char *via;        /* SOCKS 5 proxy as written, with its password; NULL: none. The next three are made from it */
+	struct ip_port via_at;
+	char *via_user, *via_password; /* both, or both NULL */
 	char *ehlo;       /* never NULL after loading: hostname when absent */
 	char *warmup_plan; /* NULL: warm */
 	const struct conf_plan *plan; /* of that name; NULL: warm */

@@ -300,6 +300,19 @@ static void link_route(struct load *load, struct conf_route *route)
 		route->to_ip = (struct ip_addr){ 0 };
 }
 
+static void link_proxy(struct load *load, struct conf_source *source)
+{
+	struct value_proxy proxy;
+
+	if (!source->via || !value_split_proxy(source->via, &proxy))
+		return;
+	source->via_at = proxy.at;
+	if (proxy.user[0]) {
+		source->via_user = memory_text(load->memory, proxy.user);
+		source->via_password = memory_text(load->memory, proxy.password);
+	}
+}
+
 /* A list that is there and yields nothing is at fault itself; names that point into it are not. */
 static bool is_broken(const struct conf *conf, const void *field, size_t count)
 {
@@ -331,6 +344,8 @@ void link_conf(struct load *load, struct conf *conf)
 	for (size_t i = 0; i < conf->source_count; i++)
 		if (!conf->sources[i].ehlo && conf->hostname)
 			conf->sources[i].ehlo = memory_text(load->memory, conf->hostname);
+	for (size_t i = 0; i < conf->source_count; i++)
+		link_proxy(load, &conf->sources[i]);
 	settle_providers(load, conf);
 	sum_up_logins(conf);
 	conf->index = index_build(conf);

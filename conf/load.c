@@ -8,13 +8,13 @@ static const char *key_of(struct load *load, const char *prefix, const char *key
 	return prefix[0] ? memory_format(load->scratch, "%s.%s", prefix, key) : key;
 }
 
-/* A hash is never repeated in a message: those end up in logs. */
+/* A hash or password is never repeated in a message: those end up in logs. */
 static void bad_text(struct load *load, const struct schema_row *row, const struct yaml_node *node)
 {
 	char quoted[FAULT_QUOTE], expected[256];
 
 	fault_error(load->faults, node->at, "%s is %s, expected %s", row->key,
-	    row->type == VALUE_HASH ? "not usable" : fault_quote(node->text, quoted), schema_expected(row, expected));
+	    value_is_secret(row->type) ? "not usable" : fault_quote(node->text, quoted), schema_expected(row, expected));
 }
 
 static void bad_kind(struct load *load, const char *key, const struct yaml_node *node, const char *expected)

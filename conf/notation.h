@@ -10,6 +10,7 @@ bool notation_name(const char *text, struct value *out);
 bool notation_host(const char *text, struct value *out);
 bool notation_route(const char *text, struct value *out);
 bool notation_host_port(const char *text, struct value *out);
+bool notation_proxy(const char *text, struct value *out);
 bool notation_mailbox(const char *text, struct value *out);
 bool notation_hash(const char *text, struct value *out);
 bool notation_zone(const char *text, struct value *out);
@@ -40,5 +41,8 @@ void notation_put_resolver(const struct value *value, char *out);
 
 /* The host part of "host:port" or "[address]:port", without brackets, lower case, into 256 bytes. */
 void notation_host_of(const char *text, char out[256]);
+
+/* The parts of "socks5://[user:password@]address:port" (RFC 3986 section 3.2), its words without %XX. False: not of that form. */
+bool notation_proxy_split(const char *text, struct value_proxy *out);
 
 #endif

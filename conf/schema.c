@@ -23,6 +23,7 @@
 #define C_HOST         char *
 #define C_ROUTE_DOMAIN char *
 #define C_HOST_PORT    char *
+#define C_PROXY        char *
 #define C_HASH         char *
 #define C_ZONE         int64_t
 #define C_FINGERPRINT  char *

@@ -67,6 +67,7 @@ static const struct type_row types[VALUE_TYPES] = {
 [VALUE_HOST]         = { SHAPE_TEXT, false, notation_host,      NULL, NULL, "a domain name in ASCII such as mail.example.net" },
 [VALUE_ROUTE_DOMAIN] = { SHAPE_TEXT, false, notation_route,     NULL, NULL, "a domain name such as example.org, or \"*\" for all" },
 [VALUE_HOST_PORT]    = { SHAPE_TEXT, false, notation_host_port, NULL, NULL, "host and port such as mx.example.net:25, 192.0.2.1:25 or [2001:db8::1]:25" },
+[VALUE_PROXY]        = { SHAPE_TEXT, false, notation_proxy,     NULL, NULL, "a proxy such as socks5://192.0.2.1:1080 or socks5://user:password@[2001:db8::1]:1080" },
 [VALUE_MAILBOX]      = { SHAPE_TEXT, false, notation_mailbox,   NULL, NULL, "an address in ASCII such as postmaster@example.net" },
 [VALUE_HASH]         = { SHAPE_TEXT, false, notation_hash,      NULL, NULL, "a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), or a SCRAM-SHA-256 verifier, as relayq hash prints them" },
 [VALUE_FINGERPRINT]  = { SHAPE_TEXT, false, notation_fingerprint, NULL, NULL, "a SHA-256 of 64 hexadecimal digits" },
@@ -101,6 +102,11 @@ static const struct type_row types[VALUE_TYPES] = {
 bool value_is_numeric(enum value_type type)
 {
 	return types[type].numeric;
+}
+
+bool value_is_secret(enum value_type type)
+{
+	return type == VALUE_HASH || type == VALUE_PROXY;
 }
 
 size_t value_size(enum value_type type)
@@ -258,4 +264,9 @@ bool value_split_host_port(const char *text, char host[256], uint16_t *port_out)
 	notation_host_of(text, host);
 	*port_out = value.port;
 	return true;
+}
+
+bool value_split_proxy(const char *text, struct value_proxy *out)
+{
+	return notation_proxy_split(text, out);
 }

@@ -16,6 +16,7 @@ enum value_type {
 	VALUE_HOST,         /* char *: domain or host name, lower case */
 	VALUE_ROUTE_DOMAIN, /* char *: VALUE_HOST or "*" */
 	VALUE_HOST_PORT,    /* char *: "host:port", "192.0.2.1:port", "[2001:db8::1]:port" */
+	VALUE_PROXY,        /* char *: "socks5://address:port", "socks5://user:password@address:port" */
 	VALUE_MAILBOX,      /* char *: "user@example.net", the domain in lower case */
 	VALUE_HASH,         /* char *: what crypt(3) accepts and is not known to be weak, or a SCRAM verifier */
 	VALUE_FINGERPRINT,  /* char *: SHA-256 in 64 lower-case hexadecimal digits */
@@ -83,5 +84,15 @@ const char *value_expected(enum value_type type);
 
 /* The host and port of a VALUE_HOST_PORT text that value_parse took. `host` holds 256 bytes. */
 bool value_split_host_port(const char *text, char host[256], uint16_t *port_out) MUST_USE;
+
+/* Whether such a text must never be repeated in a message. */
+bool value_is_secret(enum value_type type);
+
+/* The parts of a VALUE_PROXY text that value_parse took. */
+struct value_proxy {
+	struct ip_port at;
+	char user[256], password[256]; /* "": none */
+};
+bool value_split_proxy(const char *text, struct value_proxy *out) MUST_USE;
 
 #endif

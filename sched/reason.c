@@ -19,7 +19,7 @@ static const struct {
 	{ WHY_TOTAL_CONNECTIONS,  "total-connections",  "all outbound connections (delivery.connections) are busy" },
 	{ WHY_RESOLVING,          "resolving",          "its route is being looked up" },
 	{ WHY_NO_SOURCE,          "no-source",          "no source of its pool can be used for it" },
-	{ WHY_SOURCE_PARKED,      "source-parked",      "the address of its source is not on this host" },
+	{ WHY_SOURCE_PARKED,      "source-parked",      "its source cannot be used: its address is not on this host, or its proxy is down" },
 	{ WHY_NO_POOL,            "no-pool",            "its pool or tenant is gone from the configuration" },
 	{ WHY_OPERATOR,           "operator",           "paused by the operator" },
 	{ WHY_LANE_BLOCKED,       "lane-blocked",       "the destination refuses its source for reputation or set-up" },

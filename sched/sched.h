@@ -74,7 +74,7 @@ enum sched_reason {
 	WHY_TOTAL_CONNECTIONS = 1 << 7,   /* delivery.connections */
 	WHY_RESOLVING = 1 << 8,           /* its route is being looked up */
 	WHY_NO_SOURCE = 1 << 9,           /* no source of the pool can be used (parked, wrong family) */
-	WHY_SOURCE_PARKED = 1 << 10,      /* its address is not on this host */
+	WHY_SOURCE_PARKED = 1 << 10,      /* its address is not on this host, or its proxy is down */
 	WHY_NO_POOL = 1 << 11,            /* pool or tenant is gone from the configuration */
 	WHY_OPERATOR = 1 << 12,           /* paused by the operator */
 	WHY_QUEUED_BEHIND = 1 << 13,      /* nothing but its turn */
@@ -165,7 +165,7 @@ void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now
 /* A connection of the lane has ended, or idles and no longer counts. The handle stays that lane's for at least twice delivery.keepalive. */
 void sched_release_connection(struct sched *sched, uint32_t lane, wall_ms now);
 
-/* A source cannot be used until `until` (its address is not on this host): no lane of it starts. */
+/* A source cannot be used until `until` (its address is not on this host, its proxy is down): no lane of it starts. */
 void sched_park_source(struct sched *sched, const char *source, wall_ms until, const char *why);
 
 /* Operator: pause or resume a destination, tenant or source by name (what: "destination" "tenant" "source"). ERR_NOT_FOUND. */

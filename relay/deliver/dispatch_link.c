@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-#define PARK_MS MINUTES(1) /* how long a source rests whose address is not on this host */
+#define PARK_MS MINUTES(1) /* how long a source rests whose address is not on this host, or whose proxy is down */
 
 /* --- idle links: by lane (to use one again) and by age (to end them) ------------------------------------------------------- */
 
@@ -332,9 +332,8 @@ static void park_source(struct dispatch *d, struct attempt *attempt, wall_ms now
 {
 	struct delivery *delivery = &attempt->delivery;
 
-	log_text(LOG_ERROR, "source-parked", "the address of source %s is not on this host; its mail waits or takes another source",
-	    attempt->source);
-	sched_park_source(d->env.sched, attempt->source, now + PARK_MS, "its address is not on this host");
+	log_text(LOG_ERROR, "source-parked", "%s; its mail waits or takes another source", delivery->source_trouble);
+	sched_park_source(d->env.sched, attempt->source, now + PARK_MS, delivery->source_trouble);
 	delivery->attempted = false;
 	if (delivery->job && delivery->outcomes)
 		memset(delivery->outcomes, 0, delivery->job->rcpt_count * sizeof(delivery->outcomes[0]));
@@ -365,7 +364,7 @@ void dispatch_delivered(struct dispatch *d, struct delivery *delivery)
 	must(link && link->attempt == attempt);
 	link->attempt = NULL;
 	learn_hosts(d, attempt, now);
-	if (delivery->source_missing)
+	if (delivery->source_fails)
 		park_source(d, attempt, now);
 	dispatch_settle(d, attempt, now);
 	if (link->ended) {

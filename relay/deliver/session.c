@@ -136,7 +136,9 @@ static void fail_everywhere(struct session *s)
 		tx_select(s, 0);
 		tx_settle_open(s, why);
 	}
-	s->delivery->source_missing = why->scope == SCOPE_SOURCE;
+	s->delivery->source_fails = why->scope == SCOPE_SOURCE;
+	if (s->delivery->source_fails)
+		(void)snprintf(s->delivery->source_trouble, sizeof(s->delivery->source_trouble), "%.255s", why->reply);
 	report(s, true, false);
 }
 
@@ -146,9 +148,22 @@ static void on_data(void *arg);
 static void on_drained(void *arg);
 static void on_end(void *arg, enum conn_end end, const char *text);
 
-static void connect_to(struct session *s, const struct route_host *host, const struct ip_addr *addr)
+/* The source's own address, or the proxy that has it. */
+static struct conn *connect_from(struct session *s, const struct ip_port *remote)
 {
 	static const struct conn_ops ops = {on_open, on_secured, on_data, on_drained, on_end};
+	const struct conf_source *source = conf_source_find(s->conf, s->source);
+
+	if (source && source->via) {
+		struct conn_via via = {source->via_at, source->via_user, source->via_password};
+
+		return conn_connect_via(s->env->loop, &via, remote, &ops, s);
+	}
+	return conn_connect(s->env->loop, &s->local, remote, &ops, s);
+}
+
+static void connect_to(struct session *s, const struct route_host *host, const struct ip_addr *addr)
+{
 	struct ip_port remote = {*addr, s->route->port};
 	char ip[IP_TEXT];
 
@@ -160,7 +175,7 @@ static void connect_to(struct session *s, const struct route_host *host, const s
 	s->transactions = 0;
 	transcript_note(&s->transcript, loop_now(s->env->loop), "connecting to %s from %s", s->relay, s->source);
 	s->remote = *addr;
-	s->conn = conn_connect(s->env->loop, &s->local, &remote, &ops, s);
+	s->conn = connect_from(s, &remote);
 	conn_deadline(s->conn, session_timeout_ms(s));
 }
 
@@ -440,6 +455,8 @@ static void on_end(void *arg, enum conn_end end, const char *text)
 
 	if (end == CONN_DEADLINE && body_moves(s))
 		return;
+	if (end == CONN_DEADLINE && conn_at_proxy(s->conn))
+		end = CONN_PROXY_FAILED;
 	transcript_note(&s->transcript, loop_now(s->env->loop), "%s: %s", end == CONN_DEADLINE ? "given up" : "the connection is over", text);
 	session_on_lost(s, end, text);
 	if (s->same_again)

@@ -26,7 +26,8 @@ struct delivery {
 	bool attempted;           /* false: lost before MAIL was answered on a reused connection, or given back: no blame */
 	bool reusable;            /* the connection stands ready for another delivery */
 	bool passes_dsn;          /* the server heard whom to tell of what (RFC 3461): reports of success are its business */
-	bool source_missing;      /* the source address is not on this host: park it */
+	bool source_fails;        /* its address is not on this host, or its proxy is down: park it */
+	char source_trouble[256]; /* in words, when it fails */
 	mono_ms started, connected, done_at; /* delays */
 	char tls[64];             /* "TLSv1.3 TLS_AES_..." or "" */
 	char tls_how[TLS_HOW_TEXT]; /* how the server was authenticated: "dane 3 1 1", "ca", or "" */
@@ -41,7 +42,7 @@ struct session_target {
 	uint32_t number;          /* the dispatcher's */
 	const char *destination;  /* for logs; copied */
 	const char *source;       /* name; copied */
-	struct ip_addr local;     /* family 0: the kernel chooses */
+	struct ip_addr local;     /* of the source; not bound when that has a proxy (conf_source.via). family 0: the kernel chooses */
 	const char *ehlo;         /* copied */
 	struct route *route;      /* a reference is taken */
 	struct conf *conf;        /* a reference is taken */

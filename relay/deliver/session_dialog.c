@@ -100,7 +100,7 @@ static bool in_transaction(const struct session *s)
 void session_note_failure(struct session *s, const struct outcome *failure)
 {
 	s->all_refused = (!s->has_failure || s->all_refused) && failure->kind == OUTCOME_REFUSED;
-	if (!s->has_failure || failure->stage >= s->failure.stage)
+	if (!s->has_failure || failure->stage >= s->failure.stage || failure->scope == SCOPE_SOURCE)
 		s->failure = *failure;
 	s->has_failure = true;
 }
@@ -149,6 +149,10 @@ static void describe_loss(const struct session *s, enum conn_end end, const char
 		outcome_make(out, OUTCOME_DEFERRED, SCOPE_SOURCE, STAGE_CONNECT, "4.3.5", s->relay,
 		    "the address of source %s is not on this host: %s", s->source, text);
 		break;
+	case CONN_PROXY_FAILED:
+		outcome_make(out, OUTCOME_DEFERRED, SCOPE_SOURCE, STAGE_CONNECT, "4.3.5", s->relay, "the proxy of source %s cannot be used: %s",
+		    s->source, text);
+		break;
 	case CONN_TLS_FAILED:
 		outcome_make(out, OUTCOME_DEFERRED, scope, STAGE_TLS, "4.7.5", s->relay, "TLS handshake failed%s%s%s: %s",
 		    s->trust.required ? " (" : "", s->trust.required ? s->trust.demand : "", s->trust.required ? ")" : "", text);
@@ -182,7 +186,7 @@ void session_on_lost(struct session *s, enum conn_end end, const char *text)
 
 	describe_loss(s, end, text, &why);
 	s->polite = false;
-	if ((s->state == SESSION_CONNECT || s->state == SESSION_GREETING) && end != CONN_NO_ADDRESS)
+	if ((s->state == SESSION_CONNECT || s->state == SESSION_GREETING) && why.scope != SCOPE_SOURCE)
 		session_note_host(s, HOST_DOWN);
 	/* A server that cannot do TLS after all is spoken to in the clear, unless that is forbidden. RFC 7435 */
 	if (s->state == SESSION_TLS && !s->trust.required) {

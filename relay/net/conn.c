@@ -92,6 +92,7 @@ static void conn_free(struct conn *conn)
 		close(conn->fd);
 	evbuffer_free(conn->out);
 	conn_input_fini(&conn->in);
+	free(conn->proxy);
 	free(conn);
 }
 
@@ -137,10 +138,14 @@ static bool bind_local(int fd, const struct ip_addr *local)
 	return bind(fd, (struct sockaddr *)&sa, len) == 0;
 }
 
-struct conn *conn_connect(struct loop *loop, const struct ip_addr *local, const struct ip_port *remote, const struct conn_ops *ops,
-    void *arg)
+/* Why connect() fails at once. Without a port left the address is of no use either. */
+static enum conn_end end_of_connect(int cause)
 {
-	struct conn *conn = conn_create(loop, ops, arg);
+	return cause == EADDRNOTAVAIL ? CONN_NO_ADDRESS : CONN_REFUSED;
+}
+
+static void start(struct conn *conn, const struct ip_addr *local, const struct ip_port *remote)
+{
 	struct sockaddr_storage sa;
 	socklen_t len = ip_to_sockaddr(&remote->addr, remote->port, &sa);
 	int on = 1, fd = socket(remote->addr.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -148,16 +153,36 @@ struct conn *conn_connect(struct loop *loop, const struct ip_addr *local, const 
 	conn->phase = PHASE_CONNECTING;
 	if (fd < 0) {
 		fail_later(conn, CONN_REFUSED, errno);
-		return conn;
+		return;
 	}
 	take_socket(conn, fd);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (local->family != 0 && !bind_local(fd, local))
 		fail_later(conn, CONN_NO_ADDRESS, errno);
 	else if (connect(fd, (struct sockaddr *)&sa, len) != 0 && errno != EINPROGRESS)
-		fail_later(conn, CONN_REFUSED, errno);
+		fail_later(conn, end_of_connect(errno), errno);
 	else
 		conn_want_write(conn, true);
+}
+
+struct conn *conn_connect(struct loop *loop, const struct ip_addr *local, const struct ip_port *remote, const struct conn_ops *ops,
+    void *arg)
+{
+	struct conn *conn = conn_create(loop, ops, arg);
+
+	start(conn, local, remote);
+	return conn;
+}
+
+struct conn *conn_connect_via(struct loop *loop, const struct conn_via *via, const struct ip_port *remote, const struct conn_ops *ops,
+    void *arg)
+{
+	struct conn *conn = conn_create(loop, ops, arg);
+
+	conn->proxy = xcalloc(1, sizeof(*conn->proxy));
+	conn->proxy->at = via->at;
+	socks_begin(&conn->proxy->socks, remote, via->user, via->password);
+	start(conn, &(struct ip_addr){ .family = 0 }, &via->at);
 	return conn;
 }
 
@@ -236,12 +261,32 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	if (conn->phase == PHASE_HANDSHAKE)
 		conn_handshake_step(conn);
+	else if (conn->phase == PHASE_PROXY)
+		conn_via_step(conn);
 	else if (conn->phase == PHASE_DRAINING)
 		conn_drain_step(conn);
 	else if (conn_can_read(conn))
 		conn_read_more(conn);
 	else
 		conn_want_read(conn, false);
+}
+
+void conn_opened(struct conn *conn)
+{
+	conn->phase = PHASE_OPEN;
+	conn_want_write(conn, false);
+	conn_want_read(conn, true);
+	conn_schedule(conn, DUE_FLUSH);
+	conn->ops->on_open(conn->arg);
+}
+
+/* A proxy that cannot be reached is no news of the remote. */
+static void connect_failed(struct conn *conn, enum conn_end end, const char *text)
+{
+	if (conn->proxy)
+		conn_via_failed(conn, text);
+	else
+		conn_finish(conn, end, text);
 }
 
 static void connected(struct conn *conn)
@@ -251,15 +296,12 @@ static void connected(struct conn *conn)
 
 	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &cause, &len) != 0)
 		cause = errno;
-	if (cause != 0) {
-		conn_finish(conn, CONN_REFUSED, strerror(cause));
-		return;
-	}
-	conn->phase = PHASE_OPEN;
-	conn_want_write(conn, false);
-	conn_want_read(conn, true);
-	conn_schedule(conn, DUE_FLUSH);
-	conn->ops->on_open(conn->arg);
+	if (cause != 0)
+		connect_failed(conn, CONN_REFUSED, strerror(cause));
+	else if (conn->proxy)
+		conn_via_begin(conn);
+	else
+		conn_opened(conn);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -289,7 +331,9 @@ static void conn_turn(void *arg)
 		conn_free(conn);
 		return;
 	}
-	if (due & DUE_END)
+	if ((due & DUE_END) && conn->phase == PHASE_CONNECTING)
+		connect_failed(conn, conn->end, conn->end_text);
+	else if (due & DUE_END)
 		conn_finish(conn, conn->end, conn->end_text);
 	if ((due & DUE_INPUT) && conn->ops != NULL && conn->phase == PHASE_OPEN) {
 		conn_read_pending(conn);

@@ -13,7 +13,8 @@ enum conn_end {
 	CONN_CLOSED,      /* the peer closed in good order */
 	CONN_LOST,        /* reset or another error while open */
 	CONN_REFUSED,     /* connect failed: refused, unreachable */
-	CONN_NO_ADDRESS,  /* the local address is not on this host (EADDRNOTAVAIL at bind) */
+	CONN_NO_ADDRESS,  /* the local address is not on this host, or has no port left (EADDRNOTAVAIL at bind or connect) */
+	CONN_PROXY_FAILED, /* the proxy of conn_connect_via cannot be reached, or will not serve us */
 	CONN_TLS_FAILED,  /* the handshake failed */
 	CONN_DEADLINE,    /* the deadline of conn_deadline passed; the connection is still open: close it or set another */
 };
@@ -33,6 +34,20 @@ struct conn *conn_accept(struct loop *loop, int fd, const struct conn_ops *ops, 
 /* Client side: bind to `local` (family 0: the kernel chooses) and connect to `remote`. Never NULL: failures come through on_end. */
 struct conn *conn_connect(struct loop *loop, const struct ip_addr *local, const struct ip_port *remote, const struct conn_ops *ops,
     void *arg) MUST_USE;
+
+/* A SOCKS 5 proxy; the words are borrowed until the connection is open, over or closed, and NULL when it wants none. */
+struct conn_via {
+	struct ip_port at;
+	const char *user, *password;
+};
+
+/* The same through a proxy, which is handed the address of `remote` (RFC 1928, 1929): on_open when it has connected there. CONN_REFUSED when it says
+ * that the remote cannot be reached, CONN_PROXY_FAILED when the proxy itself is the trouble; both name it. */
+struct conn *conn_connect_via(struct loop *loop, const struct conn_via *via, const struct ip_port *remote, const struct conn_ops *ops,
+    void *arg) MUST_USE;
+
+/* Whether the proxy has not been asked for the remote yet: a deadline that passes now is the proxy's. */
+bool conn_at_proxy(const struct conn *conn);
 
 /* Close. flush: send what is waiting first (for a few seconds at most), without further callbacks. The object is freed after the
  * current callbacks; the pointer becomes NULL. */

@@ -8,9 +8,11 @@
 #include "relay/net/conn.h"
 #include "relay/net/conn_input.h"
 #include "relay/net/tls_stream.h"
+#include "relay/wire/socks.h"
 
 enum phase {
 	PHASE_CONNECTING, /* conn_connect; ends when the socket becomes writable */
+	PHASE_PROXY,      /* connected to the proxy of conn_connect_via */
 	PHASE_OPEN,       /* plain text, or TLS when conn->tls is set */
 	PHASE_SECURING,   /* conn_secure_*: plain output goes out before the handshake */
 	PHASE_HANDSHAKE,
@@ -20,6 +22,15 @@ enum phase {
 
 /* What conn_turn is to do. */
 enum due { DUE_INPUT = 1 << 0, DUE_FLUSH = 1 << 1, DUE_END = 1 << 2, DUE_FREE = 1 << 3 };
+
+/* A way through a proxy; longer than the longest of its answers (262 bytes). */
+struct conn_proxy {
+	struct ip_port at;
+	struct socks socks;
+	uint8_t in[512];
+	size_t in_len;
+	char text[200]; /* of a failure */
+};
 
 struct conn {
 	struct loop *loop;
@@ -34,6 +45,7 @@ struct conn {
 	enum conn_end end;     /* for DUE_END and eof */
 	const char *end_text;
 	struct conn_input in;
+	struct conn_proxy *proxy; /* NULL: none */
 	struct evbuffer *out;
 	size_t low_water;
 	struct tls_stream *tls;
@@ -53,6 +65,16 @@ void conn_want_write(struct conn *conn, bool want);
 
 /* The connection is over: tell the owner, or go when there is none any more. Only where handlers may be called. */
 void conn_finish(struct conn *conn, enum conn_end end, const char *text);
+
+/* The connection stands: tell the owner. */
+void conn_opened(struct conn *conn);
+
+/* --- conn_via.c; only where handlers may be called ---------------------------------------------------------------------- */
+
+/* Connected to the proxy; it has sent something; it is not to be reached. */
+void conn_via_begin(struct conn *conn);
+void conn_via_step(struct conn *conn);
+void conn_via_failed(struct conn *conn, const char *why);
 
 /* --- conn_stream.c; only where handlers may be called -------------------------------------------------------------------- */
 

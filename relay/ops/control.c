@@ -87,10 +87,11 @@ static json_t *source_json(const struct ops_env *env, const struct conf *conf, u
 {
 	const struct conf_source *source = &conf->sources[index];
 	json_t *o = json_object(), *lines = json_array();
-	char ip[IP_TEXT];
+	char ip[IP_TEXT], via[IP_PORT_TEXT];
 
 	fact_text(o, "source", source->name);
 	fact_text(o, "ip", source->ip.family ? ip_format(&source->ip, ip) : NULL);
+	fact_text(o, "via", source->via ? ip_port_format(&source->via_at, via) : NULL);
 	fact_text(o, "ehlo", source->ehlo);
 	fact_text(o, "warmup", source->warmup_plan);
 	fact_json(o, "pools", pools_of(conf, index));

@@ -216,7 +216,7 @@ class Receiver:
         self.records, self.lock = [], threading.Lock()
         self.sources = {}
         self.decide, self.delay = decide or (lambda stage, session: None), delay
-        self.sock = socket.create_server((address, port), backlog=512)
+        self.sock = socket.create_server((address, port), backlog=512, family=socket.AF_INET6 if ":" in address else socket.AF_INET)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):

@@ -19,7 +19,7 @@ static const char everything[] =
     "  recipients: 9, connections: 7, others: {envelope: hold, from: rewrite, address: \"Web.Site@Shop.Example\"}}]\n"
     "hygiene: {date: false, message_id: false, return_path: false, bcc: false, duplicates: first, malformed: refuse, eight_bit: refuse}\n"
     "dkim: [{domain: shop.example, selector: r1, key: keys/shop.pem}]\nsigning: {fallback: shop.example}\n"
-    "sources: [{name: a, ip: 192.0.2.10, ehlo: A.relay.example.net, warmup: {plan: standard, since: 2026-11-24}}]\n"
+    "sources: [{name: a, ip: 192.0.2.10, via: \"socks5://u:p%25w@192.0.2.1:1080\", ehlo: A.relay.example.net, warmup: {plan: standard, since: 2026-11-24}}]\n"
     "plans: [{name: own, adapt: false, start: 5, growth: 6, explore: 7, ceiling: 8, idle: 9, days: [1, 2],\n"
     "  groups: [{providers: [p, q], start: 2, growth: 3, explore: 4, days: [3]}]}]\nwarmup: {zone: \"-05:30\"}\n"
     "pools: [{name: main, sources: [a]}]\n"

@@ -107,6 +107,9 @@ static void a_bad_value_is_named_with_what_was_expected(void **state)
 		{ "a hash is not repeated", H L "tenants: [{name: t, logins: [{user: u, hash: secret}]}]\n",
 		  "relay.yaml:4:46: hash is not usable, expected a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), or a "
 		  "SCRAM-SHA-256 verifier, as relayq hash prints them\n" },
+		{ "a proxy's password is not repeated", H L "sources: [{name: a, ip: 192.0.2.1, via: \"socks5://u:secret@proxy:1080\"}]\n",
+		  "relay.yaml:4:41: via is not usable, expected a proxy such as socks5://192.0.2.1:1080 or "
+		  "socks5://user:password@[2001:db8::1]:1080\n" },
 		{ "a hash that was cut", H L "tenants: [{name: t, logins: [{user: u, hash: $y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M}]}]\n",
 		  "relay.yaml:4:46: hash is not usable, expected a yescrypt, scrypt, bcrypt or SHA-2 hash of crypt(3), or a "
 		  "SCRAM-SHA-256 verifier, as relayq hash prints them\n" },

@@ -28,6 +28,8 @@ static void a_value_is_read_and_printed(void **state)
 		{ VALUE_FINGERPRINT, "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F", 0,
 		  "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" },
 		{ VALUE_HASH, SCRAM_HASH, 0, SCRAM_HASH },
+		{ VALUE_PROXY, "socks5://192.0.2.1:1080", 0, "socks5://192.0.2.1:1080" },
+		{ VALUE_PROXY, "socks5://u:p%40ss@[2001:db8::1]:1080", 0, "socks5://u:p%40ss@[2001:db8::1]:1080" },
 		{ VALUE_HOST, "Mail.Example", 0, "mail.example" }, { VALUE_HOST, "_x.1.example", 0, "_x.1.example" },
 	};
 
@@ -41,6 +43,20 @@ static void a_value_is_read_and_printed(void **state)
 		if (strcmp(value_format(rows[i].type, &value, text), rows[i].printed) != 0)
 			fail_msg("%s: printed as %s", rows[i].text, value_format(rows[i].type, &value, text));
 	}
+}
+
+static void a_proxy_falls_into_its_parts(void **state)
+{
+	struct value_proxy proxy;
+	char at[IP_PORT_TEXT];
+
+	(void)state;
+	assert_true(value_split_proxy("socks5://us%3Aer:p%40%2fs@[2001:db8::1]:1080", &proxy));
+	assert_string_equal(proxy.user, "us:er");
+	assert_string_equal(proxy.password, "p@/s");
+	assert_string_equal(ip_port_format(&proxy.at, at), "[2001:db8::1]:1080");
+	assert_true(value_split_proxy("socks5://127.0.0.1:9", &proxy));
+	assert_string_equal(proxy.user, "");
 }
 
 static void a_text_of_another_form_is_refused(void **state)
@@ -72,6 +88,10 @@ static void a_text_of_another_form_is_refused(void **state)
 		{ VALUE_NAME, "a/b" }, { VALUE_NAME, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
 		{ VALUE_STRING, "" }, { VALUE_STRING, "a\nb" }, { VALUE_STRING, "a\xc2\x85" }, { VALUE_STRING, "\xef\xbb\xbf" }, { VALUE_HASH, "" }, { VALUE_HASH, "secret" }, { VALUE_HASH, "$y$" },
 		{ VALUE_HASH, "$1$abcdefgh$G//4keteveJp0qb8z2DxG/" }, { VALUE_HASH, "abJnggxhB/yWI" },
+		{ VALUE_PROXY, "192.0.2.1:1080" }, { VALUE_PROXY, "http://192.0.2.1:1080" }, { VALUE_PROXY, "socks5://192.0.2.1" },
+		{ VALUE_PROXY, "socks5://proxy.example:1080" }, { VALUE_PROXY, "socks5://u@192.0.2.1:1080" }, { VALUE_PROXY, "socks5://:p@192.0.2.1:1080" },
+		{ VALUE_PROXY, "socks5://u:@192.0.2.1:1080" }, { VALUE_PROXY, "socks5://u:a:b@192.0.2.1:1080" }, { VALUE_PROXY, "socks5://u:%4@192.0.2.1:1080" },
+		{ VALUE_PROXY, "socks5://u:%00@192.0.2.1:1080" }, { VALUE_PROXY, "socks5://u:p@192.0.2.1:0" }, { VALUE_PROXY, "socks5://u:p@192.0.2.1:1080/" },
 		{ VALUE_MAILBOX, "a" }, { VALUE_MAILBOX, "@b.example" }, { VALUE_MAILBOX, "a@" }, { VALUE_MAILBOX, "a b@c.example" },
 		{ VALUE_MAILBOX, "a@[192.0.2.1]" }, { VALUE_MAILBOX, "<a@b.example>" }, { VALUE_OTHERS, "accept" }, { VALUE_RULE, "first" },
 	};
@@ -130,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_value_is_read_and_printed),
+		cmocka_unit_test(a_proxy_falls_into_its_parts),
 		cmocka_unit_test(a_text_of_another_form_is_refused),
 		cmocka_unit_test(hashes_of_the_strong_schemes_are_accepted),
 		cmocka_unit_test(a_field_gives_back_what_was_stored),

@@ -78,7 +78,7 @@ static void nobody_listens(void **state)
 	assert_string_equal(outcomes_text(&d), "deferred 0 4.4.1 connect host");
 	assert_non_null(strstr(d.outcomes[0].reply, "Connection refused"));
 	assert_true(strncmp(d.outcomes[0].relay, "mx3[127.0.0.3]:", 15) == 0);
-	assert_false(d.source_missing);
+	assert_false(d.source_fails);
 	delivery_fini(&d);
 }
 
@@ -102,7 +102,7 @@ static void missing_source_address_is_told_apart(void **state)
 	assert_true(ip_parse("192.0.2.77", &local));
 	run_without_server(*state, &local, TLS_LEVEL_NONE, &d);
 	assert_string_equal(outcomes_text(&d), "deferred 0 4.3.5 connect source");
-	assert_true(d.source_missing);
+	assert_true(d.source_fails);
 	delivery_fini(&d);
 }
 
