@@ -239,6 +239,9 @@ static void check_provider(struct check *c, const struct conf_provider *p)
 		once(c, "provider domain", p->domains[i], origin_of(conf, &p->domains[i], p));
 	for (size_t i = 0; i < p->mx_count; i++)
 		once(c, "provider mx", p->mx[i], origin_of(conf, &p->mx[i], p));
+	if (p->retry_first_ms > (p->retry_max_ms > 0 ? p->retry_max_ms : conf->retry.max_ms))
+		fault_error(c->faults, origin_of(conf, &p->retry_first_ms, p),
+		    "retry.first of the provider is above its retry.max, expected at most that");
 	if (!origin_find(conf, &p->domains, false) && !origin_find(conf, &p->mx, false))
 		fault_error(c->faults, origin_of(conf, NULL, p), "the provider has neither \"domains\" nor \"mx\", expected one");
 }

@@ -103,6 +103,7 @@ struct conf_source {
 	struct ip_port via_at;
 	char *via_user, *via_password; /* both, or both NULL */
 	char *ehlo;       /* never NULL after loading: hostname when absent */
+	uint32_t weight;  /* 1..; 0 (only the implied source): 1 */
 	char *warmup_plan; /* NULL: warm */
 	const struct conf_plan *plan; /* of that name; NULL: warm */
 	wall_ms warmup_since; /* 0: not given */
@@ -128,6 +129,7 @@ struct conf_provider {
 	uint32_t rate_count;  /* recipients in rate_period ms; 0: unlimited */
 	int64_t rate_period_ms;
 	enum conf_tls_level tls; /* UNSET: as delivery.tls */
+	int64_t retry_first_ms, retry_max_ms; /* 0: as retry.first, retry.max */
 };
 
 /* routes[]: instead of the MX. domain "*" matches all that no other route names. */

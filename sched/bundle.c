@@ -118,6 +118,8 @@ void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct sour
 	bundle_refresh(sched, bundle);
 }
 
+#define TURNS_TRIED 16 /* beyond, the next open source takes the turn: the cost of a choice is the same for a thousand of them */
+
 /* First clear bit of a | b at or after `from`, going round; UINT32_MAX: none. */
 static uint32_t next_clear(const uint64_t *a, const uint64_t *b, uint32_t words, uint32_t from)
 {
@@ -135,13 +137,29 @@ static uint32_t next_clear(const uint64_t *a, const uint64_t *b, uint32_t words,
 	return UINT32_MAX;
 }
 
-uint32_t bundle_choose(const struct bundle *bundle)
+/* A heavier source has more turns; whose turn it is and who cannot start loses it. */
+static void take_turn(struct bundle *bundle)
+{
+	const struct pool *pool = bundle->pool;
+
+	for (unsigned i = 0; i < TURNS_TRIED && i < pool->turn_count; i++) {
+		uint32_t place = pool->turns[bundle->turn % pool->turn_count];
+
+		bundle->turn = (bundle->turn + 1) % pool->turn_count;
+		bundle->cursor = place;
+		if (!bundle_is_closed(bundle, place) && !bundle_is_shaky(bundle, place))
+			return;
+	}
+}
+
+uint32_t bundle_choose(struct bundle *bundle)
 {
 	const uint64_t *shut = bundle->bits, *weak = bundle->bits + bundle->words;
 	uint32_t place;
 
 	if (bundle->open == 0)
 		return UINT32_MAX;
+	take_turn(bundle);
 	place = next_clear(shut, weak, bundle->words, bundle->cursor);
 	return place != UINT32_MAX ? place : next_clear(shut, shut, bundle->words, bundle->cursor);
 }

@@ -102,6 +102,8 @@ static bool start_next(struct sched *sched, wall_ms now, struct sched_decision *
 		domain_unroute(sched, line->domain, now);
 		return false;
 	}
+	if (blocked_put_off(sched, line->head, now))
+		return false;
 	lane = lane_choose(sched, bundle, get(sched, line->head), now);
 	if (lane == NULL)
 		return false;
@@ -127,6 +129,7 @@ void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 	sched->now = now;
 	timer_run(sched, now);
 	all_moved = job_advance(sched, now);
+	all_moved = blocked_advance(sched, now) && all_moved;
 	if (sched->expired != ENTRY_NONE) {
 		expire(sched, now, out);
 		return;
@@ -151,7 +154,9 @@ void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 
 static bool line_fits(const struct sched *sched, const struct line *line, const struct lane *lane, wall_ms now)
 {
-	return line->share->turning && line->domain->expires > now &&
+	const struct lane *bound = blocked_lane(sched, get(sched, line->head));
+
+	return line->share->turning && line->domain->expires > now && (bound == NULL || bound == lane) &&
 	    name_pool_has(slots_get(&sched->pools, line->key.pool), lane->source, NULL);
 }
 

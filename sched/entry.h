@@ -24,8 +24,10 @@ enum place {
 
 enum entry_flag {
 	ENTRY_HOLD = 1 << 0,   /* the operator holds it: it becomes HELD when it comes back */
-	ENTRY_PROBE = 1 << 1,  /* it is the one probe of a destination that is down */
-	ENTRY_EXPIRY = 1 << 2, /* handed out as EXPIRE */
+	ENTRY_EXPIRY = 1 << 1,  /* handed out as EXPIRE */
+	ENTRY_BLOCKED = 1 << 2, /* refused for reasons of ours, and not tried again yet */
+	ENTRY_BOUND = 1 << 3,   /* ...by the lane of its last source, which it waits for */
+	ENTRY_HOPPED = 1 << 4,  /* it has had its one other source */
 };
 
 struct entry {
@@ -38,8 +40,8 @@ struct entry {
 	uint32_t younger, elder; /* all jobs of the domain in order of arrival */
 	uint16_t pool, source;   /* handles; source: of the last attempt */
 	uint16_t attempts;       /* stops at its maximum */
-	uint8_t place;           /* enum place */
-	uint8_t flags : 4;       /* enum entry_flag */
+	uint8_t flags;           /* enum entry_flag */
+	uint8_t place : 4;       /* enum place */
 	uint8_t lost : 3;        /* connections lost in a row before the job could be tried */
 	uint8_t rebuilt : 1;     /* which of the domain's two lists of arrival it is in */
 };

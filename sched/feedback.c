@@ -18,14 +18,14 @@ static void dest_works(struct sched *sched, struct dest *dest, wall_ms now)
 
 static void dest_rest(struct sched *sched, struct dest *dest, wall_ms not_before, wall_ms now)
 {
-	const struct conf_retry *retry = &sched->conf->retry;
+	struct backoff backoff = backoff_of(sched, dest, CLASS_TRANSIENT_SYSTEM);
 
 	if (!dest->down)
 		sched->dests_down++;
 	dest->down = true;
 	dest->probe = ENTRY_NONE;
 	dest->pauses++;
-	dest->pause_until = now + backoff_delay(retry->first_ms, retry->max_ms, dest->pauses, &sched->rand);
+	dest->pause_until = now + backoff_delay(backoff.first_ms, backoff.max_ms, dest->pauses, &sched->rand);
 	if (not_before > dest->pause_until)
 		dest->pause_until = not_before;
 	dest_refresh(sched, dest, now);
@@ -43,19 +43,52 @@ static void dest_fails(struct sched *sched, struct dest *dest, bool probe, wall_
 
 static void lane_fails(struct sched *sched, struct lane *lane, wall_ms not_before, wall_ms now)
 {
-	const struct conf_retry *retry = &sched->conf->retry;
+	struct backoff backoff = backoff_of(sched, lane->dest, CLASS_TRANSIENT_SYSTEM);
 	wall_ms until = not_before;
 
 	if (lane->paused_until <= now) {
 		lane_set_failures(sched, lane, lane->failures + 1);
-		until = now + backoff_delay(retry->first_ms, retry->max_ms, lane->failures, &sched->rand);
+		until = now + backoff_delay(backoff.first_ms, backoff.max_ms, lane->failures, &sched->rand);
 	}
 	lane_shut(sched, lane, until > not_before ? until : not_before, WHY_LANE_PAUSED, NULL);
+}
+
+/* Refused for what we are: the pause grows with each refusal in a row; where somebody must mend something it is the longest at once. */
+static void lane_is_refused(struct sched *sched, struct lane *lane, const struct sched_result *result, wall_ms now)
+{
+	struct backoff backoff = backoff_of(sched, lane->dest, CLASS_TRANSIENT_SYSTEM);
+	wall_ms until = result->not_before;
+	int64_t pause;
+
+	if (lane->paused_until <= now || lane->shut_by != WHY_LANE_BLOCKED) {
+		lane_set_failures(sched, lane, lane->failures + 1);
+		lane->blocks++;
+		pause = result->action == ACTION_CLOSE_SOURCE
+		    ? backoff.max_ms
+		    : backoff_delay(backoff.first_ms, backoff.max_ms, lane->blocks, &sched->rand);
+		if (now + pause > until)
+			until = now + pause;
+	}
+	lane_shut(sched, lane, until, WHY_LANE_BLOCKED, replies_class_name(result->class));
+}
+
+static bool is_refusal_of_us(const struct sched_result *result)
+{
+	return result->judged &&
+	    (result->class == CLASS_REPUTATION_BLOCK || result->class == CLASS_AUTH_POLICY ||
+		result->action == ACTION_CLOSE_LANE || result->action == ACTION_CLOSE_SOURCE ||
+		result->action == ACTION_OTHER_SOURCE);
 }
 
 static void lane_works(struct sched *sched, struct lane *lane)
 {
 	lane_set_failures(sched, lane, 0);
+	if (lane->blocks == 0)
+		return;
+	lane->blocks = 0;
+	if (lane->closed)
+		lane_reopen(sched, lane);
+	blocked_sweep(sched);
 }
 
 /* --- blame --- */
@@ -76,7 +109,10 @@ static void blame(struct sched *sched, struct lane *lane, const struct sched_res
 		return;
 	case SCOPE_LANE:
 	case SCOPE_SOURCE:
-		lane_fails(sched, lane, result->not_before, now);
+		if (is_refusal_of_us(result))
+			lane_is_refused(sched, lane, result, now);
+		else
+			lane_fails(sched, lane, result->not_before, now);
 		dest_works(sched, dest, now);
 		return;
 	case SCOPE_NONE:
@@ -96,14 +132,18 @@ static void blame(struct sched *sched, struct lane *lane, const struct sched_res
 
 static void defer(struct sched *sched, struct entry *e, const struct sched_result *result, wall_ms now)
 {
-	const struct conf_retry *retry = &sched->conf->retry;
+	enum replies_class class = result->judged ? result->class : CLASS_TRANSIENT_SYSTEM;
+	struct backoff backoff = backoff_of(sched, domain_of(sched, e)->dest, class);
 
 	e->lost = 0;
 	if (e->attempts < UINT16_MAX)
 		e->attempts++;
-	e->due = now + backoff_delay(retry->first_ms, retry->max_ms, e->attempts, &sched->rand);
+	e->due = now + backoff_delay(backoff.first_ms, backoff.max_ms, e->attempts, &sched->rand);
 	if (result->not_before > e->due)
 		e->due = result->not_before;
+	/* Others may have more room there, or a better name. */
+	if (result->judged && (class == CLASS_THROTTLE || class == CLASS_REPUTATION_BLOCK))
+		e->source = SOURCE_NONE;
 }
 
 /* Recipients of the claim that were tried. */
@@ -120,6 +160,8 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 	if (expiry) {
 		/* Its end could not be settled: ask again later, or it would be handed out without end. */
 		e->due = e->deadline = now + sched->conf->retry.first_ms;
+	} else if (result->barred) {
+		blocked_plan(sched, e, result, now);
 	} else if (part && tried(result) > 0 && result->throttled + result->deferred == 0) {
 		e->lost = 0;
 		e->due = now; /* the rest has not had its turn yet */
@@ -131,7 +173,7 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 	}
 	if (e->due > e->deadline)
 		e->due = e->deadline;
-	e->flags &= (uint8_t)~ENTRY_EXPIRY & 0xf;
+	e->flags &= (uint8_t)~ENTRY_EXPIRY;
 }
 
 /* What the answer means for a cold lane; it may go on, or have to rest. */
@@ -173,15 +215,27 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	name_record(name_tenant_of(sched, e), tried(result), result->unknown, result->complained);
 	job_set_rcpts(sched, e, result->rcpts_left);
 	job_move(sched, number, PLACE_DONE, now);
-	if (result->rcpts_left > 0)
-		plan(sched, e, result, part, now);
+	/* An attempt that found out nothing leaves it where it was. */
+	if (result->attempted)
+		e->flags &= (uint8_t) ~(ENTRY_BLOCKED | ENTRY_BOUND);
 	if (lane != NULL) {
 		lane->active--;
 		warm(sched, lane, claimed, result, now);
 		blame(sched, lane, result, lane->dest->probe == number, now);
-		lane_tidy(sched, lane, now);
 	}
+	/* Where it may go next depends on what its lane is worth now. */
+	if (result->rcpts_left > 0)
+		plan(sched, e, result, part, now);
+	if (lane != NULL)
+		lane_tidy(sched, lane, now);
 	return result->rcpts_left > 0 ? e->due : 0;
+}
+
+bool sched_is_blocked(const struct sched *sched, uint64_t id, uint32_t first)
+{
+	uint32_t number = entries_find(&sched->entries, id, first);
+
+	return number != ENTRY_NONE && entries_get(&sched->entries, number)->flags & ENTRY_BLOCKED;
 }
 
 void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now)

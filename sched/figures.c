@@ -34,6 +34,7 @@ static struct sched_counts counts_of(const uint64_t rcpts[JOB_STATES], uint32_t 
 		.deferred = rcpts[JOB_DEFERRED],
 		.active = rcpts[JOB_ACTIVE],
 		.held = rcpts[JOB_HELD],
+		.blocked = rcpts[JOB_BLOCKED],
 		.connections = connections,
 		.oldest = oldest,
 	};
@@ -41,7 +42,7 @@ static struct sched_counts counts_of(const uint64_t rcpts[JOB_STATES], uint32_t 
 
 static bool worth_showing(const struct dest *d)
 {
-	return d->rcpts[JOB_WAITING] + d->rcpts[JOB_DEFERRED] + d->rcpts[JOB_ACTIVE] + d->rcpts[JOB_HELD] > 0 ||
+	return d->rcpts[JOB_WAITING] + d->rcpts[JOB_DEFERRED] + d->rcpts[JOB_ACTIVE] + d->rcpts[JOB_HELD] + d->rcpts[JOB_BLOCKED] > 0 ||
 	    d->connections > 0 || d->operator_paused || d->down;
 }
 
@@ -106,8 +107,8 @@ static void tell_counts(const struct teller *to, const uint64_t rcpts[JOB_STATES
 {
 	tell(to,
 	    "recipients: %" PRIu64 " waiting, %" PRIu64 " deferred, %" PRIu64 " active, %" PRIu64
-	    " held; %u connections",
-	    rcpts[JOB_WAITING], rcpts[JOB_DEFERRED], rcpts[JOB_ACTIVE], rcpts[JOB_HELD], connections);
+	    " held, %" PRIu64 " blocked; %u connections",
+	    rcpts[JOB_WAITING], rcpts[JOB_DEFERRED], rcpts[JOB_ACTIVE], rcpts[JOB_HELD], rcpts[JOB_BLOCKED], connections);
 }
 
 static void tell_lane(const struct teller *to, const struct lane *lane)
@@ -162,6 +163,7 @@ static void tell_source(const struct teller *to, const struct source *source)
 	tell(to, "source %s: %s", source->name,
 	    !source->present                     ? "not in the configuration"
 		: source->paused                 ? "paused by the operator"
+		: source->drained                ? "out of service (relayq source enable takes it back)"
 		: source->parked_until > to->now ? "parked"
 						 : "in use");
 	if (source->parked_until > to->now)

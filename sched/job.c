@@ -25,6 +25,8 @@ enum sched_state job_state(const struct entry *e)
 	case PLACES:
 		break;
 	}
+	if (e->flags & ENTRY_BLOCKED)
+		return JOB_BLOCKED;
 	return e->attempts > 0 ? JOB_DEFERRED : JOB_WAITING;
 }
 
@@ -117,6 +119,7 @@ void job_enter(struct sched *sched, uint32_t number, wall_ms now)
 {
 	struct entry *e = get(sched, number);
 
+	blocked_hold_back(sched, e, now);
 	link_place(sched, number, resting_place(sched, e, now), now);
 	count(sched, e, JOB_STATES, job_state(e));
 }
@@ -133,7 +136,16 @@ void job_move(struct sched *sched, uint32_t number, enum place place, wall_ms no
 
 void job_rest(struct sched *sched, uint32_t number, wall_ms now)
 {
+	blocked_hold_back(sched, get(sched, number), now);
 	job_move(sched, number, resting_place(sched, get(sched, number), now), now);
+}
+
+void job_set_flags(struct sched *sched, struct entry *e, unsigned set, unsigned clear)
+{
+	enum sched_state from = job_state(e);
+
+	e->flags = (uint8_t)((e->flags & ~clear) | set);
+	count(sched, e, from, job_state(e));
 }
 
 void job_set_rcpts(struct sched *sched, struct entry *e, uint32_t rcpts)

@@ -62,6 +62,8 @@ static uint32_t connection_limit(const struct sched *sched, const struct dest *d
 {
 	uint32_t limit = dest_connection_limit(sched, dest), own;
 
+	if (lane->blocks > 0)
+		return 1; /* whether the refusals are over is found out by one */
 	if (lane->cold == NULL)
 		return limit;
 	own = warmup_connections(&lane->cold->state);
@@ -96,6 +98,8 @@ unsigned lane_check(const struct sched *sched, const struct dest *dest, const st
 		gate(&reasons, when_out, WHY_NO_SOURCE, WALL_NEVER);
 	if (source->paused)
 		gate(&reasons, when_out, WHY_OPERATOR, WALL_NEVER);
+	if (source->drained)
+		gate(&reasons, when_out, WHY_SOURCE_DRAINED, WALL_NEVER);
 	if (source->parked_until > now)
 		gate(&reasons, when_out, WHY_SOURCE_PARKED, source->parked_until);
 	if (lane == NULL)
@@ -291,10 +295,13 @@ static struct lane *cold_behind(const struct sched *sched, struct bundle *bundle
 
 struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now)
 {
+	const struct lane *bound = blocked_lane(sched, e);
 	struct lane *lane;
 	uint32_t place = preferred(sched, bundle, e);
 	bool risky;
 
+	if (bound != NULL && name_pool_has(bundle->pool, bound->source, &place))
+		return try_place(sched, bundle, place, lane_find(sched, bundle->dest, bound->source), e, now);
 	if (place != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
 		if ((lane == NULL || lane->failures == 0) &&

@@ -56,7 +56,7 @@ struct tenant {
 struct source {
 	uint32_t handle;
 	char *name;
-	bool present, paused;
+	bool present, paused, drained; /* drained: out of service by the operator */
 	const struct conf_source *conf; /* borrowed from sched->conf; NULL: not present */
 	unsigned families; /* which it can reach */
 	wall_ms parked_until;
@@ -73,6 +73,8 @@ struct pool {
 	uint32_t source_count;
 	uint32_t *cold_places; /* of the sources with a warm-up: index into sources */
 	uint32_t cold_count;
+	uint32_t *turns; /* indices into sources in the order of their turns, each as often as its weight says; NULL: all weigh the same */
+	uint32_t turn_count;
 	uint32_t *places; /* by source handle: index into sources, UINT32_MAX */
 	uint32_t place_count;
 	UT_hash_handle hh;
@@ -145,6 +147,7 @@ struct bundle {
 	bool runnable;
 	struct share *shares;       /* of tenants that are not paused */
 	uint32_t cursor;            /* place in the pool where the next source is looked for */
+	uint32_t turn;              /* index into the pool's turns */
 	uint32_t risky_turns;       /* of tenants with a bad record, while all sources are cold */
 	uint32_t cold_cursor;       /* index into the pool's cold_places */
 	uint32_t open;              /* sources whose bit in `closed` is clear */
@@ -198,6 +201,7 @@ struct lane {
 	uint32_t connections;
 	uint32_t active;   /* jobs handed out on it */
 	unsigned failures; /* in a row; above 0: others are chosen first */
+	unsigned blocks;   /* refusals of the source in a row; above 0: one connection at most */
 	wall_ms paused_until;
 	unsigned shut_by;        /* why until then: WHY_LANE_PAUSED, WHY_LANE_BLOCKED */
 	const char *shut_words;  /* more of it for the operator; static, NULL: nothing to add */
@@ -239,6 +243,8 @@ struct sched {
 	uint32_t lookups;               /* out */
 	uint32_t expired, expired_tail; /* jobs to hand out as EXPIRE */
 	uint32_t connections;
+	bool sweeping;                  /* looking for blocked jobs whose lane has opened */
+	uint32_t sweep;                 /* the entry looked at last */
 	uint64_t rcpts[JOB_STATES];
 	uint32_t places[PLACES];              /* jobs */
 	uint32_t dests_down, operator_pauses; /* for the reasons of NOTHING */
@@ -262,6 +268,9 @@ bool name_pool_has(const struct pool *pool, const struct source *source, uint32_
 /* What became of a tenant's mail, and whether that makes it a risk for an address without a reputation. */
 void name_record(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained);
 bool name_is_risky(const struct tenant *tenant);
+/* Places in a pool in the order of their turns: `weights` (1.., one for each place) divided by their common divisor, each place's turns spread
+ * evenly. malloc'ed; NULL: all weigh the same. */
+uint32_t *turns_make(const uint32_t *weights, uint32_t count, uint32_t *turn_count_out) MUST_USE;
 void name_load(struct sched *sched); /* presence and members from sched->conf */
 void name_fini(struct sched *sched);
 
@@ -301,8 +310,7 @@ void bundle_mark(struct bundle *bundle, uint32_t place, bool shaky);
 bool bundle_is_closed(const struct bundle *bundle, uint32_t place);
 bool bundle_is_shaky(const struct bundle *bundle, uint32_t place);
 void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct source *source);
-uint32_t bundle_choose(
-    const struct bundle *bundle); /* next place in turn, healthy ones first; UINT32_MAX: none is open */
+uint32_t bundle_choose(struct bundle *bundle); /* next place in turn, healthy ones first; UINT32_MAX: none is open */
 void bundle_free_all(struct sched *sched, struct dest *dest);
 size_t bundle_size(uint32_t words);
 
@@ -360,6 +368,7 @@ enum sched_state job_state(const struct entry *e);
 void job_enter(struct sched *sched, uint32_t number, wall_ms now); /* a new one, to wherever it belongs */
 void job_move(struct sched *sched, uint32_t number, enum place place, wall_ms now);
 void job_rest(struct sched *sched, uint32_t number, wall_ms now); /* to wherever a job belongs that is not out */
+void job_set_flags(struct sched *sched, struct entry *e, unsigned set, unsigned clear); /* enum entry_flag; keeps the counts right */
 void job_set_rcpts(struct sched *sched, struct entry *e, uint32_t rcpts);
 void job_forget(struct sched *sched, uint32_t number, wall_ms now);
 bool job_advance(struct sched *sched, wall_ms now); /* what has become due moves; false: more is to do */
@@ -370,7 +379,27 @@ void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_
 void timer_chore(struct sched *sched, const struct lane *lane, wall_ms when);             /* WALL_NEVER: none */
 void timer_run(struct sched *sched, wall_ms now);
 
+/* --- blocked.c --------------------------------------------------------------------------------------------------------------- */
+
+/* After a refusal for reasons of ours: one other source at once, or a time until which the job waits as blocked. */
+void blocked_plan(struct sched *sched, struct entry *e, const struct sched_result *result, wall_ms now);
+/* The one lane that a job may take; NULL: any of its pool. */
+const struct lane *blocked_lane(const struct sched *sched, const struct entry *e);
+/* A due job whose lane is shut gets the time of its opening. */
+void blocked_hold_back(struct sched *sched, struct entry *e, wall_ms now);
+/* The same for one whose turn it is: true when it has left its line. */
+bool blocked_put_off(struct sched *sched, uint32_t number, wall_ms now);
+/* Jobs that waited for a lane need not any more: they become due, some with each decision. */
+void blocked_sweep(struct sched *sched);
+bool blocked_advance(struct sched *sched, wall_ms now); /* false: more is to do */
+
 /* --- backoff.c: pure ------------------------------------------------------------------------------------------------------- */
+
+/* Pauses of jobs after a reply of a class, towards a destination. */
+struct backoff {
+	int64_t first_ms, max_ms;
+};
+struct backoff backoff_of(const struct sched *sched, const struct dest *dest, enum replies_class class);
 
 /* first doubling to max with `failures` (1..), +-20 % by chance, never above max. */
 int64_t backoff_delay(int64_t first_ms, int64_t max_ms, unsigned failures, struct rand *rand);

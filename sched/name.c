@@ -90,13 +90,27 @@ static void load_sources(struct sched *sched)
 	}
 }
 
+static void load_turns(struct pool *pool, const struct conf *conf, const struct conf_pool *from)
+{
+	uint32_t *weights = xcalloc(from->source_count + 1, sizeof(*weights));
+
+	for (size_t i = 0; i < from->source_count; i++) {
+		uint32_t weight = conf->sources[from->sources[i]].weight;
+
+		weights[i] = weight > 0 ? weight : 1;
+	}
+	free(pool->turns);
+	pool->turns = turns_make(weights, (uint32_t)from->source_count, &pool->turn_count);
+	free(weights);
+}
+
 static void load_pools(struct sched *sched)
 {
 	const struct conf *conf = sched->conf;
 
 	for (struct pool *pool = sched->pool_names; pool != NULL; pool = pool->hh.next) {
 		pool->present = false;
-		pool->source_count = pool->place_count = pool->cold_count = 0;
+		pool->source_count = pool->place_count = pool->cold_count = pool->turn_count = 0;
 	}
 	for (size_t i = 0; i < conf->pool_count; i++) {
 		const struct conf_pool *from = &conf->pools[i];
@@ -104,6 +118,7 @@ static void load_pools(struct sched *sched)
 
 		pool->present = true;
 		pool->source_count = (uint32_t)from->source_count;
+		load_turns(pool, conf, from);
 		pool->sources = xrealloc(pool->sources, from->source_count * sizeof(*pool->sources));
 		pool->cold_places = xrealloc(pool->cold_places, from->source_count * sizeof(*pool->cold_places));
 		pool->place_count = sched->sources.count;
@@ -170,6 +185,7 @@ void name_fini(struct sched *sched)
 		HASH_DEL(sched->pool_names, pool);
 		free(pool->name);
 		free(pool->sources);
+		free(pool->turns);
 		free(pool->places);
 		free(pool->cold_places);
 		model_free(sched, pool, sizeof(*pool));

@@ -23,6 +23,8 @@ static const struct {
 	{ WHY_NO_POOL,            "no-pool",            "its pool or tenant is gone from the configuration" },
 	{ WHY_OPERATOR,           "operator",           "paused by the operator" },
 	{ WHY_LANE_BLOCKED,       "lane-blocked",       "the destination refuses its source for reputation or set-up" },
+	{ WHY_BLOCKED,            "blocked",            "it was refused there for our reputation or set-up, not for its recipient" },
+	{ WHY_SOURCE_DRAINED,     "source-drained",     "its source is out of service" },
 	{ WHY_LANE_WARMUP,        "lane-warmup",        "the warm-up of its source there allows no more now" },
 	{ WHY_QUEUED_BEHIND,      "queued-behind",      "nothing but its turn" },
 };
@@ -130,7 +132,7 @@ unsigned reason_of_job(const struct sched *sched, const struct entry *e, wall_ms
 		break;
 	case PLACE_LATER:
 		if (e->due > now)
-			gate(&reasons, when_out, WHY_NOT_DUE, e->due);
+			gate(&reasons, when_out, e->flags & ENTRY_BLOCKED ? WHY_BLOCKED : WHY_NOT_DUE, e->due);
 		gates_of_ready(sched, e, now, &reasons, when_out);
 		break;
 	case PLACE_READY:

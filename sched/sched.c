@@ -113,7 +113,7 @@ bool sched_add(struct sched *sched, const struct sched_job *job, wall_ms now)
 	e->deadline = job->deadline;
 	e->due = job->due < job->deadline ? job->due : job->deadline;
 	e->attempts = job->attempts < UINT16_MAX ? (uint16_t)job->attempts : UINT16_MAX;
-	e->flags = job->held ? ENTRY_HOLD : 0;
+	e->flags = job->held ? ENTRY_HOLD : job->blocked ? ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_HOPPED : 0;
 	domain_add_job(sched, domain, number);
 	job_enter(sched, number, now);
 	return true;
@@ -172,7 +172,7 @@ enum err sched_release(struct sched *sched, uint64_t id, uint32_t first, wall_ms
 
 	if (e == NULL)
 		return ERR_NOT_FOUND;
-	e->flags &= (uint8_t)~ENTRY_HOLD & 0xf;
+	job_set_flags(sched, e, 0, ENTRY_HOLD | ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_HOPPED);
 	if (e->place == PLACE_HELD)
 		job_rest(sched, number, now);
 	return OK;
@@ -209,11 +209,13 @@ enum err sched_retry(struct sched *sched, uint64_t id, uint32_t first, wall_ms n
 		return ERR_NOT_FOUND;
 	if (is_out(e))
 		return ERR_BUSY;
+	lift(sched, domain_of(sched, e), now);
+	if (e->place != PLACE_HELD)
+		job_set_flags(sched, e, 0, ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_HOPPED);
 	if (e->due > now)
 		e->due = now;
 	if (e->place == PLACE_LATER)
 		job_rest(sched, number, now);
-	lift(sched, domain_of(sched, e), now);
 	return OK;
 }
 
@@ -241,6 +243,21 @@ static void reopen_lanes(struct sched *sched, struct source *source, wall_ms now
 		lane_reopen(sched, lane);
 		lane_tidy(sched, lane, now);
 	}
+}
+
+/* The operator says that a source is well again. */
+static void forgive_lanes(struct sched *sched, struct source *source, wall_ms now)
+{
+	struct lane *lane, *next;
+
+	DL_FOREACH_SAFE2(source->lanes, lane, next, source_next)
+	{
+		lane->blocks = 0;
+		lane_set_failures(sched, lane, 0);
+		lane_unshut(sched, lane);
+		lane_tidy(sched, lane, now);
+	}
+	blocked_sweep(sched);
 }
 
 void sched_park_source(struct sched *sched, const char *name, wall_ms until, const char *why)
@@ -298,7 +315,22 @@ static bool pause_source(struct sched *sched, const char *name, bool paused, wal
 	sched->operator_pauses += (uint32_t)paused - (uint32_t)source->paused;
 	source->paused = paused;
 	if (!paused)
-		reopen_lanes(sched, source, now);
+		forgive_lanes(sched, source, now);
+	return true;
+}
+
+bool sched_drain_source(struct sched *sched, const char *name, bool drained, wall_ms now)
+{
+	struct source *source;
+
+	HASH_FIND_STR(sched->source_names, name, source);
+	if (source == NULL)
+		return false;
+	source->drained = drained;
+	if (drained)
+		blocked_sweep(sched);
+	else
+		forgive_lanes(sched, source, now);
 	return true;
 }
 

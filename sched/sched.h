@@ -35,13 +35,14 @@ struct sched_job {
 	wall_ms deadline;
 	uint32_t attempts; /* of the recipient that has most */
 	bool held;
-	const char *source; /* of the last attempt, may be NULL or "" */
+	bool blocked;       /* refused for reasons of ours the last time */
+	const char *source; /* of the last attempt, where the next one should come from the same; may be NULL or "" */
 };
 
 /* Put a job in. A job (id, first) that is known already is left as it is (rebuild meets intake): returns false. */
 bool sched_add(struct sched *sched, const struct sched_job *job, wall_ms now);
 
-enum sched_state { JOB_WAITING, JOB_DEFERRED, JOB_ACTIVE, JOB_HELD, JOB_STATES };
+enum sched_state { JOB_WAITING, JOB_DEFERRED, JOB_ACTIVE, JOB_HELD, JOB_BLOCKED, JOB_STATES };
 
 /* Where a job is; false: not known. `due`, `deadline`, `attempts`, `why` bits of the last refusal to start. */
 struct sched_view {
@@ -80,6 +81,8 @@ enum sched_reason {
 	WHY_QUEUED_BEHIND = 1 << 13,      /* nothing but its turn */
 	WHY_LANE_WARMUP = 1 << 14,        /* the warm-up of its source there: budget, pace, rest or pause */
 	WHY_LANE_BLOCKED = 1 << 15,       /* the destination refuses its source for reasons of ours */
+	WHY_BLOCKED = 1 << 16,            /* it was refused for reasons of ours and waits for its lane, or its time */
+	WHY_SOURCE_DRAINED = 1 << 17,     /* its source was taken out of service */
 };
 #define SCHED_WHY_TEXT 1024
 /* Words for a set of reasons, joined by "; ". Returns `out`. */
@@ -148,6 +151,9 @@ struct sched_result {
 	uint32_t complained; /* reported by the provider since; not among the others */
 	enum sched_scope scope; /* whom the trouble blames: slows or pauses lane, destination or source */
 	wall_ms not_before;  /* the reply itself names a time; 0: none */
+	/* All that stay were refused for good, for reasons of ours (reputation, set-up): the job takes one other healthy source of its pool at once,
+	 * or waits as blocked (sched_is_blocked). */
+	bool barred;
 	/* What the rules say of the reply that blames `scope`; they count when `judged`. */
 	bool judged;
 	enum replies_class class;
@@ -159,6 +165,9 @@ struct sched_result {
  * active until sched_settled. */
 wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_ms now);
 
+/* After sched_done: it waits as blocked. */
+bool sched_is_blocked(const struct sched *sched, uint64_t id, uint32_t first);
+
 /* The settle is in the store: the job may be started again when due (or is forgotten). */
 void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now);
 
@@ -167,6 +176,10 @@ void sched_release_connection(struct sched *sched, uint32_t lane, wall_ms now);
 
 /* A source cannot be used until `until` (its address is not on this host, its proxy is down): no lane of it starts. */
 void sched_park_source(struct sched *sched, const char *source, wall_ms until, const char *why);
+
+/* Operator: a source out of service (nothing starts on it; its waiting and blocked mail takes the others of its pool) or back in service, with
+ * what was held against it forgotten. False: no such source. */
+bool sched_drain_source(struct sched *sched, const char *source, bool drained, wall_ms now);
 
 /* Operator: pause or resume a destination, tenant or source by name (what: "destination" "tenant" "source"). ERR_NOT_FOUND. */
 MUST_USE enum err sched_pause(struct sched *sched, const char *what, const char *name, bool paused, wall_ms now);
@@ -213,7 +226,7 @@ uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const
 /* --- figures --------------------------------------------------------------------------------------------------------- */
 
 struct sched_counts { /* in recipients */
-	uint64_t waiting, deferred, active, held;
+	uint64_t waiting, deferred, active, held, blocked;
 	uint64_t connections;
 	wall_ms oldest; /* arrival of the oldest waiting job (from its id); 0: none */
 };
