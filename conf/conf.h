@@ -107,6 +107,9 @@ struct conf_source {
 	char *warmup_plan; /* NULL: warm */
 	const struct conf_plan *plan; /* of that name; NULL: warm */
 	wall_ms warmup_since; /* 0: not given */
+	uint32_t connections; /* at once, to all destinations; 0: no limit */
+	uint32_t rate_count;  /* recipients in rate_period_ms, to all destinations; 0: unlimited */
+	int64_t rate_period_ms;
 };
 
 /* pools[]: a named set of sources, by index into conf->sources. */
@@ -128,6 +131,9 @@ struct conf_provider {
 	uint32_t messages;    /* for each connection */
 	uint32_t rate_count;  /* recipients in rate_period ms; 0: unlimited */
 	int64_t rate_period_ms;
+	uint32_t total_connections; /* at once, from all sources; 0: no limit */
+	uint32_t total_rate_count;  /* recipients in total_rate_period_ms, from all sources; 0: unlimited */
+	int64_t total_rate_period_ms;
 	enum conf_tls_level tls; /* UNSET: as delivery.tls */
 	int64_t retry_first_ms, retry_max_ms; /* 0: as retry.first, retry.max */
 };
@@ -262,6 +268,7 @@ struct conf {
 	uint32_t lane_connections, lane_messages;
 	uint32_t lane_rate_count;
 	int64_t lane_rate_period_ms;
+	int64_t slow_start_idle_ms; /* 0: no slow start */
 	struct conf_route *routes;
 	size_t route_count;
 	char *bounce_pool; /* pool of DSNs; never NULL after loading */

@@ -81,7 +81,8 @@ struct bundle *bundle_get(struct sched *sched, struct dest *dest, struct pool *p
 
 void bundle_refresh(struct sched *sched, struct bundle *bundle)
 {
-	bool runnable = bundle->shares != NULL && bundle->open > 0 && !bundle->dest->blocked;
+	bool runnable = bundle->shares != NULL && bundle->open > 0 && !bundle->dest->blocked &&
+	    !bundle->dest->crowded && !bundle->dest->sated;
 
 	if (runnable == bundle->runnable)
 		return;

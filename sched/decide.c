@@ -104,12 +104,12 @@ static bool start_next(struct sched *sched, wall_ms now, struct sched_decision *
 	}
 	if (blocked_put_off(sched, line->head, now))
 		return false;
+	if (!limit_dest_open(sched, bundle->dest, get(sched, line->head)->rcpts, now))
+		return false;
 	lane = lane_choose(sched, bundle, get(sched, line->head), now);
 	if (lane == NULL)
 		return false;
-	lane->connections++;
-	lane->dest->connections++;
-	sched->connections++;
+	limit_connected(sched, lane, now);
 	start(sched, line, lane, now, out);
 	return true;
 }
@@ -134,13 +134,18 @@ void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 		expire(sched, now, out);
 		return;
 	}
+	(void)limit_wake(sched, now);
 	for (;;) {
 		if (sched->wanted != NULL && sched->lookups < RESOLVES_MAX) {
 			look_up(sched, out);
 			return;
 		}
-		if (sched->runnable == NULL || sched->connections >= sched->conf->delivery.connections)
+		if (sched->connections >= sched->conf->delivery.connections)
 			break;
+		if (sched->runnable == NULL && !limit_wake(sched, now))
+			break;
+		if (sched->runnable == NULL)
+			continue;
 		if (start_next(sched, now, out))
 			return;
 	}
@@ -164,7 +169,8 @@ static bool lane_may_go_on(const struct sched *sched, const struct lane *lane, u
 {
 	wall_ms when;
 
-	return lane_check(sched, lane->dest, lane->source, lane, false, rcpts, now, &when) == 0;
+	return limit_dest_rate(sched, lane->dest, rcpts, now) <= now &&
+	    lane_check(sched, lane->dest, lane->source, lane, false, rcpts, now, &when) == 0;
 }
 
 void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_ms now, struct sched_decision *out)

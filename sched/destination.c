@@ -94,8 +94,14 @@ struct dest *dest_of_hosts(struct sched *sched, const char *const *hosts, size_t
 void dest_refresh(struct sched *sched, struct dest *dest, wall_ms now)
 {
 	bool resting = dest->down && dest->probe == ENTRY_NONE && dest->pause_until > now;
+	bool crowded = limit_dest_is_crowded(dest), sated = dest->sated_until > now;
+	wall_ms when = resting ? dest->pause_until : WALL_NEVER;
 
-	timer_set(sched, TIMER_DEST, dest->handle, resting ? dest->pause_until : WALL_NEVER);
+	sched->dests_crowded += (uint32_t)crowded - (uint32_t)dest->crowded;
+	sched->dests_sated += (uint32_t)sated - (uint32_t)dest->sated;
+	dest->crowded = crowded;
+	dest->sated = sated;
+	timer_set(sched, TIMER_DEST, dest->handle, sated && dest->sated_until < when ? dest->sated_until : when);
 	dest->blocked = dest->operator_paused || resting || (dest->down && dest->probe != ENTRY_NONE);
 	for (struct bundle *b = dest->bundles; b != NULL; b = b->dest_next)
 		bundle_refresh(sched, b);
@@ -108,6 +114,8 @@ void dest_free(struct sched *sched, struct dest *dest)
 	timer_set(sched, TIMER_DEST, dest->handle, WALL_NEVER);
 	if (dest->down)
 		sched->dests_down--;
+	sched->dests_crowded -= dest->crowded;
+	sched->dests_sated -= dest->sated;
 	HASH_DELETE(hh_key, sched->dest_keys, dest);
 	HASH_DELETE(hh_name, sched->dest_names, dest);
 	slots_remove(&sched->dests, dest->handle);
@@ -118,7 +126,7 @@ void dest_free(struct sched *sched, struct dest *dest)
 
 void dest_tidy(struct sched *sched, struct dest *dest, wall_ms now)
 {
-	bool remembers = dest->operator_paused || (dest->down && dest->pause_until > now);
+	bool remembers = dest->operator_paused || (dest->down && dest->pause_until > now) || dest->rate_full_us > now * 1000;
 
 	if (dest->domains == NULL && dest->lanes == NULL && !remembers)
 		dest_free(sched, dest);

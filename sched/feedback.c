@@ -195,6 +195,19 @@ static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const
 		lane_reopen(sched, lane);
 }
 
+/* Growth is for each delivery, so a fast receiver has its lane at the limit in no time. */
+static void set_pace(struct sched *sched, struct lane *lane, const struct sched_result *r, wall_ms now)
+{
+	if (r->throttled > 0)
+		(void)pace_cut(&lane->pace, lane->connections, lane->active, now);
+	else if (r->delivered > 0)
+		(void)pace_grow(&lane->pace, lane_limit(sched, lane), now);
+	else if (lane->pace.flight > 0)
+		lane->pace.flight--;
+	if (lane->closed && lane->reasons & WHY_LANE_SLOW)
+		lane_reopen(sched, lane);
+}
+
 wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_ms now)
 {
 	uint32_t number = entries_find(&sched->entries, result->id, result->first);
@@ -221,6 +234,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	if (lane != NULL) {
 		lane->active--;
 		warm(sched, lane, claimed, result, now);
+		set_pace(sched, lane, result, now);
 		blame(sched, lane, result, lane->dest->probe == number, now);
 	}
 	/* Where it may go next depends on what its lane is worth now. */
@@ -260,11 +274,9 @@ void sched_release_connection(struct sched *sched, uint32_t handle, wall_ms now)
 
 	if (lane == NULL || lane->connections == 0)
 		return;
-	lane->connections--;
-	lane->dest->connections--;
-	sched->connections--;
+	limit_released(sched, lane, now);
 	lane_used(sched, lane, now);
-	if (lane->closed && lane->reasons & WHY_LANE_CONNECTIONS)
+	if (lane->closed && lane->reasons & (WHY_LANE_CONNECTIONS | WHY_LANE_SLOW))
 		lane_reopen(sched, lane);
 	lane_tidy(sched, lane, now);
 }

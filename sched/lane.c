@@ -58,9 +58,9 @@ static void rate_of(const struct sched *sched, const struct dest *dest, uint32_t
 }
 
 /* A cold lane's connections grow with its budget. */
-static uint32_t connection_limit(const struct sched *sched, const struct dest *dest, const struct lane *lane)
+uint32_t lane_limit(const struct sched *sched, const struct lane *lane)
 {
-	uint32_t limit = dest_connection_limit(sched, dest), own;
+	uint32_t limit = dest_connection_limit(sched, lane->dest), own;
 
 	if (lane->blocks > 0)
 		return 1; /* whether the refusals are over is found out by one */
@@ -102,12 +102,19 @@ unsigned lane_check(const struct sched *sched, const struct dest *dest, const st
 		gate(&reasons, when_out, WHY_SOURCE_DRAINED, WALL_NEVER);
 	if (source->parked_until > now)
 		gate(&reasons, when_out, WHY_SOURCE_PARKED, source->parked_until);
+	if (limit_source_is_crowded(source, connect))
+		gate(&reasons, when_out, WHY_SOURCE_CONNECTIONS, WALL_NEVER);
+	tokens = limit_source_rate(source, rcpts, now);
+	if (tokens > now)
+		gate(&reasons, when_out, WHY_SOURCE_RATE, tokens);
 	if (lane == NULL)
 		return reasons;
 	if (lane->paused_until > now)
 		gate(&reasons, when_out, lane->shut_by, lane->paused_until);
-	if (lane->connections + connect > connection_limit(sched, dest, lane))
+	if (lane->connections + connect > lane_limit(sched, lane))
 		gate(&reasons, when_out, WHY_LANE_CONNECTIONS, WALL_NEVER);
+	else if (lane->connections + connect > pace_limit(&lane->pace))
+		gate(&reasons, when_out, WHY_LANE_SLOW, WALL_NEVER);
 	if (lane->cold != NULL) {
 		rcpts = cold_may(lane->cold, rcpts, now, &open);
 		if (rcpts == 0)
@@ -127,14 +134,17 @@ static void count_closed(struct sched *sched, unsigned reasons, int by)
 			sched->lanes_closed[bit] += (uint32_t)by;
 }
 
-void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_ms when)
+void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, uint32_t rcpts, wall_ms when, wall_ms now)
 {
 	must(!lane->closed && reasons != 0);
 	lane->closed = true;
 	lane->reasons = reasons;
 	timer_chore(sched, lane, WALL_NEVER);
 	count_closed(sched, reasons, 1);
-	timer_set(sched, TIMER_LANE, lane->handle, when);
+	if (reasons & WHY_SOURCE_LIMITS)
+		limit_wait(sched, lane, limit_source_rate(lane->source, rcpts, now));
+	else
+		timer_set(sched, TIMER_LANE, lane->handle, when);
 }
 
 void lane_reopen(struct sched *sched, struct lane *lane)
@@ -142,6 +152,8 @@ void lane_reopen(struct sched *sched, struct lane *lane)
 	if (!lane->closed)
 		return;
 	lane->closed = false;
+	if (lane->waiting)
+		limit_unwait(lane);
 	count_closed(sched, lane->reasons, -1);
 	lane->reasons = 0;
 	timer_set(sched, TIMER_LANE, lane->handle, WALL_NEVER);
@@ -172,6 +184,9 @@ void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms
 	uint32_t count;
 	int64_t period;
 
+	if (lane->connections <= 1 && lane->active == 0)
+		pace_begin(&lane->pace, sched->conf->slow_start_idle_ms, now);
+	limit_charge(sched, lane, rcpts, now);
 	rate_of(sched, lane->dest, &count, &period);
 	if (now - lane->dest->started_since >= DAYS(1)) {
 		lane->dest->started_since = now;
@@ -259,7 +274,7 @@ static struct lane *try_place(
 			lane = lane_get(sched, bundle->dest, source);
 		if (reasons == 0)
 			return lane;
-		lane_close(sched, lane, reasons, when);
+		lane_close(sched, lane, reasons, e->rcpts, when, now);
 	}
 	bundle_close(sched, bundle, place);
 	return NULL;

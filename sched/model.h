@@ -16,6 +16,7 @@
 #include "base/table.h"
 #include "sched/entry.h"
 #include "sched/heap.h"
+#include "sched/pace.h"
 #include "sched/sched.h"
 #include "sched/slots.h"
 #include "sched/warmup.h"
@@ -61,7 +62,14 @@ struct source {
 	unsigned families; /* which it can reach */
 	wall_ms parked_until;
 	char *park_why; /* NULL: never parked */
+	uint32_t connections; /* on all its lanes */
+	int64_t rate_full_us; /* of sources[].rate */
 	struct lane *lanes;
+	struct lane *waiters;           /* closed by a limit of the source alone can open */
+	uint32_t waiter_count, looks;   /* of them; so many are still to be looked at */
+	wall_ms wake_at;                /* when the first of those looked at may start */
+	bool roomy;                     /* on the list of sources whose waiters are to be looked at */
+	struct source *prev, *next;     /* of that list */
 	UT_hash_handle hh;
 };
 
@@ -130,6 +138,10 @@ struct dest {
 	bool operator_paused;
 	bool down;         /* paused after failures; one probe once pause_until has passed */
 	bool blocked;      /* operator_paused, or down and no probe may start */
+	bool crowded;      /* has all the connections that all sources together may have */
+	bool sated;        /* has had its rate of all sources together, until sated_until */
+	wall_ms sated_until;
+	int64_t rate_full_us; /* of providers[].total_rate */
 	uint32_t probe;    /* entry of the probe that is out, ENTRY_NONE */
 	unsigned failures; /* in a row */
 	unsigned pauses;   /* in a row */
@@ -209,13 +221,16 @@ struct lane {
 	int64_t rate_full_us; /* microseconds since 1970: when the token bucket is full again */
 	bool closed;          /* cannot start now; its bits are set in the bundles that have tried it */
 	unsigned reasons;     /* why it is closed */
+	bool waiting;         /* closed, and on the list of its source's waiters */
+	struct pace pace;
 	struct cold *cold;    /* NULL: its source is warm */
 	struct lane *dest_prev, *dest_next;
 	struct lane *source_prev, *source_next;
+	struct lane *wait_prev, *wait_next;
 	UT_hash_handle hh;
 };
 
-enum timer_kind { TIMER_LANE, TIMER_DEST, TIMER_DOMAIN, TIMER_KINDS };
+enum timer_kind { TIMER_LANE, TIMER_DEST, TIMER_DOMAIN, TIMER_SOURCE, TIMER_KINDS };
 
 struct sched {
 	struct conf *conf;
@@ -237,6 +252,7 @@ struct sched {
 	struct cold *colds;
 	struct slots tenants, sources, pools, domains, dests, lanes;
 	struct bundle *runnable;
+	struct source *roomy;
 	struct domain *wanted; /* look-ups to do */
 	struct domain *idle;   /* domains without jobs, longest idle first */
 	uint32_t idle_count;
@@ -248,6 +264,7 @@ struct sched {
 	uint64_t rcpts[JOB_STATES];
 	uint32_t places[PLACES];              /* jobs */
 	uint32_t dests_down, operator_pauses; /* for the reasons of NOTHING */
+	uint32_t dests_crowded, dests_sated;  /* the same */
 	uint32_t lanes_closed[32];            /* by bit of enum sched_reason */
 	size_t objects;                       /* bytes of the small structures */
 };
@@ -336,7 +353,8 @@ unsigned lane_check(const struct sched *sched, const struct dest *dest, const st
 void lane_shut(struct sched *sched, struct lane *lane, wall_ms until, unsigned reason, const char *words);
 /* The end of that, before its time. */
 void lane_unshut(struct sched *sched, struct lane *lane);
-void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, wall_ms when);
+void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, uint32_t rcpts, wall_ms when, wall_ms now);
+uint32_t lane_limit(const struct sched *sched, const struct lane *lane); /* connections, but for its pace */
 void lane_reopen(struct sched *sched, struct lane *lane);
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
 void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures);
@@ -349,6 +367,28 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 
 /* Recipients that may be claimed on an open lane, of `rcpts`. */
 uint32_t lane_part(const struct lane *lane, uint32_t rcpts, wall_ms now);
+
+/* --- limit.c: what all sources of a destination, and all destinations of a source, have in common ------------------------- */
+
+#define WHY_SOURCE_LIMITS ((unsigned)(WHY_SOURCE_CONNECTIONS | WHY_SOURCE_RATE))
+
+/* May `rcpts` recipients start there? If not, the destination's bundles rest until it may. */
+bool limit_dest_open(struct sched *sched, struct dest *dest, uint32_t rcpts, wall_ms now);
+/* When the rate of all sources together lets `rcpts` recipients start; <= now: at once. */
+wall_ms limit_dest_rate(const struct sched *sched, const struct dest *dest, uint32_t rcpts, wall_ms now);
+bool limit_dest_is_crowded(const struct dest *dest);
+bool limit_source_is_crowded(const struct source *source, bool connect);
+wall_ms limit_source_rate(const struct source *source, uint32_t rcpts, wall_ms now);
+/* Recipients were started on the lane; a connection of it was opened or has ended. */
+void limit_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
+void limit_connected(struct sched *sched, struct lane *lane, wall_ms now);
+void limit_released(struct sched *sched, struct lane *lane, wall_ms now);
+/* A lane that is closed for its source's sake waits for its turn; `lane` no longer does. */
+void limit_wait(struct sched *sched, struct lane *lane, wall_ms when); /* when the rate lets it start, where that is what it waits for */
+void limit_unwait(struct lane *lane);
+/* A source may have room: its waiters are looked at, one for each decision, so that a thousand of them cost no more than one. */
+void limit_offer(struct sched *sched, struct source *source);
+bool limit_wake(struct sched *sched, wall_ms now); /* true: a lane was reopened */
 
 /* --- cold.c --------------------------------------------------------------------------------------------------------------- */
 

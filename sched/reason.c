@@ -26,6 +26,11 @@ static const struct {
 	{ WHY_BLOCKED,            "blocked",            "it was refused there for our reputation or set-up, not for its recipient" },
 	{ WHY_SOURCE_DRAINED,     "source-drained",     "its source is out of service" },
 	{ WHY_LANE_WARMUP,        "lane-warmup",        "the warm-up of its source there allows no more now" },
+	{ WHY_LANE_SLOW,          "lane-slow",          "its source goes slowly there, after a pause or a throttle" },
+	{ WHY_DESTINATION_CONNECTIONS, "destination-connections", "every connection that all sources together may have there is busy" },
+	{ WHY_DESTINATION_RATE,   "destination-rate",   "all sources together have sent as much there as total_rate allows" },
+	{ WHY_SOURCE_CONNECTIONS, "source-connections", "every connection that its source may have in all is busy" },
+	{ WHY_SOURCE_RATE,        "source-rate",        "its source has sent as much in all as its rate allows" },
 	{ WHY_QUEUED_BEHIND,      "queued-behind",      "nothing but its turn" },
 };
 /* clang-format on */
@@ -63,8 +68,15 @@ static void gate(unsigned *reasons, wall_ms *when, unsigned bit, wall_ms until)
 		*when = until;
 }
 
-static void gates_of_dest(const struct dest *dest, wall_ms now, unsigned *reasons, wall_ms *when)
+static void gates_of_dest(
+    const struct sched *sched, const struct dest *dest, uint32_t rcpts, wall_ms now, unsigned *reasons, wall_ms *when)
 {
+	wall_ms tokens = limit_dest_rate(sched, dest, rcpts, now);
+
+	if (limit_dest_is_crowded(dest))
+		gate(reasons, when, WHY_DESTINATION_CONNECTIONS, WALL_NEVER);
+	if (tokens > now)
+		gate(reasons, when, WHY_DESTINATION_RATE, tokens);
 	if (dest->operator_paused)
 		gate(reasons, when, WHY_OPERATOR, WALL_NEVER);
 	if (dest->down && dest->probe != ENTRY_NONE)
@@ -105,7 +117,7 @@ static void gates_of_ready(
 
 	if (e->place == PLACE_READY && !routed)
 		gate(reasons, when, WHY_RESOLVING, domain->lookup_after > now ? domain->lookup_after : WALL_NEVER);
-	gates_of_dest(domain->dest, now, reasons, when);
+	gates_of_dest(sched, domain->dest, e->rcpts, now, reasons, when);
 	if (name_tenant_of(sched, e)->paused)
 		gate(reasons, when, WHY_OPERATOR, WALL_NEVER);
 	gates_of_lanes(sched, domain->dest, name_pool_of(sched, e), routed ? domain->families : FAMILY_ANY, e->rcpts,
@@ -166,7 +178,7 @@ unsigned reason_of_dest(const struct sched *sched, const struct dest *dest, wall
 	bool ready = false;
 
 	*when_out = now;
-	gates_of_dest(dest, now, &reasons, when_out);
+	gates_of_dest(sched, dest, 1, now, &reasons, when_out);
 	for (const struct bundle *b = dest->bundles; b != NULL; b = b->dest_next) {
 		wall_ms when;
 
@@ -207,6 +219,10 @@ unsigned reason_of_all(const struct sched *sched)
 		reasons |= WHY_RESOLVING;
 	if (sched->dests_down > 0)
 		reasons |= WHY_DESTINATION_PAUSED;
+	if (sched->dests_crowded > 0)
+		reasons |= WHY_DESTINATION_CONNECTIONS;
+	if (sched->dests_sated > 0)
+		reasons |= WHY_DESTINATION_RATE;
 	if (sched->operator_pauses > 0)
 		reasons |= WHY_OPERATOR;
 	if (sched->connections >= sched->conf->delivery.connections)

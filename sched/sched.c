@@ -48,6 +48,7 @@ static void drop_all(struct sched *sched)
 		if (lane == NULL)
 			continue;
 		lane->dest->connections -= lane->connections;
+		lane->source->connections -= lane->connections;
 		lane->connections = lane->active = 0;
 		lane_free(sched, lane);
 	}

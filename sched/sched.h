@@ -83,6 +83,11 @@ enum sched_reason {
 	WHY_LANE_BLOCKED = 1 << 15,       /* the destination refuses its source for reasons of ours */
 	WHY_BLOCKED = 1 << 16,            /* it was refused for reasons of ours and waits for its lane, or its time */
 	WHY_SOURCE_DRAINED = 1 << 17,     /* its source was taken out of service */
+	WHY_LANE_SLOW = 1 << 20,          /* slow start, or fewer connections after a throttle */
+	WHY_DESTINATION_CONNECTIONS = 1 << 21, /* providers[].total_connections, all sources together */
+	WHY_DESTINATION_RATE = 1 << 22,   /* providers[].total_rate */
+	WHY_SOURCE_CONNECTIONS = 1 << 23, /* sources[].connections, all destinations together */
+	WHY_SOURCE_RATE = 1 << 24,        /* sources[].rate */
 };
 #define SCHED_WHY_TEXT 1024
 /* Words for a set of reasons, joined by "; ". Returns `out`. */

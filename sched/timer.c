@@ -33,10 +33,16 @@ static void domain_due(struct sched *sched, uint32_t handle, wall_ms now)
 	domain_want(sched, slots_get(&sched->domains, handle), now);
 }
 
+static void source_due(struct sched *sched, uint32_t handle, wall_ms now)
+{
+	limit_offer(sched, slots_get(&sched->sources, handle));
+}
+
 static void (*const handlers[TIMER_KINDS])(struct sched *, uint32_t, wall_ms) = {
 	[TIMER_LANE] = lane_due,
 	[TIMER_DEST] = dest_due,
 	[TIMER_DOMAIN] = domain_due,
+	[TIMER_SOURCE] = source_due,
 };
 
 void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_ms when)

@@ -98,12 +98,12 @@ static void verify_bundle(const struct sched *sched, const struct bundle *b)
 		    !bundle_is_closed(b, i) || (source->families & b->families) == 0 || (lane != NULL && lane->closed));
 	}
 	must(open == b->open);
-	must(b->runnable == (b->shares != NULL && open > 0 && !b->dest->blocked));
+	must(b->runnable == (b->shares != NULL && open > 0 && !b->dest->blocked && !b->dest->crowded && !b->dest->sated));
 }
 
 static void verify_dests(const struct sched *sched)
 {
-	uint32_t connections = 0, lane_connections = 0, down = 0;
+	uint32_t connections = 0, lane_connections = 0, down = 0, crowded = 0, sated = 0;
 	uint64_t total[JOB_STATES] = { 0 };
 
 	for (const struct dest *d = sched->dest_keys; d != NULL; d = d->hh_key.next) {
@@ -124,9 +124,14 @@ static void verify_dests(const struct sched *sched)
 		must(!d->down || !d->blocked || d->operator_paused || d->probe != ENTRY_NONE ||
 		    heap_has(&sched->timers, d->handle << 2 | TIMER_DEST));
 		connections += d->connections;
+		must(!d->sated || heap_has(&sched->timers, d->handle << 2 | TIMER_DEST));
+		must(d->crowded == limit_dest_is_crowded(d));
 		down += d->down;
+		crowded += d->crowded;
+		sated += d->sated;
 	}
 	must(connections == sched->connections && lane_connections == connections && down == sched->dests_down);
+	must(crowded == sched->dests_crowded && sated == sched->dests_sated);
 	must(memcmp(total, sched->rcpts, sizeof(total)) == 0);
 }
 
@@ -139,8 +144,28 @@ static void verify_lanes(const struct sched *sched)
 			continue;
 		must(lane_find(sched, lane->dest, lane->source) == lane);
 		must(lane->closed == (lane->reasons != 0));
+		must(lane->waiting == (lane->closed && lane->reasons & WHY_SOURCE_LIMITS));
 		must(lane->closed || lane->connections > 0 || lane->active > 0 || heap_has(&sched->chores, i));
 	}
+}
+
+/* Whoever waits for room of a source is woken: by the end of a connection, a time, or the next decision. */
+static void verify_sources(const struct sched *sched)
+{
+	uint32_t connections = 0;
+
+	for (const struct source *s = sched->source_names; s != NULL; s = s->hh.next) {
+		uint32_t own = 0;
+		const struct lane *lane;
+
+		DL_FOREACH2(s->lanes, lane, source_next)
+		own += lane->connections;
+		must(own == s->connections);
+		connections += own;
+		must(s->waiters == NULL || s->roomy || limit_source_is_crowded(s, true) ||
+		    heap_has(&sched->timers, s->handle << 2 | TIMER_SOURCE));
+	}
+	must(connections == sched->connections);
 }
 
 void sched_verify(const struct sched *sched)
@@ -153,4 +178,5 @@ void sched_verify(const struct sched *sched)
 	verify_domains(sched);
 	verify_dests(sched);
 	verify_lanes(sched);
+	verify_sources(sched);
 }

@@ -17,7 +17,8 @@
 #define TEST_START INT64_C(1772352000000) /* 2026-03-01T08:00:00Z */
 #define LANE_NONE  UINT32_MAX
 
-#define LISTEN     "hostname: relay.example.net\nlisten: [{at: \"127.0.0.1:25\", tls: none, auth: none}]\n"
+#define LISTEN \
+	"hostname: relay.example.net\nlisten: [{at: \"127.0.0.1:25\", tls: none, auth: none}]\nslow_start: {idle: 0s}\n"
 #define TENANTS \
 	"tenants:\n" \
 	"  - {name: shop, from: [10.1.0.0/16], pool: main}\n" \

@@ -22,6 +22,7 @@ struct run {
 	unsigned out_count;
 	uint32_t lanes[4096]; /* connections by lane, counted by the test */
 	unsigned connections, starts, expired;
+	unsigned big, of_source[3]; /* connections to that provider, and from a, b and six */
 	bool quiet; /* no more mishaps: everything must end */
 };
 
@@ -31,6 +32,11 @@ static const char *const configurations[] = {
 	    "providers: [{name: big, domains: [d0.example, d1.example], mx: [big.net], connections: 2, rate: 60/m}]\n",
 	BASICS "lanes: {connections: 1}\ndelivery: {connections: 7}\n",
 	BASICS "lanes: {connections: 4, rate: 100/h}\ndelivery: {connections: 100}\n",
+	"hostname: relay.example.net\nlisten: [{at: \"127.0.0.1:25\", tls: none, auth: none}]\nslow_start: {idle: 1m}\n" TENANTS
+	    "sources:\n  - {name: a, ip: 127.0.0.2, connections: 5}\n  - {name: b, ip: 127.0.0.3, rate: 200/h}\n"
+	    "  - {name: six, ip: \"::1\", connections: 2, rate: 50/m}\n" POOLS "retry: {first: 5m, max: 4h, expire: 5d}\n"
+	    "lanes: {connections: 4}\ndelivery: {connections: 60}\nproviders:\n"
+	    "  - {name: big, domains: [d0.example, d1.example], mx: [big.net], total_connections: 4, total_rate: 90/h}\n",
 };
 /* clang-format on */
 
@@ -43,7 +49,7 @@ static uint32_t limit_of(const struct run *r, const char *destination)
 
 static unsigned total_limit(const struct run *r)
 {
-	return r->yaml == configurations[0] ? 40 : r->yaml == configurations[1] ? 7 : 100;
+	return r->yaml == configurations[0] ? 40 : r->yaml == configurations[1] ? 7 : r->yaml == configurations[3] ? 60 : 100;
 }
 
 static unsigned job_of(const struct run *r, uint64_t id)
@@ -81,6 +87,11 @@ static void add_job(struct run *r)
 	r->queued++;
 }
 
+static unsigned place_of(const char *source)
+{
+	return source[0] == 'a' ? 0 : source[0] == 'b' ? 1 : 2;
+}
+
 static void take(struct run *r, const struct sched_decision *d, bool connected)
 {
 	unsigned job = job_of(r, d->id);
@@ -100,6 +111,15 @@ static void take(struct run *r, const struct sched_decision *d, bool connected)
 	}
 	assert_in_range(r->lanes[d->lane], 1, limit_of(r, d->destination));
 	assert_in_range(r->connections, 1, total_limit(r));
+	if (connected && strcmp(d->destination, "big") == 0)
+		r->big++;
+	if (connected)
+		r->of_source[place_of(d->source)]++;
+	if (r->yaml != configurations[3])
+		return;
+	assert_in_range(r->big, 0, 4);
+	assert_in_range(r->of_source[0], 0, 5);
+	assert_in_range(r->of_source[2], 0, 2);
 }
 
 static void look_up(struct run *r, const char *name)
@@ -125,6 +145,7 @@ static void look_up(struct run *r, const char *name)
 static void end_one(struct run *r, unsigned which)
 {
 	struct sched_decision d = r->out[which], more;
+	const char *source = d.source;
 	unsigned job = job_of(r, d.id);
 	unsigned luck = r->quiet ? 0 : rand_below(&r->rand, 10);
 	struct sched_result result = { .attempted = luck != 9 };
@@ -151,6 +172,8 @@ static void end_one(struct run *r, unsigned which)
 	sched_release_connection(r->w.sched, d.lane, r->w.now);
 	r->lanes[d.lane]--;
 	r->connections--;
+	r->big -= strcmp(d.destination, "big") == 0;
+	r->of_source[place_of(source)]--;
 }
 
 /* No lane idles while it may send and mail waits: after NOTHING each job has an obstacle. A lane with a rate may wait for a larger job. */
@@ -184,7 +207,7 @@ static void decide(struct run *r)
 			assert_true(d.when > r->w.now);
 			sched_next(r->w.sched, r->w.now, &again);
 			assert_int_equal(again.kind, SCHED_NOTHING);
-			if (r->yaml != configurations[2] && rand_below(&r->rand, 20) == 0)
+			if (r->yaml != configurations[2] && r->yaml != configurations[3] && rand_below(&r->rand, 20) == 0)
 				check_nothing_idles(r);
 			return;
 		} else {
@@ -315,9 +338,9 @@ static void random_runs_keep_every_promise(void **state)
 {
 	uint64_t base = rand_entropy() % 1000000;
 
-	for (uint64_t seed = 1; seed <= 9; seed++)
+	for (uint64_t seed = 1; seed <= 12; seed++)
 		one_run(seed);
-	for (uint64_t i = 0; i < 3; i++)
+	for (uint64_t i = 0; i < 4; i++)
 		one_run(base + i);
 }
 

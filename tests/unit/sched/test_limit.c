@@ -1,0 +1,146 @@
+/* tests/unit/sched/test_limit.c - limits that lanes have in common: a destination from all sources, a source to all destinations. */
+#include "tests/unit/sched/sched_test.h"
+
+#define RETRY     "retry: {first: 5m, max: 4h, expire: 5d}\n"
+#define DELIVERED &(struct sched_result){ .attempted = true, .delivered = 1 }
+
+static void end(struct world *w, const struct sched_decision *d)
+{
+	world_settle(w, d, DELIVERED);
+	sched_release_connection(w->sched, d->lane, w->now);
+}
+
+static void all_sources_together_keep_the_total_of_a_provider(void **state)
+{
+	struct world w;
+	struct sched_decision d[3];
+	uint64_t last = 0;
+
+	world_open(&w, BASICS "providers: [{name: big, domains: [big.example], connections: 10, total_connections: 3}]\n");
+	for (int i = 0; i < 6; i++)
+		last = world_add(&w, "big.example");
+	for (int i = 0; i < 3; i++)
+		d[i] = world_start(&w);
+	assert_true(world_nothing(&w).reasons & WHY_DESTINATION_CONNECTIONS);
+	assert_int_equal(world_reasons(&w, last, NULL), WHY_DESTINATION_CONNECTIONS);
+	end(&w, &d[0]);
+	world_start(&w);
+	world_nothing(&w);
+	world_close(&w);
+}
+
+static void all_sources_together_keep_the_rate_of_a_provider(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+	unsigned starts = 0;
+
+	world_open(&w, BASICS "providers: [{name: big, domains: [big.example], total_rate: 60/h}]\n");
+	for (int i = 0; i < 200; i++)
+		world_add(&w, "big.example");
+	for (wall_ms end_at = w.now + HOURS(1); w.now < end_at;) {
+		d = world_next(&w);
+		if (d.kind == SCHED_START) {
+			starts++;
+			end(&w, &d);
+			continue;
+		}
+		assert_true(d.reasons & WHY_DESTINATION_RATE);
+		assert_true(d.when > w.now && d.when < WALL_NEVER);
+		w.now = d.when;
+		sched_verify(w.sched);
+	}
+	assert_in_range(starts, 55, 60);
+	world_close(&w);
+}
+
+static void a_source_keeps_its_connections_to_all_destinations(void **state)
+{
+	struct world w;
+	struct sched_decision d[2], next;
+	char name[32];
+	uint64_t last = 0;
+	unsigned started = 2;
+
+	world_open(&w, LISTEN TENANTS "sources: [{name: a, ip: 127.0.0.2, connections: 2}]\npools: [{name: main, sources: [a]}]\n" RETRY);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "d%d.example", i);
+		last = world_add(&w, name);
+	}
+	d[0] = world_start(&w);
+	d[1] = world_start(&w);
+	assert_true(world_nothing(&w).reasons & WHY_SOURCE_CONNECTIONS);
+	assert_int_equal(world_reasons(&w, last, NULL), WHY_SOURCE_CONNECTIONS);
+	sched_verify(w.sched);
+	/* Each end lets another destination start, until all have. */
+	for (; started < 20; started++) {
+		end(&w, &d[started % 2]);
+		next = world_next(&w);
+		assert_int_equal(next.kind, SCHED_START);
+		d[started % 2] = next;
+		world_nothing(&w);
+		sched_verify(w.sched);
+	}
+	world_close(&w);
+}
+
+static void a_source_keeps_its_rate_to_all_destinations(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+	unsigned starts = 0;
+	char name[32];
+
+	world_open(&w, LISTEN TENANTS "sources: [{name: a, ip: 127.0.0.2, rate: 120/h}]\npools: [{name: main, sources: [a]}]\n" RETRY);
+	for (int i = 0; i < 300; i++) {
+		struct sched_job job;
+
+		snprintf(name, sizeof(name), "d%d.example", i % 30);
+		job = world_job(&w, name);
+		job.rcpts = 1 + (unsigned)i % 3;
+		assert_true(sched_add(w.sched, &job, w.now));
+	}
+	for (wall_ms end_at = w.now + HOURS(1); w.now < end_at;) {
+		d = world_next(&w);
+		if (d.kind == SCHED_START) {
+			starts += d.rcpts;
+			world_settle(&w, &d, &(struct sched_result){ .attempted = true, .delivered = d.rcpts });
+			sched_release_connection(w.sched, d.lane, w.now);
+			continue;
+		}
+		assert_true(d.reasons & WHY_SOURCE_RATE);
+		assert_true(d.when > w.now && d.when < WALL_NEVER);
+		w.now = d.when;
+		sched_verify(w.sched);
+	}
+	assert_in_range(starts, 105, 120);
+	world_close(&w);
+}
+
+static void another_source_of_the_pool_goes_on_when_one_is_at_its_limit(void **state)
+{
+	struct world w;
+
+	world_open(&w, LISTEN TENANTS "sources: [{name: a, ip: 127.0.0.2, connections: 1}, {name: b, ip: 127.0.0.3}]\n"
+	    "pools: [{name: main, sources: [a, b]}]\nlanes: {connections: 5}\n" RETRY);
+	for (int i = 0; i < 12; i++)
+		world_add(&w, "one.example");
+	for (int i = 0; i < 6; i++)
+		world_start(&w);
+	assert_int_equal(world_nothing(&w).reasons & (WHY_SOURCE_CONNECTIONS | WHY_LANE_CONNECTIONS),
+	    WHY_SOURCE_CONNECTIONS | WHY_LANE_CONNECTIONS);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_sources_together_keep_the_total_of_a_provider),
+		cmocka_unit_test(all_sources_together_keep_the_rate_of_a_provider),
+		cmocka_unit_test(a_source_keeps_its_connections_to_all_destinations),
+		cmocka_unit_test(a_source_keeps_its_rate_to_all_destinations),
+		cmocka_unit_test(another_source_of_the_pool_goes_on_when_one_is_at_its_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
