@@ -234,8 +234,8 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	if (lane != NULL) {
 		lane->active--;
 		warm(sched, lane, claimed, result, now);
-		set_pace(sched, lane, result, now);
 		blame(sched, lane, result, lane->dest->probe == number, now);
+		set_pace(sched, lane, result, now);
 	}
 	/* Where it may go next depends on what its lane is worth now. */
 	if (result->rcpts_left > 0)

@@ -89,7 +89,7 @@ enum sched_reason {
 	WHY_SOURCE_CONNECTIONS = 1 << 23, /* sources[].connections, all destinations together */
 	WHY_SOURCE_RATE = 1 << 24,        /* sources[].rate */
 };
-#define SCHED_WHY_TEXT 1024
+#define SCHED_WHY_TEXT 2048
 /* Words for a set of reasons, joined by "; ". Returns `out`. */
 char *sched_why_text(unsigned reasons, char out[SCHED_WHY_TEXT]);
 /* Short key of one bit, such as "lane-connections", for JSON. */

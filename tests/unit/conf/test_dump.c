@@ -19,19 +19,11 @@ static const char everything[] =
     "  recipients: 9, connections: 7, others: {envelope: hold, from: rewrite, address: \"Web.Site@Shop.Example\"}}]\n"
     "hygiene: {date: false, message_id: false, return_path: false, bcc: false, duplicates: first, malformed: refuse, eight_bit: refuse}\n"
     "dkim: [{domain: shop.example, selector: r1, key: keys/shop.pem}]\nsigning: {fallback: shop.example}\n"
-<<<<<<< HEAD
-    "sources: [{name: a, ip: 192.0.2.10, via: \"socks5://u:p%25w@192.0.2.1:1080\", ehlo: A.relay.example.net, weight: 3, warmup: {plan: standard, since: 2026-11-24}}]\n"
+    "sources: [{name: a, ip: 192.0.2.10, via: \"socks5://u:p%25w@192.0.2.1:1080\", ehlo: A.relay.example.net, weight: 3, connections: 7, rate: 8/h, warmup: {plan: standard, since: 2026-11-24}}]\n"
     "plans: [{name: own, adapt: false, start: 5, growth: 6, explore: 7, ceiling: 8, idle: 9, days: [1, 2],\n"
     "  groups: [{providers: [p, q], start: 2, growth: 3, explore: 4, days: [3]}]}]\nwarmup: {zone: \"-05:30\"}\n"
     "pools: [{name: main, sources: [a]}]\n"
-    "providers: [{name: p, domains: [p.example], mx: [mx.p.example], connections: 2, messages: 3, rate: 90/h, tls: verified, retry: {first: 2m, max: 3h}}]\n"
-=======
-    "sources: [{name: a, ip: 192.0.2.10, ehlo: A.relay.example.net, connections: 7, rate: 8/h, warmup: {plan: standard, since: 2026-11-24}}]\n"
-    "plans: [{name: own, adapt: false, start: 5, growth: 6, explore: 7, ceiling: 8, idle: 9, days: [1, 2],\n"
-    "  groups: [{providers: [p, q], start: 2, growth: 3, explore: 4, days: [3]}]}]\nwarmup: {zone: \"-05:30\"}\n"
-    "pools: [{name: main, sources: [a]}]\n"
-    "providers: [{name: p, domains: [p.example], mx: [mx.p.example], connections: 2, messages: 3, rate: 90/h, total_connections: 4, total_rate: 9/m, tls: verified}]\n"
->>>>>>> 33d007b (sched, conf: slow start, and limits of destinations and sources as wholes)
+    "providers: [{name: p, domains: [p.example], mx: [mx.p.example], connections: 2, messages: 3, rate: 90/h, total_connections: 4, total_rate: 9/m, tls: verified, retry: {first: 2m, max: 3h}}]\n"
     "replies: rules.yaml\n"
     "lanes: {connections: 4, messages: 5, rate: 2/s}\nslow_start: {idle: 20m}\n"
     "routes: [{domain: \"*\", to: \"[2001:db8::5]:26\", tls: none}]\nbounce: {pool: main}\n"
