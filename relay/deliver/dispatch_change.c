@@ -11,6 +11,19 @@
 
 /* --- rows into entries ------------------------------------------------------------------------------------------------------ */
 
+/* Greylisting wants the same source again; who was throttled or blocked had better take another. */
+static bool wants_its_source(const struct queue_rcpt *rcpt)
+{
+	static const enum replies_class OTHERS[] = { CLASS_THROTTLE, CLASS_REPUTATION_BLOCK };
+
+	if (!rcpt->source[0])
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(OTHERS) && rcpt->state != RCPT_BLOCKED; i++)
+		if (strcmp(rcpt->class_name, replies_class_name(OTHERS[i])) == 0)
+			return false;
+	return true;
+}
+
 /* One part (waiting or held) of the job that starts at rcpts[at]; counts 0 recipients when there is none. */
 static struct sched_job part_of(const struct queue_job *job, size_t at, size_t end, bool held)
 {
@@ -30,8 +43,9 @@ static struct sched_job part_of(const struct queue_job *job, size_t at, size_t e
 			entry.due = rcpt->next;
 		if (rcpt->attempts > entry.attempts)
 			entry.attempts = rcpt->attempts;
-		if (rcpt->source[0])
+		if (wants_its_source(rcpt))
 			entry.source = rcpt->source;
+		entry.blocked = entry.blocked || rcpt->state == RCPT_BLOCKED;
 	}
 	return entry;
 }

@@ -118,6 +118,18 @@ void dispatch_settle_unsent(struct dispatch *d, const struct sched_decision *dec
 void dispatch_expire(struct dispatch *d, const struct sched_decision *decision, wall_ms now);
 void dispatch_settle_retry(void *arg);
 
+/* dispatch_judge.c: what replies mean */
+/* How the recipients fared. */
+struct tally {
+	size_t delivered, refused, deferred, untouched;
+	size_t barred;                 /* stay as well: refused for good, for reasons of ours */
+	enum sched_scope scope;        /* the widest */
+	const struct outcome *verdict; /* of the judged ones the first with the widest scope; NULL: none */
+	int64_t wait_ms;               /* the longest that one of those that stay was asked to */
+};
+void dispatch_judge(struct dispatch *d, struct attempt *attempt);
+struct tally dispatch_tally(const struct delivery *delivery, bool held);
+
 /* dispatch_report.c: what the sender is told (RFC 3461) */
 bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, size_t i, wall_ms now); /* of rcpts[i] of its job */
 struct bounce *report_create(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* NULL: nothing is owed */

@@ -16,6 +16,7 @@ struct settling {
 	struct attempt *attempt; /* owned */
 	struct bounce *bounce;   /* owned, or NULL */
 	wall_ms due;             /* of what stays */
+	bool blocked;            /* it waits as such */
 	struct settling *next;   /* dispatch.settle_again */
 	struct sched_warm warm;  /* the lane's state after it */
 	struct queue_settle_item items[];
@@ -119,10 +120,11 @@ static void log_all(const struct settling *s)
 	    [OUTCOME_DELIVERED] = "delivered", [OUTCOME_DEFERRED] = "deferred", [OUTCOME_REFUSED] = "bounced",
 	};
 	const struct queue_job *job = s->attempt->delivery.job;
+	const struct outcome *outcomes = s->attempt->delivery.outcomes;
 
 	for (size_t i = 0; i < job->rcpt_count; i++)
-		if (s->attempt->delivery.outcomes[i].kind != OUTCOME_NONE)
-			log_outcome(s, i, EVENTS[s->attempt->delivery.outcomes[i].kind]);
+		if (outcomes[i].kind != OUTCOME_NONE)
+			log_outcome(s, i, outcomes[i].kind == OUTCOME_DEFERRED && s->blocked ? "blocked" : EVENTS[outcomes[i].kind]);
 }
 
 static void count_hop(struct dispatch_hops *hops, const struct delivery *delivery)
@@ -199,8 +201,12 @@ void dispatch_settle_retry(void *arg)
 
 /* --- from outcomes to rows ------------------------------------------------------------------------------------------------- */
 
-static const char *reason_text(const struct outcome *outcome)
+static const char *reason_text(const struct settling *s, const struct outcome *outcome)
 {
+	if (s->blocked)
+		return outcome->judged && outcome->class == CLASS_REPUTATION_BLOCK
+		    ? "refused there for our reputation, not for its recipient; waits until its source is taken again, or for relayq retry"
+		    : "refused there for how mail of ours is set up, not for its recipient; waits to be tried again, or for relayq retry";
 	return outcome->in_doubt ? "the connection was lost after the message was sent: in doubt" : outcome->reply;
 }
 
@@ -209,106 +215,16 @@ static void item_update(struct queue_settle_item *item, const struct settling *s
 {
 	item->op = SETTLE_UPDATE;
 	item->rcpt = *rcpt;
+	item->rcpt.state = rcpt->state == RCPT_HELD ? RCPT_HELD : s->blocked ? RCPT_BLOCKED : RCPT_WAITING;
 	item->rcpt.attempts++;
 	item->rcpt.next = s->due;
 	item->rcpt.last_attempt = now;
 	item->rcpt.source = s->attempt->source;
 	item->rcpt.relay = outcome->relay;
 	item->rcpt.reply = outcome->reply;
-	item->rcpt.reason = reason_text(outcome);
+	item->rcpt.reason = reason_text(s, outcome);
 	item->rcpt.class_name = outcome->class_name ? outcome->class_name : "";
 	item->rcpt.warned = rcpt->warned || item->told;
-}
-
-/* --- what refusals mean ----------------------------------------------------------------------------------------------------- */
-
-/* Refusals for good that are about now, not about the recipient: kept and tried again. */
-static bool is_about_now(enum replies_class class)
-{
-	return class == CLASS_THROTTLE || class == CLASS_GREYLIST || class == CLASS_TRANSIENT_SYSTEM;
-}
-
-/* One recipient's refusal among others that were taken says little of the lane: it stays with whom the stage blames. */
-static void apply_verdict(struct outcome *outcome, const struct verdict *verdict, bool some_taken)
-{
-	static const enum sched_scope SCOPES[BLAME_COUNT] = {
-	    [BLAME_LANE] = SCOPE_LANE, [BLAME_SOURCE] = SCOPE_SOURCE, [BLAME_DESTINATION] = SCOPE_DESTINATION,
-	};
-
-	outcome->judged = true;
-	outcome->class = verdict->class;
-	outcome->action = verdict->action;
-	outcome->class_name = replies_class_name(verdict->class);
-	outcome->wait_ms = verdict->wait_ms;
-	if (SCOPES[verdict->scope] != SCOPE_NONE && !some_taken)
-		outcome->scope = SCOPES[verdict->scope];
-	if (outcome->kind == OUTCOME_REFUSED && is_about_now(verdict->class))
-		outcome->kind = OUTCOME_DEFERRED;
-}
-
-/* Our own words (code 0) are no reply. The destination's name is the provider's where it is one. */
-static void classify(struct dispatch *d, struct attempt *attempt)
-{
-	struct delivery *delivery = &attempt->delivery;
-	bool some_taken = false;
-
-	for (size_t i = 0; i < delivery->job->rcpt_count; i++)
-		some_taken = some_taken || delivery->outcomes[i].kind == OUTCOME_DELIVERED;
-	for (size_t i = 0; i < delivery->job->rcpt_count; i++) {
-		struct outcome *outcome = &delivery->outcomes[i];
-		struct verdict verdict;
-
-		if (outcome->code < 400 || (outcome->kind != OUTCOME_REFUSED && outcome->kind != OUTCOME_DEFERRED))
-			continue;
-		verdict_of(d->verdicts, attempt->destination, outcome->reply, &verdict);
-		apply_verdict(outcome, &verdict, some_taken);
-	}
-}
-
-/* How the recipients fared, for the scheduler and the size of the request. */
-struct tally {
-	size_t delivered, refused, deferred, untouched;
-	enum sched_scope scope;        /* the widest */
-	const struct outcome *verdict; /* of the judged ones the first with the widest scope; NULL: none */
-	int64_t wait_ms; /* the longest that a deferred one was asked to */
-};
-
-static void tally_blame(struct tally *tally, const struct outcome *outcome)
-{
-	if (outcome->kind == OUTCOME_NONE)
-		return;
-	if (outcome->scope > tally->scope)
-		tally->scope = outcome->scope;
-	if (outcome->judged && (!tally->verdict || outcome->scope > tally->verdict->scope))
-		tally->verdict = outcome;
-}
-
-static struct tally tally_of(const struct delivery *delivery, bool held)
-{
-	struct tally tally = {.scope = SCOPE_NONE};
-
-	for (size_t i = 0; i < delivery->job->rcpt_count; i++) {
-		const struct outcome *outcome = &delivery->outcomes[i];
-
-		switch (outcome->kind) {
-		case OUTCOME_DELIVERED:
-			tally.delivered++;
-			break;
-		case OUTCOME_REFUSED:
-			tally.refused++;
-			break;
-		case OUTCOME_DEFERRED:
-			tally.deferred++;
-			if (outcome->wait_ms > tally.wait_ms)
-				tally.wait_ms = outcome->wait_ms;
-			break;
-		case OUTCOME_NONE:
-			tally.untouched += (delivery->job->rcpts[i].state == RCPT_HELD) == held;
-			break;
-		}
-		tally_blame(&tally, outcome);
-	}
-	return tally;
 }
 
 static struct settling *settling_create(struct dispatch *d, struct attempt *attempt, size_t items)
@@ -382,6 +298,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	bool held = attempt->key.first & JOB_HELD_PART;
 	struct settling *s;
 	struct tally tally;
+	size_t settled_count;
 
 	if (delivery->load_error == ERR_NOT_FOUND) {
 		finish_unwritten(d, attempt, 0, now);
@@ -391,18 +308,19 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 		finish_unwritten(d, attempt, 1, now);
 		return;
 	}
-	classify(d, attempt);
-	tally = tally_of(delivery, held);
-	if (tally.delivered + tally.refused + tally.deferred == 0) {
+	dispatch_judge(d, attempt);
+	tally = dispatch_tally(delivery, held);
+	settled_count = tally.delivered + tally.refused + tally.deferred + tally.barred;
+	if (settled_count == 0) {
 		finish_unwritten(d, attempt, (uint32_t)tally.untouched, now);
 		return;
 	}
-	s = settling_create(d, attempt, tally.delivered + tally.refused + tally.deferred);
+	s = settling_create(d, attempt, settled_count);
 	struct sched_result result = {
 	    .id = attempt->key.id, .first = attempt->key.first, .lane = attempt->lane,
 	    /* Recipients left over by a limit of the remote are tried again at once. */
-	    .attempted = tally.untouched == 0 || tally.deferred > 0,
-	    .rcpts_left = (uint32_t)(tally.deferred + tally.untouched),
+	    .attempted = tally.untouched == 0 || tally.deferred + tally.barred > 0,
+	    .rcpts_left = (uint32_t)(tally.deferred + tally.barred + tally.untouched),
 	    .delivered = (uint32_t)tally.delivered, .scope = tally.scope,
 	    .not_before = tally.wait_ms > 0 ? now + tally.wait_ms : 0,
 	};
@@ -411,9 +329,11 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 		result.judged = true;
 		result.class = tally.verdict->class;
 		result.action = tally.verdict->action;
+		result.barred = tally.barred > 0 && tally.deferred == 0;
 	}
 	dispatch_warm_count(delivery, &result);
 	s->due = sched_done(d->env.sched, &result, now);
+	s->blocked = sched_is_blocked(d->env.sched, result.id, result.first);
 	dispatch_warm_attach(d, attempt->lane, &s->warm, &s->settle.warm);
 	items_fill(s, now);
 	attach_transcript(s);

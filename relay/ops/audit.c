@@ -31,7 +31,7 @@ struct walk {
 
 /* Recipients by state, from either side. */
 struct tally {
-	uint64_t waiting, held; /* waiting: also deferred and active ones */
+	uint64_t waiting, held; /* waiting: also deferred, active and blocked ones */
 	uint64_t active;        /* the store may have settled them already */
 	uint64_t changes;       /* of the counters that survive restarts: how much has moved */
 };
@@ -163,7 +163,7 @@ static void add_total(void *arg, const char *destination, const struct sched_cou
 
 	if (destination[0])
 		return;
-	tally->waiting = counts->waiting + counts->deferred + counts->active;
+	tally->waiting = counts->waiting + counts->deferred + counts->active + counts->blocked;
 	tally->active = counts->active;
 	tally->held = counts->held;
 }

@@ -46,6 +46,7 @@ static void add_waiting(struct sched_counts *sum, const struct sched_counts *add
 	sum->deferred += add->deferred;
 	sum->active += add->active;
 	sum->held += add->held;
+	sum->blocked += add->blocked;
 	sum->connections += add->connections;
 	if (add->oldest != 0 && (sum->oldest == 0 || add->oldest < sum->oldest))
 		sum->oldest = add->oldest;
@@ -63,7 +64,7 @@ static void on_counted(void *arg, const char *destination, const struct queue_co
 
 static uint64_t weight(const struct place *place)
 {
-	return place->waiting.waiting + place->waiting.deferred + place->waiting.active + place->waiting.held + place->counts.delivered +
+	return place->waiting.waiting + place->waiting.deferred + place->waiting.active + place->waiting.held + place->waiting.blocked + place->counts.delivered +
 	    place->counts.bounced;
 }
 
@@ -152,6 +153,7 @@ static const struct {
 	{ "deferred", offsetof(struct sched_counts, deferred) },
 	{ "active", offsetof(struct sched_counts, active) },
 	{ "held", offsetof(struct sched_counts, held) },
+	{ "blocked", offsetof(struct sched_counts, blocked) },
 };
 
 static uint64_t in_state(const struct sched_counts *counts, size_t i)

@@ -42,17 +42,11 @@ static const char *destination_of(const struct row *row, const struct ops_env *e
 /* The scheduler holds, for reasons of its own, what the store has as waiting: a pool that is gone. */
 static enum row_state state_of(const struct row *row)
 {
-	switch (row->rcpt->state) {
-	case RCPT_HELD:
+	if (row->rcpt->state == RCPT_HELD || (row->scheduled && row->view.state == JOB_HELD))
 		return ROW_HELD;
-	case RCPT_BLOCKED:
+	/* A job is blocked as a whole: what its other recipients heard counts. */
+	if (row->scheduled ? row->view.state == JOB_BLOCKED : row->rcpt->state == RCPT_BLOCKED)
 		return ROW_BLOCKED;
-	case RCPT_WAITING:
-	case RCPT_STATES:
-		break;
-	}
-	if (row->scheduled && row->view.state == JOB_HELD)
-		return ROW_HELD;
 	return row->rcpt->attempts > 0 ? ROW_DEFERRED : ROW_WAITING;
 }
 
@@ -71,7 +65,7 @@ static const char *reason_of(struct row *row)
 
 static wall_ms next_of(const struct row *row)
 {
-	if (row->state != ROW_WAITING && row->state != ROW_DEFERRED)
+	if (row->state == ROW_ACTIVE || row->state == ROW_HELD)
 		return 0;
 	if (row->scheduled)
 		return row->view.due;

@@ -20,7 +20,7 @@ struct row {
 	const char *destination; /* the scheduler's, else the provider's of the domain, else the domain */
 	const char *reason;      /* why it is in its state; "" nothing to tell */
 	const char *source;      /* of the attempt under way or the last one; "" none */
-	wall_ms next;            /* 0: no attempt is planned (active, held, blocked) */
+	wall_ms next;            /* 0: no attempt is planned (active, held) */
 	wall_ms since;           /* ACTIVE: start of the attempt; else 0 */
 	bool scheduled;          /* the scheduler knows it; then `view` counts */
 	struct sched_view view;

@@ -63,6 +63,7 @@ static void add_scheduled(void *arg, const char *destination, const struct sched
 	f->states[ROW_DEFERRED] += counts->deferred;
 	f->states[ROW_ACTIVE] += counts->active;
 	f->states[ROW_HELD] += counts->held;
+	f->states[ROW_BLOCKED] += counts->blocked;
 	f->connections += counts->connections;
 	f->oldest = counts->oldest;
 	f->reasons |= reasons;
