@@ -158,8 +158,9 @@ bench-build: $(BENCH_BIN) $(BUILD)/fault_lmdb.so
 JOBS  := -j$(shell nproc)
 STAGES = WERROR=$(WERROR) BUILD=$(if $(SAN),build,$(BUILD)) MAKE="$(MAKE)" tests/run-all
 
-deps: ## install the Debian packages of tests/packages.txt that are missing
+deps: ## install the Debian packages of tests/packages.txt that are missing, unpack those of tests/unpacked.txt
 	@tests/install-packages tests/packages.txt
+	@tests/unpack-packages tests/unpacked.txt $(BUILD)/unpacked
 
 test: deps ## build and test everything; the last line counts
 	+@$(STAGES)
