@@ -211,4 +211,4 @@ help: ## this list
 
 .PHONY: all unit unit-threaded fuzz-build bench-build deps test fuzz lint demo bench run docs install clean help
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
