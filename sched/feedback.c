@@ -20,8 +20,10 @@ static void dest_rest(struct sched *sched, struct dest *dest, wall_ms not_before
 {
 	struct backoff backoff = backoff_of(sched, dest, CLASS_TRANSIENT_SYSTEM);
 
-	if (!dest->down)
+	if (!dest->down) {
 		sched->dests_down++;
+		silence_forgive(sched, dest, now);
+	}
 	dest->down = true;
 	dest->probe = ENTRY_NONE;
 	dest->pauses++;
@@ -102,6 +104,11 @@ static void blame(struct sched *sched, struct lane *lane, const struct sched_res
 	case SCOPE_DESTINATION:
 		if (result->delivered > 0)
 			break;
+		if (result->reach == REACH_NOBODY && silence_met(sched, lane, now)) {
+			if (probe)
+				dest_fails(sched, dest, true, 0, now);
+			return;
+		}
 		/* Others are chosen first; a pause is the destination's matter. */
 		if (lane->failures == 0)
 			lane_set_failures(sched, lane, 1);
@@ -168,6 +175,13 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 	} else if (!result->attempted && e->lost < LOST_MAX) {
 		e->lost++;
 		e->due = now;
+	} else if (result->reach == REACH_NOBODY && silence_may_move(sched, e, now)) {
+		uint8_t moved = e->lost + 1u;
+
+		defer(sched, e, result, now);
+		e->lost = moved & 7;
+		e->source = SOURCE_NONE;
+		e->due = now;
 	} else {
 		defer(sched, e, result, now);
 	}
@@ -198,7 +212,7 @@ static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const
 /* Growth is for each delivery, so a fast receiver has its lane at the limit in no time. */
 static void set_pace(struct sched *sched, struct lane *lane, const struct sched_result *r, wall_ms now)
 {
-	if (r->throttled > 0)
+	if (r->throttled > 0 || r->scope == SCOPE_LANE || r->scope == SCOPE_SOURCE)
 		(void)pace_cut(&lane->pace, lane->connections, lane->active, now);
 	else if (r->delivered > 0)
 		(void)pace_grow(&lane->pace, lane_limit(sched, lane), now);
@@ -234,14 +248,19 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	if (lane != NULL) {
 		lane->active--;
 		warm(sched, lane, claimed, result, now);
+		if (result->reach == REACH_ANSWERED || result->delivered > 0)
+			silence_broken(sched, lane, now);
 		blame(sched, lane, result, lane->dest->probe == number, now);
+		state_answer(sched, lane, result, now);
 		set_pace(sched, lane, result, now);
 	}
 	/* Where it may go next depends on what its lane is worth now. */
 	if (result->rcpts_left > 0)
 		plan(sched, e, result, part, now);
-	if (lane != NULL)
+	if (lane != NULL) {
+		state_tell(sched, lane, now);
 		lane_tidy(sched, lane, now);
+	}
 	return result->rcpts_left > 0 ? e->due : 0;
 }
 

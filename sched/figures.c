@@ -113,17 +113,30 @@ static void tell_counts(const struct teller *to, const uint64_t rcpts[JOB_STATES
 
 static void tell_lane(const struct teller *to, const struct lane *lane)
 {
-	char words[SCHED_WHY_TEXT], time[CLOCK_TEXT + 32];
+	char words[SCHED_WHY_TEXT], time[CLOCK_TEXT + 32], state_text[SCHED_LANE_WORDS], pace[64] = "";
+	enum sched_lane_state state = state_of(lane, to->now);
+	struct health_answer hour = health_sum(&lane->health, HEALTH_BUCKETS, to->now);
 	wall_ms when;
 	unsigned reasons = lane_check(to->sched, lane->dest, lane->source, lane, true, 1, to->now, &when);
 
+	if (pace_limit(&lane->pace) != UINT32_MAX)
+		(void)snprintf(pace, sizeof(pace), " (%u now)", pace_limit(&lane->pace));
 	if (reasons == 0)
-		tell(to, "source %s to %s: may start; %u connections, %u failures in a row", lane->source->name,
-		    lane->dest->name, lane->connections, lane->failures);
+		tell(to, "source %s to %s: may start; %u connections, at most %u%s; %u failures in a row", lane->source->name,
+		    lane->dest->name, lane->connections, lane_limit(to->sched, lane), pace, lane->failures);
 	else
-		tell(to, "source %s to %s: %s; asked again %s; %u connections, %u failures in a row",
-		    lane->source->name, lane->dest->name, sched_why_text(reasons, words), again(when, time),
-		    lane->connections, lane->failures);
+		tell(to, "source %s to %s: %s%s%s%s; asked again %s; %u connections, at most %u%s; %u failures in a row",
+		    lane->source->name, lane->dest->name, sched_why_text(reasons, words), lane->shut_words != NULL ? " (" : "",
+		    lane->shut_words != NULL ? lane->shut_words : "", lane->shut_words != NULL ? ")" : "", again(when, time),
+		    lane->connections, lane_limit(to->sched, lane), pace, lane->failures);
+	if (state != LANE_OPEN) {
+		state_words(lane, to->now, state_text);
+		tell(to, "source %s to %s: %s, %s", lane->source->name, lane->dest->name, sched_lane_state_name(state), state_text);
+	}
+	if (hour.tried > 0)
+		tell(to, "source %s to %s: in the last hour %u recipients tried, %u deferred, %u refused for reasons of ours, %u unknown, "
+		    "%u complaints", lane->source->name, lane->dest->name, hour.tried, hour.deferred, hour.blocked, hour.unknown,
+		    hour.complained);
 }
 
 static void tell_dest(const struct teller *to, const struct dest *dest)

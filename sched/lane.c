@@ -45,6 +45,7 @@ struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *sou
 	HASH_ADD(hh, sched->lane_keys, key, sizeof(lane->key), lane);
 	DL_APPEND2(dest->lanes, lane, dest_prev, dest_next);
 	DL_APPEND2(source->lanes, lane, source_prev, source_next);
+	sched->lane_states[LANE_OPEN]++;
 	cold_attach(sched, lane);
 	return lane;
 }
@@ -62,8 +63,10 @@ uint32_t lane_limit(const struct sched *sched, const struct lane *lane)
 {
 	uint32_t limit = dest_connection_limit(sched, lane->dest), own;
 
-	if (lane->blocks > 0)
+	if (lane->blocks > 0 || lane->silent || lane->refused)
 		return 1; /* whether the refusals are over is found out by one */
+	if (lane->strained && limit > 1)
+		limit = limit == UINT32_MAX ? 1 : limit / 2;
 	if (lane->cold == NULL)
 		return limit;
 	own = warmup_connections(&lane->cold->state);
@@ -196,6 +199,7 @@ void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms
 	lane->rate_full_us = rate_take(lane->rate_full_us, count, period, rcpts, now);
 	lane->active++;
 	timer_chore(sched, lane, WALL_NEVER);
+	state_tell(sched, lane, now);
 }
 
 void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures)
@@ -215,6 +219,7 @@ void lane_free(struct sched *sched, struct lane *lane)
 	lane_reopen(sched, lane);
 	lane_set_failures(sched, lane, 0);
 	timer_chore(sched, lane, WALL_NEVER);
+	sched->lane_states[lane->state]--;
 	cold_detach(lane);
 	DL_DELETE2(lane->dest->lanes, lane, dest_prev, dest_next);
 	DL_DELETE2(lane->source->lanes, lane, source_prev, source_next);
@@ -230,7 +235,7 @@ void lane_tidy(struct sched *sched, struct lane *lane, wall_ms now)
 
 	if (lane->connections > 0 || lane->active > 0 || lane->closed)
 		return;
-	if (lane->failures > 0) {
+	if (state_is_worth(lane)) {
 		timer_chore(sched, lane, forget_at(sched, lane, now));
 	} else if (keep > now) {
 		timer_chore(sched, lane, keep);
@@ -266,12 +271,10 @@ static struct lane *try_place(
 	unsigned reasons;
 	wall_ms when;
 
-	if (lane == NULL && source->conf != NULL && source->conf->plan != NULL)
+	if (lane == NULL)
 		lane = lane_get(sched, bundle->dest, source);
-	if (lane == NULL || !lane->closed) {
+	if (!lane->closed) {
 		reasons = lane_check(sched, bundle->dest, source, lane, true, e->rcpts, now, &when);
-		if (lane == NULL)
-			lane = lane_get(sched, bundle->dest, source);
 		if (reasons == 0)
 			return lane;
 		lane_close(sched, lane, reasons, e->rcpts, when, now);

@@ -15,6 +15,7 @@
 #include "base/rand.h"
 #include "base/table.h"
 #include "sched/entry.h"
+#include "sched/health.h"
 #include "sched/heap.h"
 #include "sched/pace.h"
 #include "sched/sched.h"
@@ -147,6 +148,9 @@ struct dest {
 	unsigned pauses;   /* in a row */
 	wall_ms pause_until;
 	wall_ms lifted_at;  /* sched_retry lifted its pauses */
+	wall_ms heard_at;   /* it answered; 0: never */
+	uint32_t heard_by;  /* handle of the source that it answered */
+	bool suspects;      /* some lane was not answered, and nobody was asked since */
 	wall_ms oldest;     /* scratch of sched_counts_read */
 	uint32_t resolving; /* scratch of sched_counts_read */
 	UT_hash_handle hh_key, hh_name;
@@ -222,7 +226,15 @@ struct lane {
 	bool closed;          /* cannot start now; its bits are set in the bundles that have tried it */
 	unsigned reasons;     /* why it is closed */
 	bool waiting;         /* closed, and on the list of its source's waiters */
+	uint8_t state;        /* enum sched_lane_state that was told last */
+	bool silent;          /* not answered where another source is */
+	bool strained;        /* its record says: go slowly */
+	bool refused;         /* its record said: stop; nothing was delivered since */
+	uint8_t silences;     /* pauses in a row for being silent */
+	wall_ms unheard_at;   /* the last attempt that nobody answered; 0: it is heard */
+	wall_ms strained_at;
 	struct pace pace;
+	struct health health;
 	struct cold *cold;    /* NULL: its source is warm */
 	struct lane *dest_prev, *dest_next;
 	struct lane *source_prev, *source_next;
@@ -264,6 +276,9 @@ struct sched {
 	uint64_t rcpts[JOB_STATES];
 	uint32_t places[PLACES];              /* jobs */
 	uint32_t dests_down, operator_pauses; /* for the reasons of NOTHING */
+	uint32_t lane_states[LANE_STATES];    /* lanes, by the state told last */
+	sched_lane_fn on_lane;
+	void *on_lane_arg;
 	uint32_t dests_crowded, dests_sated;  /* the same */
 	uint32_t lanes_closed[32];            /* by bit of enum sched_reason */
 	size_t objects;                       /* bytes of the small structures */
@@ -390,6 +405,24 @@ void limit_unwait(struct lane *lane);
 void limit_offer(struct sched *sched, struct source *source);
 bool limit_wake(struct sched *sched, wall_ms now); /* true: a lane was reopened */
 
+/* --- silence.c: silent blocks -------------------------------------------------------------------------------------------- */
+
+/* No host there answered the lane. True: it is the source that is not heard, and the lane rests; false: it may be the destination. */
+bool silence_met(struct sched *sched, struct lane *lane, wall_ms now);
+void silence_broken(struct sched *sched, struct lane *lane, wall_ms now); /* somebody answered it */
+void silence_forgive(struct sched *sched, struct dest *dest, wall_ms now); /* nobody reaches it: no source is to blame */
+/* May a job that reached nobody go on at once from another source of its pool? */
+bool silence_may_move(const struct sched *sched, const struct entry *e, wall_ms now);
+
+/* --- state.c: what all that is known of a lane adds up to ------------------------------------------------------------------- */
+
+enum sched_lane_state state_of(const struct lane *lane, wall_ms now);
+void state_words(const struct lane *lane, wall_ms now, char out[SCHED_LANE_WORDS]);
+void state_tell(struct sched *sched, struct lane *lane, wall_ms now); /* whoever listens, when it has changed */
+void state_answer(struct sched *sched, struct lane *lane, const struct sched_result *result, wall_ms now); /* into its record */
+bool state_is_worth(const struct lane *lane); /* there is something that must not be forgotten soon */
+void state_forget(struct sched *sched, struct lane *lane, wall_ms now);
+
 /* --- cold.c --------------------------------------------------------------------------------------------------------------- */
 
 struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_provider *provider);
@@ -456,5 +489,6 @@ int64_t rate_take(int64_t full_us, uint32_t count, int64_t period_ms, uint32_t u
 unsigned reason_of_job(const struct sched *sched, const struct entry *e, wall_ms now, wall_ms *when_out);
 unsigned reason_of_dest(const struct sched *sched, const struct dest *dest, wall_ms now, wall_ms *when_out);
 unsigned reason_of_all(const struct sched *sched);
+const char *reason_words(unsigned bit); /* of one bit */
 
 #endif

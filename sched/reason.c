@@ -31,6 +31,8 @@ static const struct {
 	{ WHY_DESTINATION_RATE,   "destination-rate",   "all sources together have sent as much there as total_rate allows" },
 	{ WHY_SOURCE_CONNECTIONS, "source-connections", "every connection that its source may have in all is busy" },
 	{ WHY_SOURCE_RATE,        "source-rate",        "its source has sent as much in all as its rate allows" },
+	{ WHY_LANE_SILENT,        "lane-silent",        "the destination answers other sources and not this one" },
+	{ WHY_LANE_HEALTH,        "lane-health",        "most of what its source sent there was refused" },
 	{ WHY_QUEUED_BEHIND,      "queued-behind",      "nothing but its turn" },
 };
 /* clang-format on */
@@ -51,6 +53,14 @@ char *sched_why_text(unsigned reasons, char out[SCHED_WHY_TEXT])
 		len += (size_t)n;
 	}
 	return out;
+}
+
+const char *reason_words(unsigned bit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(reasons_known); i++)
+		if (reasons_known[i].bit == bit)
+			return reasons_known[i].text;
+	return "";
 }
 
 const char *sched_why_name(enum sched_reason bit)

@@ -88,6 +88,8 @@ enum sched_reason {
 	WHY_DESTINATION_RATE = 1 << 22,   /* providers[].total_rate */
 	WHY_SOURCE_CONNECTIONS = 1 << 23, /* sources[].connections, all destinations together */
 	WHY_SOURCE_RATE = 1 << 24,        /* sources[].rate */
+	WHY_LANE_SILENT = 1 << 25,        /* it answers other sources and not this one */
+	WHY_LANE_HEALTH = 1 << 26,        /* most of what its source sent there was refused */
 };
 #define SCHED_WHY_TEXT 2048
 /* Words for a set of reasons, joined by "; ". Returns `out`. */
@@ -139,6 +141,9 @@ void sched_unresolved(struct sched *sched, const char *domain, wall_ms now, stru
 
 enum sched_scope { SCOPE_NONE, SCOPE_RECIPIENT, SCOPE_MESSAGE, SCOPE_LANE, SCOPE_HOST, SCOPE_DESTINATION, SCOPE_SOURCE };
 
+/* Whether any host there answered at all. */
+enum sched_reach { REACH_UNTOLD, REACH_ANSWERED, REACH_NOBODY };
+
 /* The end of an attempt (or of an EXPIRE, or of an unresolved one). */
 struct sched_result {
 	uint64_t id;
@@ -154,6 +159,7 @@ struct sched_result {
 	uint32_t unknown;    /* no such mailbox */
 	uint32_t refused;    /* any other 5xx */
 	uint32_t complained; /* reported by the provider since; not among the others */
+	enum sched_reach reach;
 	enum sched_scope scope; /* whom the trouble blames: slows or pauses lane, destination or source */
 	wall_ms not_before;  /* the reply itself names a time; 0: none */
 	/* All that stay were refused for good, for reasons of ours (reputation, set-up): the job takes one other healthy source of its pool at once,
@@ -227,6 +233,32 @@ enum sched_warm_verb { WARM_PAUSE, WARM_RESUME, WARM_STEP, WARM_RESTART, WARM_AD
 typedef void (*sched_warm_changed_fn)(void *arg, const struct sched_warm *state);
 uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const char *source, const char *destination,
     uint32_t volume, wall_ms now, sched_warm_changed_fn fn, void *arg);
+
+/* --- lanes -------------------------------------------------------------------------------------------------------------- */
+
+/* OPEN: within its limits. SLOW: with fewer connections, after a throttle or because of its record. PROBING: one connection finds out whether a
+ * trouble is over. CLOSED: nothing until a time. */
+enum sched_lane_state { LANE_OPEN, LANE_SLOW, LANE_PROBING, LANE_CLOSED, LANE_STATES };
+const char *sched_lane_state_name(enum sched_lane_state state); /* "probing" */
+
+#define SCHED_LANE_WORDS 320
+struct sched_lane_view { /* texts are borrowed for the call */
+	const char *source, *destination;
+	enum sched_lane_state from, state; /* from: told last */
+	wall_ms until;  /* CLOSED; else 0 */
+	uint32_t connections;
+	const char *why;
+};
+typedef void (*sched_lane_fn)(void *arg, const struct sched_lane_view *view);
+
+/* `fn` hears of each change of a lane's state, from within the call that brings it; it must not call the scheduler. NULL: nobody. */
+void sched_listen(struct sched *sched, sched_lane_fn fn, void *arg);
+
+/* Every lane that exists. Work in proportion to lanes. */
+void sched_lanes_read(struct sched *sched, wall_ms now, sched_lane_fn fn, void *arg);
+
+/* How many lanes there are, by state. */
+const uint32_t *sched_lane_states(const struct sched *sched);
 
 /* --- figures --------------------------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@ static void lane_due(struct sched *sched, uint32_t handle, wall_ms now)
 	struct lane *lane = slots_get(&sched->lanes, handle);
 
 	lane_reopen(sched, lane);
+	state_tell(sched, lane, now);
 	lane_tidy(sched, lane, now);
 }
 
@@ -16,7 +17,7 @@ static void lane_idle(struct sched *sched, uint32_t handle, wall_ms now)
 {
 	struct lane *lane = slots_get(&sched->lanes, handle);
 
-	lane_set_failures(sched, lane, 0);
+	state_forget(sched, lane, now);
 	lane_tidy(sched, lane, now);
 }
 
