@@ -8,6 +8,8 @@ static void lane_due(struct sched *sched, uint32_t handle, wall_ms now)
 	struct lane *lane = slots_get(&sched->lanes, handle);
 
 	lane_reopen(sched, lane);
+	if (lane->silent && lane->paused_until <= now)
+		lane_set_failures(sched, lane, 0); /* its probe is not left to the last */
 	state_tell(sched, lane, now);
 	lane_tidy(sched, lane, now);
 }

@@ -226,6 +226,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	timer_init(&d->drain_timer, env->loop, drain_expired, d);
 	timer_init(&d->rebuild_timer, env->loop, rebuild_slice, d);
 	restore_hosts(d);
+	dispatch_lane_listen(d);
 	if (dispatch_warm_restore(d, why) != OK)
 		dispatch_destroy(&d);
 	return d;
@@ -244,6 +245,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	timer_fini(&d->rebuild_timer);
 	dispatch_routes_fini(d);
 	dispatch_links_fini(d);
+	sched_listen(d->env.sched, NULL, NULL);
 	resolver_destroy(&d->resolver);
 	tls_client_unref(&d->tls);
 	hostmap_destroy(&d->hosts);

@@ -141,6 +141,9 @@ struct route *dispatch_route(struct dispatch *d, const char *domain);
 void dispatch_routes_fini(struct dispatch *d);
 void dispatch_routes_restart(struct dispatch *d);
 
+/* dispatch_lane.c: lanes */
+void dispatch_lane_listen(struct dispatch *d); /* tell the log what becomes of them */
+
 /* dispatch_warm.c: warm-up */
 MUST_USE enum err dispatch_warm_restore(struct dispatch *d, struct err_detail *why); /* before the first decision */
 /* The lane's state as of now, to travel with a request; nothing for a warm lane. `state` must live as long as the request. */

@@ -168,7 +168,7 @@ void dispatch_links_fini(struct dispatch *d)
 static void link_open(struct dispatch *d, struct link *link, struct attempt *attempt, struct route *route, uint32_t messages)
 {
 	const struct conf_source *source = conf_source_find(d->conf, attempt->source);
-	struct route *now_best = hostmap_route(d->hosts, route, dispatch_now(d));
+	struct route *now_best = hostmap_route(d->hosts, route, hostmap_source(attempt->source), dispatch_now(d));
 	struct session_target target = {
 	    .number = link->number, .destination = attempt->destination, .source = attempt->source, .local = source->ip,
 	    .ehlo = source->ehlo, .route = now_best, .conf = d->conf, .tls = d->tls,
@@ -344,11 +344,12 @@ static void learn_hosts(struct dispatch *d, struct attempt *attempt, wall_ms now
 {
 	const struct delivery *delivery = &attempt->delivery;
 	const struct route *route = dispatch_route(d, attempt->domain);
+	uint32_t source = hostmap_source(attempt->source);
 
 	for (size_t i = 0; route && i < delivery->note_count; i++) {
 		struct ip_port at = {delivery->notes[i].addr, route->port};
 
-		if (hostmap_note(d->hosts, &at, delivery->notes[i].news, d->conf->retry.max_ms, now))
+		if (hostmap_note(d->hosts, &at, delivery->notes[i].news, source, d->conf->retry.max_ms, now))
 			attempt->host_news = true;
 	}
 }

@@ -279,6 +279,19 @@ static void attach_transcript(struct settling *s)
 	s->settle.attempt = before + 1;
 }
 
+/* A connection that was used again has no news: its server is there. */
+static enum sched_reach reach_of(const struct delivery *delivery)
+{
+	enum sched_reach reach = REACH_UNTOLD;
+
+	for (size_t i = 0; i < delivery->note_count; i++) {
+		if (delivery->notes[i].news != HOST_DOWN)
+			return REACH_ANSWERED;
+		reach = REACH_NOBODY;
+	}
+	return reach;
+}
+
 /* Nothing to write: the job was not tried, or is gone from the store. */
 static void finish_unwritten(struct dispatch *d, struct attempt *attempt, uint32_t rcpts_left, wall_ms now)
 {
@@ -325,6 +338,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	    .not_before = tally.wait_ms > 0 ? now + tally.wait_ms : 0,
 	};
 
+	result.reach = reach_of(delivery);
 	if (tally.verdict) {
 		result.judged = true;
 		result.class = tally.verdict->class;

@@ -14,12 +14,15 @@
 #define NO_TLS_MS     HOURS(1)
 #define HOSTS_MAX     10000 /* remembered; beyond, the one that was heard of longest ago goes */
 
-#define VERSION     1
-#define ENTRY_BYTES 36 /* family u8, address 16, port u16, failures u8, down until u64, no TLS until u64 */
+#define VERSION     2
+#define ENTRY_BYTES 40 /* family u8, address 16, port u16, failures u8, down until u64, no TLS until u64, version 2: for whom u32 */
+#define ENTRY_V1    36
+#define ANYBODY     0
 
 struct host {
 	struct ip_port at; /* the key: zeroed before it is filled */
 	uint8_t failures;  /* in a row */
+	uint32_t down_for; /* the one source that could not reach it, or ANYBODY */
 	wall_ms down_until, no_tls_until;
 	UT_hash_handle hh; /* in the order of the last news */
 };
@@ -51,6 +54,16 @@ struct hostmap *hostmap_create(void)
 	must(pthread_mutex_init(&map->lock, NULL) == 0);
 	map->memo = (struct queue_memo){.name = HOSTMAP_MEMO, .write = write_memo};
 	return map;
+}
+
+/* FNV-1a; two sources that share a number are taken for one, which costs an attempt at most. Never ANYBODY. */
+uint32_t hostmap_source(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	return hash == ANYBODY ? 1 : hash;
 }
 
 static void forget(struct hostmap *map, struct host *host)
@@ -134,7 +147,8 @@ static uint8_t *put_host(uint8_t *to, const struct host *host)
 	to = put(to + 16, host->at.port, 2);
 	to = put(to, host->failures, 1);
 	to = put(to, (uint64_t)host->down_until, 8);
-	return put(to, (uint64_t)host->no_tls_until, 8);
+	to = put(to, (uint64_t)host->no_tls_until, 8);
+	return put(to, host->down_for, 4);
 }
 
 /* Those with the latest news, as many as there is room for. */
@@ -165,9 +179,12 @@ void hostmap_restore(struct hostmap *map, const void *data, size_t len, wall_ms 
 {
 	const uint8_t *at = data, *end = at + len;
 
-	if (len < 1 || get(&at, 1) != VERSION)
+	uint64_t version = len > 0 ? get(&at, 1) : 0;
+	ptrdiff_t size = version == 1 ? ENTRY_V1 : ENTRY_BYTES;
+
+	if (version < 1 || version > VERSION)
 		return;
-	while (end - at >= ENTRY_BYTES) {
+	while (end - at >= size) {
 		struct ip_port key = {.addr = {.family = get(&at, 1) == 4 ? AF_INET : AF_INET6}};
 		struct host host = {.failures = 0};
 
@@ -177,12 +194,14 @@ void hostmap_restore(struct hostmap *map, const void *data, size_t len, wall_ms 
 		host.failures = (uint8_t)get(&at, 1);
 		host.down_until = (wall_ms)get(&at, 8);
 		host.no_tls_until = (wall_ms)get(&at, 8);
+		host.down_for = version > 1 ? (uint32_t)get(&at, 4) : ANYBODY;
 		if ((host.down_until <= now && host.no_tls_until <= now) || find(map, &key))
 			continue;
 		struct host *kept = add(map, &key);
 
 		kept->failures = host.failures;
 		kept->down_until = host.down_until;
+		kept->down_for = host.down_for;
 		kept->no_tls_until = host.no_tls_until;
 	}
 	save(map);
@@ -190,10 +209,14 @@ void hostmap_restore(struct hostmap *map, const void *data, size_t len, wall_ms 
 
 /* --- news --------------------------------------------------------------------------------------------------------------------- */
 
-static void note_down(struct host *host, int64_t longest_ms, wall_ms now)
+static void note_down(struct host *host, uint32_t source, int64_t longest_ms, wall_ms now)
 {
 	int64_t ms = DOWN_FIRST_MS;
 
+	if (host->failures == 0)
+		host->down_for = source;
+	else if (host->down_for != source)
+		host->down_for = ANYBODY;
 	/* Attempts that were under way together count once. */
 	if (host->down_until > now)
 		return;
@@ -209,7 +232,7 @@ static bool is_fine(const struct host *host)
 	return host->failures == 0 && host->no_tls_until == 0;
 }
 
-bool hostmap_note(struct hostmap *map, const struct ip_port *at, enum host_news news, int64_t longest_ms, wall_ms now)
+bool hostmap_note(struct hostmap *map, const struct ip_port *at, enum host_news news, uint32_t source, int64_t longest_ms, wall_ms now)
 {
 	bool bad = news == HOST_DOWN || news == HOST_NO_TLS;
 	struct host *host = find(map, at);
@@ -220,11 +243,14 @@ bool hostmap_note(struct hostmap *map, const struct ip_port *at, enum host_news 
 		host = add(map, at);
 	switch (news) {
 	case HOST_UP:
+		if (host->down_for != ANYBODY && host->down_for != source)
+			break; /* it says nothing of the one that could not */
 		host->failures = 0;
+		host->down_for = ANYBODY;
 		host->down_until = 0;
 		break;
 	case HOST_DOWN:
-		note_down(host, longest_ms, now);
+		note_down(host, source, longest_ms, now);
 		break;
 	case HOST_TLS:
 		host->no_tls_until = 0;
@@ -246,11 +272,11 @@ static const struct host *host_of(const struct hostmap *map, const struct route 
 	return find(map, &(struct ip_port){*addr, route->port});
 }
 
-static bool is_down(const struct hostmap *map, const struct route *route, const struct ip_addr *addr, wall_ms now)
+static bool is_down(const struct hostmap *map, const struct route *route, const struct ip_addr *addr, uint32_t source, wall_ms now)
 {
 	const struct host *host = host_of(map, route, addr);
 
-	return host && host->down_until > now;
+	return host && host->down_until > now && (host->down_for == ANYBODY || host->down_for == source);
 }
 
 static bool has_no_tls(const struct hostmap *map, const struct route *route, const struct ip_addr *addr, wall_ms now)
@@ -260,23 +286,24 @@ static bool has_no_tls(const struct hostmap *map, const struct route *route, con
 	return host && host->no_tls_until > now;
 }
 
-static bool is_touched(const struct hostmap *map, const struct route *route, wall_ms now)
+static bool is_touched(const struct hostmap *map, const struct route *route, uint32_t source, wall_ms now)
 {
 	for (size_t i = 0; map->table && i < route->host_count; i++)
 		for (size_t k = 0; k < route->hosts[i].addr_count; k++)
-			if (is_down(map, route, &route->hosts[i].addrs[k], now) || has_no_tls(map, route, &route->hosts[i].addrs[k], now))
+			if (is_down(map, route, &route->hosts[i].addrs[k], source, now) || has_no_tls(map, route, &route->hosts[i].addrs[k], now))
 				return true;
 	return false;
 }
 
 /* Those that are up, then those that are down; each in its order. How many are up. */
-static size_t order_addresses(const struct hostmap *map, const struct route *route, struct route_host *host, wall_ms now)
+static size_t order_addresses(
+    const struct hostmap *map, const struct route *route, struct route_host *host, uint32_t source, wall_ms now)
 {
 	struct ip_addr *down = xcalloc(host->addr_count, sizeof(down[0]));
 	size_t up = 0, last = 0;
 
 	for (size_t k = 0; k < host->addr_count; k++)
-		if (is_down(map, route, &host->addrs[k], now))
+		if (is_down(map, route, &host->addrs[k], source, now))
 			down[last++] = host->addrs[k];
 		else
 			host->addrs[up++] = host->addrs[k];
@@ -289,7 +316,7 @@ static size_t order_addresses(const struct hostmap *map, const struct route *rou
 	return up;
 }
 
-static void order_hosts(const struct hostmap *map, struct route *route, wall_ms now)
+static void order_hosts(const struct hostmap *map, struct route *route, uint32_t source, wall_ms now)
 {
 	struct route_host *down = xcalloc(route->host_count, sizeof(down[0]));
 	size_t up = 0, last = 0;
@@ -297,7 +324,7 @@ static void order_hosts(const struct hostmap *map, struct route *route, wall_ms 
 	for (size_t i = 0; i < route->host_count; i++) {
 		struct route_host host = route->hosts[i];
 
-		if (order_addresses(map, route, &host, now) > 0)
+		if (order_addresses(map, route, &host, source, now) > 0)
 			route->hosts[up++] = host;
 		else
 			down[last++] = host;
@@ -306,13 +333,13 @@ static void order_hosts(const struct hostmap *map, struct route *route, wall_ms 
 	free(down);
 }
 
-struct route *hostmap_route(const struct hostmap *map, struct route *route, wall_ms now)
+struct route *hostmap_route(const struct hostmap *map, struct route *route, uint32_t source, wall_ms now)
 {
 	struct route *copy;
 
-	if (!is_touched(map, route, now))
+	if (!is_touched(map, route, source, now))
 		return route_ref(route);
 	copy = route_copy(route);
-	order_hosts(map, copy, now);
+	order_hosts(map, copy, source, now);
 	return copy;
 }

@@ -256,6 +256,44 @@ static void write_places(struct writer *w, const struct places *places)
 	each_place(w, places, place_bounced);
 }
 
+/* --- lanes ---------------------------------------------------------------------------------------------------------------- */
+
+#define LANES_SHOWN 100 /* that are not open; whoever has thousands in trouble looks at the sums */
+
+struct lanes {
+	struct writer *w;
+	unsigned shown;
+};
+
+static void write_lane(void *arg, const struct sched_lane_view *view)
+{
+	struct lanes *lanes = arg;
+	struct writer *w = lanes->w;
+
+	if (view->state == LANE_OPEN || lanes->shown == LANES_SHOWN || w->err != OK)
+		return;
+	lanes->shown++;
+	w->err = buf_printf(w->out, "warmrelay_lane_state{source=\"");
+	label(w, view->source);
+	if (w->err == OK)
+		w->err = buf_printf(w->out, "\",destination=\"");
+	label(w, view->destination);
+	if (w->err == OK)
+		w->err = buf_printf(w->out, "\",state=\"%s\"} 1\n", sched_lane_state_name(view->state));
+}
+
+static void write_lanes(struct writer *w, const struct ops_env *env, wall_ms now)
+{
+	const uint32_t *counts = sched_lane_states(env->sched);
+	struct lanes lanes = { .w = w };
+
+	head(w, "lanes", "gauge", "Lanes, a source towards a destination each, by state.");
+	for (enum sched_lane_state state = LANE_OPEN; state < LANE_STATES && w->err == OK; state++)
+		w->err = buf_printf(w->out, "warmrelay_lanes{state=\"%s\"} %" PRIu32 "\n", sched_lane_state_name(state), counts[state]);
+	head(w, "lane_state", "gauge", "Lanes that are slow, probing or closed; a hundred at most.");
+	sched_lanes_read(env->sched, now, write_lane, &lanes);
+}
+
 enum err metrics_write(const struct ops_env *env, const struct metrics_intake *intake, struct buf *out)
 {
 	struct places places = { .now = dispatch_now(env->dispatch) };
@@ -271,6 +309,7 @@ enum err metrics_write(const struct ops_env *env, const struct metrics_intake *i
 	write_intake(&w, intake);
 	write_store(&w, env);
 	write_places(&w, &places);
+	write_lanes(&w, env, places.now);
 	HASH_ITER(hh, places.table, place, next)
 		forget(&places, place);
 	return w.err;

@@ -13,6 +13,8 @@
 
 #define NOW     1700000000000
 #define LONGEST HOURS(1)
+#define THIS    hostmap_source("this")
+#define OTHER   hostmap_source("other")
 
 static struct ip_port address(const char *text)
 {
@@ -26,7 +28,7 @@ static void note(struct hostmap *map, const char *text, enum host_news news, wal
 {
 	struct ip_port at = address(text);
 
-	(void)hostmap_note(map, &at, news, LONGEST, now);
+	(void)hostmap_note(map, &at, news, THIS, LONGEST, now);
 }
 
 /* Hosts a (192.0.2.1, 192.0.2.2) and b (2001:db8::1). */
@@ -56,7 +58,7 @@ static struct route *make_route(void)
 static const char *order(const struct hostmap *map, wall_ms now)
 {
 	static char text[200];
-	struct route *route = make_route(), *best = hostmap_route(map, route, now);
+	struct route *route = make_route(), *best = hostmap_route(map, route, THIS, now);
 	size_t len = 0;
 	char ip[IP_TEXT];
 
@@ -123,6 +125,58 @@ static void a_failed_handshake_is_remembered_for_an_hour_or_until_one_succeeds(v
 	hostmap_destroy(&map);
 }
 
+static const char *order_for(const struct hostmap *map, uint32_t source, wall_ms now)
+{
+	static char text[64];
+	struct route *route = make_route(), *best = hostmap_route(map, route, source, now);
+	char ip[IP_TEXT];
+
+	ip_format(&best->hosts[0].addrs[0], ip);
+	snprintf(text, sizeof(text), "%s", ip);
+	route_unref(&best);
+	route_unref(&route);
+	return text;
+}
+
+static void what_one_source_cannot_reach_is_down_for_that_one_alone(void **state)
+{
+	struct hostmap *map = hostmap_create(), *again = hostmap_create();
+	struct queue_memo *memo = hostmap_memo(map);
+	struct ip_port at = address("192.0.2.1");
+	uint8_t data[QUEUE_MEMO_MAX];
+	size_t len;
+
+	note(map, "192.0.2.1", HOST_DOWN, NOW);
+	assert_string_equal(order_for(map, THIS, NOW), "192.0.2.2");
+	assert_string_equal(order_for(map, OTHER, NOW), "192.0.2.1");
+	hostmap_note(map, &at, HOST_UP, OTHER, LONGEST, NOW);
+	assert_string_equal(order_for(map, THIS, NOW), "192.0.2.2");
+	len = memo->write(memo, data);
+	hostmap_restore(again, data, len, NOW);
+	assert_string_equal(order_for(again, OTHER, NOW), "192.0.2.1");
+	assert_string_equal(order_for(again, THIS, NOW), "192.0.2.2");
+	hostmap_note(map, &at, HOST_DOWN, OTHER, LONGEST, NOW);
+	assert_string_equal(order_for(map, OTHER, NOW), "192.0.2.2");
+	assert_string_equal(order_for(map, hostmap_source("third"), NOW), "192.0.2.2");
+	hostmap_note(map, &at, HOST_UP, OTHER, LONGEST, NOW);
+	assert_int_equal(hostmap_count(map), 0);
+	hostmap_destroy(&again);
+	hostmap_destroy(&map);
+}
+
+static void a_copy_of_the_first_version_is_read(void **state)
+{
+	uint8_t data[1 + 36] = { 1, 4, 192, 0, 2, 1, [18] = 0, [19] = 25, [20] = 1 };
+	struct hostmap *map = hostmap_create();
+
+	for (int i = 0; i < 8; i++)
+		data[21 + i] = (uint8_t)((uint64_t)(NOW + MINUTES(1)) >> (56 - 8 * i));
+	hostmap_restore(map, data, sizeof(data), NOW);
+	assert_int_equal(hostmap_count(map), 1);
+	assert_string_equal(order_for(map, OTHER, NOW), "192.0.2.2");
+	hostmap_destroy(&map);
+}
+
 static void it_is_restored_and_what_is_over_is_not(void **state)
 {
 	struct hostmap *map = hostmap_create(), *again = hostmap_create();
@@ -168,6 +222,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_down_comes_last),
+		cmocka_unit_test(what_one_source_cannot_reach_is_down_for_that_one_alone),
+		cmocka_unit_test(a_copy_of_the_first_version_is_read),
 		cmocka_unit_test(the_time_grows_with_each_failure_in_a_row_up_to_the_longest),
 		cmocka_unit_test(a_failed_handshake_is_remembered_for_an_hour_or_until_one_succeeds),
 		cmocka_unit_test(it_is_restored_and_what_is_over_is_not),

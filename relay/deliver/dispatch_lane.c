@@ -1,0 +1,27 @@
+/* relay/deliver/dispatch_lane.c - what becomes of lanes: each change of a state goes to the log. */
+#include "base/log.h"
+#include "relay/deliver/dispatch_int.h"
+
+static void on_lane(void *arg, const struct sched_lane_view *view)
+{
+	bool trouble = view->state == LANE_CLOSED;
+	struct log_line line;
+
+	log_begin(&line, trouble ? LOG_WARN : LOG_INFO, "lane-state");
+	log_str(&line, "source", view->source);
+	log_str(&line, "destination", view->destination);
+	log_str(&line, "from", sched_lane_state_name(view->from));
+	log_str(&line, "to", sched_lane_state_name(view->state));
+	if (view->until != 0) {
+		char until[CLOCK_TEXT];
+
+		log_str(&line, "until", clock_rfc3339(view->until, until));
+	}
+	log_str(&line, "why", view->why);
+	log_end(&line);
+}
+
+void dispatch_lane_listen(struct dispatch *d)
+{
+	sched_listen(d->env.sched, on_lane, d);
+}
