@@ -8,6 +8,7 @@
 #include "queue/claim.h"
 #include "queue/keys.h"
 #include "queue/message.h"
+#include "queue/note.h"
 #include "queue/recipient.h"
 #include "queue/settle.h"
 #include "queue/warm.h"
@@ -364,6 +365,28 @@ static enum err discard_apply(struct apply *apply, struct queue_req *req, struct
 	return e == OK ? apply_drop_body(apply, discard->id, why) : e;
 }
 
+static enum err note_req_check(const struct queue_req *req, struct err_detail *why)
+{
+	return note_check((const struct queue_note_put *)req, why);
+}
+
+static enum err note_req_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_note_put *put = AS(queue_note_put, req);
+
+	return fold(apply, note_store(&apply->txn, put), "put note", why);
+}
+
+static struct apply_cost note_cost(const struct queue_req *req)
+{
+	return (struct apply_cost){ 1, ((const struct queue_note_put *)req)->len };
+}
+
+static enum apply_tier note_tier(const struct queue_req *req)
+{
+	return ((const struct queue_note_put *)req)->len > 0 ? APPLY_STAYS : APPLY_FREES;
+}
+
 /* --- the table ------------------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -374,6 +397,7 @@ static const struct kind kinds[] = {
 [QUEUE_SETTLE]    = { settle_req_check, settle_req_apply, settle_tier, settle_cost, settle_rushes },
 [QUEUE_DISCARD]   = { discard_check,    discard_apply,    frees,       one_row,     no },
 [QUEUE_WARM_PUT]  = { warm_req_check,   warm_req_apply,   stays,       one_row,     yes },
+[QUEUE_NOTE_PUT]  = { note_req_check,   note_req_apply,   note_tier,   note_cost,   no },
 };
 /* clang-format on */
 

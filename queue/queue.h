@@ -133,7 +133,7 @@ MUST_USE enum err queue_has_room(struct queue *queue, uint64_t bytes, struct err
 
 /* --- writing: requests to the writer thread --------------------------------------------------------------------------- */
 
-enum queue_kind { QUEUE_CHUNK_PUT, QUEUE_ACCEPT, QUEUE_CLAIM, QUEUE_SETTLE, QUEUE_DISCARD, QUEUE_WARM_PUT };
+enum queue_kind { QUEUE_CHUNK_PUT, QUEUE_ACCEPT, QUEUE_CLAIM, QUEUE_SETTLE, QUEUE_DISCARD, QUEUE_WARM_PUT, QUEUE_NOTE_PUT };
 
 /* Head of every request. The asker owns the object and all that it points to, must leave it alone until `done` has run
  * on the thread that owns `reply_to`, and then frees it. */
@@ -208,6 +208,18 @@ struct queue_warm {
 struct queue_warm_put {
 	struct queue_req req;
 	struct queue_warm warm;
+};
+
+#define QUEUE_NOTE_NAME 400   /* bytes of its name */
+#define QUEUE_NOTE_MAX  60000 /* bytes of a note */
+
+/* QUEUE_NOTE_PUT: a row of another part, under a name of its own; data of length 0 removes it. It rides along like an outcome: without a commit
+ * at once. How many there are is that part's to bound. */
+struct queue_note_put {
+	struct queue_req req;
+	const char *name;
+	const void *data;
+	size_t len;
 };
 
 /* QUEUE_CLAIM: recipients of a job are about to be tried on a lane with a warm-up budget. */
@@ -324,6 +336,11 @@ void queue_figures(struct queue *queue, struct queue_figures *out);
 typedef void (*queue_memo_fn)(void *arg, const char *name, const void *data, size_t len);
 MUST_USE enum err queue_memos_read(
     struct queue_reader *reader, const char *prefix, queue_memo_fn fn, void *arg, struct err_detail *why);
+
+/* The notes whose names begin with `prefix`, in the order of names; borrowed for the call. */
+typedef void (*queue_note_fn)(void *arg, const char *name, const void *data, size_t len);
+MUST_USE enum err queue_notes_read(
+    struct queue_reader *reader, const char *prefix, queue_note_fn fn, void *arg, struct err_detail *why);
 
 /* Compare rows with each other: messages without recipients, recipients without message, bodies incomplete, orphans, rows that do
  * not decode. Each finding is told to `fn`; returns OK when the walk was done. Bounded slices; may be run beside the writer. */

@@ -6,6 +6,7 @@
 #include "queue/counts.h"
 #include "queue/memo.h"
 #include "queue/message.h"
+#include "queue/note.h"
 #include "queue/reader.h"
 #include "queue/warm.h"
 #include "queue/recipient.h"
@@ -255,6 +256,21 @@ enum err queue_warm_read(struct queue_reader *reader, queue_warm_fn fn, void *ar
 		return e;
 	rc = warm_each(&txn, fn, arg);
 	e = txn_fold(txn.env, rc, "read lanes", why);
+	reader_end(reader, &txn);
+	return e;
+}
+
+enum err queue_notes_read(
+    struct queue_reader *reader, const char *prefix, queue_note_fn fn, void *arg, struct err_detail *why)
+{
+	struct txn txn;
+	int rc;
+	enum err e = reader_begin(reader, &txn, why);
+
+	if (e != OK)
+		return e;
+	rc = note_each(&txn, prefix, fn, arg);
+	e = txn_fold(txn.env, rc, "read notes", why);
 	reader_end(reader, &txn);
 	return e;
 }

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/buf.h"
 
 #define CNAMES_MAX 16 /* in a chain; longer ones are taken for loops, as resolvers do */
+#define TXT_MAX    65535 /* bytes of a record */
 
 /* The answer that is being made. */
 struct reading {
@@ -139,11 +141,35 @@ static bool add_tlsa(struct dns_answer *out, struct tlsa *list, const ldns_rr *r
 	return true;
 }
 
+/* RFC 1035 section 3.3.14 */
+static bool add_txt(struct dns_answer *out, char **list, const ldns_rr *rr)
+{
+	struct buf text;
+
+	buf_init(&text, TXT_MAX);
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
+		const ldns_rdf *part = ldns_rr_rdf(rr, i);
+
+		/* The first byte is the length of the others. */
+		if (ldns_rdf_size(part) > 1 && buf_add(&text, ldns_rdf_data(part) + 1, ldns_rdf_size(part) - 1) != OK) {
+			buf_fini(&text);
+			return false;
+		}
+	}
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] == '\0')
+			text.data[i] = '\1';
+	list[out->txt_count++] = xstrdup(buf_str(&text));
+	buf_fini(&text);
+	return true;
+}
+
 /* The lists of `out`, as long as there are records in the packet. */
 struct lists {
 	struct dns_mx *mx;
 	struct ip_addr *addrs;
 	struct tlsa *tlsa;
+	char **txt;
 };
 
 static bool add_record(struct reading *r, struct lists *lists, const ldns_rr *rr)
@@ -153,6 +179,8 @@ static bool add_record(struct reading *r, struct lists *lists, const ldns_rr *rr
 		return add_mx(r->out, lists->mx, rr);
 	case LDNS_RR_TYPE_TLSA:
 		return add_tlsa(r->out, lists->tlsa, rr);
+	case LDNS_RR_TYPE_TXT:
+		return add_txt(r->out, lists->txt, rr);
 	case LDNS_RR_TYPE_CNAME:
 		return true;
 	default:
@@ -171,6 +199,8 @@ static bool read_records(struct reading *r, const ldns_rdf *owner, size_t *found
 		r->out->mx = lists.mx = xcalloc(count + 1, sizeof(*lists.mx));
 	else if (r->type == LDNS_RR_TYPE_TLSA)
 		r->out->tlsa = lists.tlsa = xcalloc(count + 1, sizeof(*lists.tlsa));
+	else if (r->type == LDNS_RR_TYPE_TXT)
+		r->out->txt = lists.txt = xcalloc(count + 1, sizeof(*lists.txt));
 	else
 		r->out->addrs = lists.addrs = xcalloc(count + 1, sizeof(*lists.addrs));
 	*found_out = 0;
@@ -246,6 +276,9 @@ void dns_packet_free(struct dns_answer *answer)
 	for (size_t i = 0; i < answer->mx_count; i++)
 		free(answer->mx[i].host);
 	free((void *)answer->mx);
+	for (size_t i = 0; i < answer->txt_count; i++)
+		free(answer->txt[i]);
+	free((void *)answer->txt);
 	free((void *)answer->addrs);
 	tlsa_free((struct tlsa *)answer->tlsa, answer->tlsa_count);
 	free((void *)answer->canonical);

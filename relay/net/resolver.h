@@ -42,10 +42,12 @@ struct dns_answer {
 	size_t addr_count;
 	const struct tlsa *tlsa; /* those of no use too */
 	size_t tlsa_count;
+	char *const *txt; /* each with its strings joined (RFC 7208 section 3.3); a NUL inside stands as 0x01 */
+	size_t txt_count;
 };
 
 /* DNS_CNAME tells whether the name itself is an alias (FOUND) and whether that is validated; `canonical` is the name. */
-enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_AAAA = 28, DNS_TLSA = 52 };
+enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
 
 /* Ask. `name` may be a U-label name (converted with IDNA 2008). `fn` is called exactly once, never from inside this call, unless cancelled.
  * Returns a handle for cancelling, owned by the resolver. */

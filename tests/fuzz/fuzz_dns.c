@@ -19,7 +19,7 @@ static void check_answer(const struct dns_answer *answer)
 /* The first byte chooses the type that was asked for. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum dns_type TYPES[] = { DNS_A, DNS_MX, DNS_AAAA, DNS_TLSA };
+	static const enum dns_type TYPES[] = { DNS_A, DNS_MX, DNS_AAAA, DNS_TLSA, DNS_TXT };
 	struct dns_answer answer = { 0 };
 
 	if (size == 0)
