@@ -211,6 +211,21 @@ struct conf_delivery {
 	bool chunking;          /* BDAT where it is offered and pays; BINARYMIME goes by it in any case */
 };
 
+/* mta_sts: policies of recipient domains (RFC 8461). */
+struct conf_mta_sts {
+	bool enabled;
+	uint16_t port; /* of HTTPS */
+	char *ca;      /* PEM file, for HTTPS; NULL: the system's */
+};
+
+/* tls_rpt: reports to recipient domains (RFC 8460). */
+struct conf_tls_rpt {
+	bool enabled;
+	char *contact;      /* NULL: no reports */
+	char *organization; /* NULL: hostname */
+	int64_t delay_ms;
+};
+
 struct conf_retry {
 	int64_t first_ms, max_ms, expire_ms, warn_ms;
 	bool warnings; /* false: nobody is told at warn_ms */
@@ -274,6 +289,8 @@ struct conf {
 	char *bounce_pool; /* pool of DSNs; never NULL after loading */
 	struct conf_dns dns;
 	struct conf_delivery delivery;
+	struct conf_mta_sts mta_sts;
+	struct conf_tls_rpt tls_rpt;
 	struct conf_retry retry;
 	void *memory; /* the arena; conf/ only */
 	const void *origins; /* where each value came from; conf/ only */

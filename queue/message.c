@@ -5,7 +5,7 @@
 #define VERSION_SHORT 2 /* one more, as the first is short: damaged in the eyes of who knows version 1 alone. Otherwise the same */
 #define VERSION_EXTRAS 3 /* either number of chunks; priority and ENVID follow. Written only when there is something to say in it */
 
-#define FLAGS_EXTRAS (MSG_BINARY | MSG_REQUIRETLS | MSG_RET_FULL | MSG_RET_HDRS) /* an older program would not heed them */
+#define FLAGS_EXTRAS (MSG_BINARY | MSG_REQUIRETLS | MSG_RET_FULL | MSG_RET_HDRS | MSG_TLS_OPTIONAL) /* an older program would not heed them */
 #define PRIORITY_MAX 9
 #define ENVID_MAX    100 /* RFC 3461 section 4.4 */
 

@@ -227,6 +227,8 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	timer_init(&d->rebuild_timer, env->loop, rebuild_slice, d);
 	restore_hosts(d);
 	dispatch_lane_listen(d);
+	d->fetcher = fetcher_create(env->loop, resolver);
+	d->sts = sts_create(env->loop, d->fetcher, env->queue, env->reader, d->conf, resolver, dispatch_now(d));
 	if (dispatch_warm_restore(d, why) != OK)
 		dispatch_destroy(&d);
 	return d;
@@ -246,6 +248,8 @@ void dispatch_destroy(struct dispatch **dispatch)
 	dispatch_routes_fini(d);
 	dispatch_links_fini(d);
 	sched_listen(d->env.sched, NULL, NULL);
+	sts_destroy(&d->sts);
+	fetcher_destroy(&d->fetcher);
 	resolver_destroy(&d->resolver);
 	tls_client_unref(&d->tls);
 	hostmap_destroy(&d->hosts);
@@ -275,6 +279,8 @@ enum err dispatch_reconfigure(struct dispatch *d, struct conf *conf, struct err_
 	struct resolver *old = d->resolver;
 
 	d->resolver = resolver;
+	fetcher_use(d->fetcher, resolver);
+	sts_use(d->sts, d->conf, resolver);
 	dispatch_routes_restart(d);
 	resolver_destroy(&old);
 	dispatch_quit_idle(d);

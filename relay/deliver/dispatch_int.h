@@ -73,6 +73,8 @@ struct dispatch {
 	struct tls_client *tls;
 	struct dispatch_hops hops;
 	struct hostmap *hosts;
+	struct fetcher *fetcher;
+	struct sts *sts;
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct rand rand;

@@ -86,7 +86,7 @@ static void on_route(void *arg, struct route *route, const struct route_failure 
 
 static void lookup(struct dispatch *d, struct domain_route *entry, wall_ms now)
 {
-	entry->lookup = route_lookup(d->resolver, d->env.loop, d->conf, entry->domain, rand_u64(&d->rand), now, on_route, entry);
+	entry->lookup = route_lookup(d->resolver, d->sts, d->env.loop, d->conf, entry->domain, rand_u64(&d->rand), now, on_route, entry);
 }
 
 void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now)

@@ -64,6 +64,7 @@ void attempt_destroy(struct dispatch *d, struct attempt *attempt)
 	free(attempt->delivery.outcomes);
 	free(attempt->delivery.transcript);
 	free(attempt->delivery.notes);
+	free(attempt->delivery.tls_notes);
 	free(attempt->destination);
 	free(attempt->domain);
 	free(attempt->source);

@@ -29,6 +29,8 @@ struct tlsa_query {
 /* Until `fn` is called the caller's; gone then. */
 struct route_lookup {
 	struct resolver *resolver;
+	struct sts_lookup *sts; /* NULL: not asked for, or ended */
+	bool hosts_known;       /* all but that has ended */
 	struct conf *conf;
 	const struct conf_route *to; /* NULL: none of the configuration */
 	char *domain;
@@ -63,6 +65,7 @@ void route_unref(struct route **route)
 		dane_fini(&r->hosts[i].dane);
 	}
 	free(r->hosts);
+	sts_found_unref(&r->sts);
 	free(r->domain);
 	free(r);
 }
@@ -78,6 +81,8 @@ struct route *route_copy(const struct route *route)
 	copy->families = route->families;
 	copy->expires = route->expires;
 	copy->tls = route->tls;
+	copy->sts = sts_found_ref(route->sts);
+	copy->mx_secure = route->mx_secure;
 	copy->from_mx = route->from_mx;
 	copy->hosts = xcalloc(route->host_count, sizeof(copy->hosts[0]));
 	copy->host_count = route->host_count;
@@ -105,6 +110,7 @@ static void lookup_destroy(struct route_lookup *lookup)
 			resolver_cancel(lookup->addresses[i].query);
 	for (size_t i = 0; i < ARRAY_LEN(lookup->tlsa); i++)
 		dane_lookup_cancel(&lookup->tlsa[i].lookup);
+	sts_lookup_cancel(&lookup->sts);
 	timer_fini(&lookup->timer);
 	route_facts_fini(&lookup->facts);
 	conf_unref(&lookup->conf);
@@ -126,6 +132,26 @@ static void finish(void *arg)
 	fn(fn_arg, route, route ? NULL : &failure);
 }
 
+/* The hosts are known, or it is known that there are none: only a policy may still be waited for, when it counts. */
+static void finish_hosts(struct route_lookup *lookup)
+{
+	lookup->hosts_known = true;
+	if (lookup->failure.text[0] || !trust_wants_sts(lookup->conf, lookup->facts.tls))
+		sts_lookup_cancel(&lookup->sts);
+	if (!lookup->sts)
+		finish(lookup);
+}
+
+static void on_sts(void *arg, struct sts_found *found)
+{
+	struct route_lookup *lookup = arg;
+
+	lookup->sts = NULL;
+	lookup->facts.sts = found;
+	if (lookup->hosts_known)
+		finish(lookup);
+}
+
 /* --- TLSA records of the hosts ------------------------------------------------------------------------------------------------ */
 
 static void note_ttl(struct route_lookup *lookup, uint32_t ttl)
@@ -143,7 +169,7 @@ static void on_dane(void *arg, struct dane *dane)
 	*query->dane = *dane;
 	note_ttl(lookup, dane->ttl);
 	if (--lookup->open == 0)
-		finish(lookup);
+		finish_hosts(lookup);
 }
 
 static enum conf_tls_level level_of(const struct route_lookup *lookup)
@@ -177,7 +203,7 @@ static void ask_tlsa(struct route_lookup *lookup)
 		lookup->open += query->lookup != NULL;
 	}
 	if (lookup->open == 0)
-		finish(lookup);
+		finish_hosts(lookup);
 }
 
 /* --- addresses of the hosts ---------------------------------------------------------------------------------------------- */
@@ -267,7 +293,7 @@ static void on_mx(void *arg, const struct dns_answer *answer)
 		break;
 	}
 	if (lookup->failure.text[0])
-		finish(lookup);
+		finish_hosts(lookup);
 	else
 		ask_addresses(lookup);
 }
@@ -326,7 +352,19 @@ static void begin_literal(struct route_lookup *lookup)
 	timer_start(&lookup->timer, 0);
 }
 
-struct route_lookup *route_lookup(struct resolver *resolver, struct loop *loop, struct conf *conf, const char *domain, uint64_t seed,
+static void begin_mx(struct route_lookup *lookup, struct sts *sts)
+{
+	lookup->mx = resolver_ask(lookup->resolver, lookup->domain, DNS_MX, on_mx, lookup);
+	if (sts && lookup->conf->mta_sts.enabled)
+		lookup->sts = sts_lookup(sts, lookup->domain, lookup->facts.now, on_sts, lookup);
+}
+
+static void on_timer(void *arg)
+{
+	finish_hosts(arg);
+}
+
+struct route_lookup *route_lookup(struct resolver *resolver, struct sts *sts, struct loop *loop, struct conf *conf, const char *domain, uint64_t seed,
     wall_ms now, route_fn fn, void *arg)
 {
 	const struct conf_route *to = conf_route_find(conf, domain);
@@ -342,13 +380,13 @@ struct route_lookup *route_lookup(struct resolver *resolver, struct loop *loop, 
 	    .conf = conf, .domain = lookup->domain, .port = conf->delivery.port, .from_mx = true, .ttl = UINT32_MAX, .now = now,
 	};
 	rand_seed(&lookup->rand, seed);
-	timer_init(&lookup->timer, loop, finish, lookup);
+	timer_init(&lookup->timer, loop, on_timer, lookup);
 	if (to)
 		begin_configured(lookup, to);
 	else if (domain[0] == '[')
 		begin_literal(lookup);
 	else
-		lookup->mx = resolver_ask(resolver, domain, DNS_MX, on_mx, lookup);
+		begin_mx(lookup, sts);
 	return lookup;
 }
 

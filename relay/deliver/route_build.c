@@ -70,6 +70,7 @@ void route_facts_fini(struct route_facts *facts)
 	for (size_t i = 0; i < facts->host_count; i++)
 		candidate_fini(&facts->hosts[i]);
 	free(facts->hosts);
+	sts_found_unref(&facts->sts);
 	facts->hosts = NULL;
 	facts->host_count = 0;
 }
@@ -248,24 +249,27 @@ static void add_host(struct route *route, const struct route_facts *facts, const
 	}
 	out->name = xstrdup(host->name);
 	dane_copy(&out->dane, &host->dane);
+	out->sts = facts->sts ? facts->sts->policy.mode : STS_NONE;
+	out->sts_allows = facts->sts && sts_policy_allows(&facts->sts->policy, host->name);
 	out->preference = host->preference;
 	route->host_count++;
 }
 
 static uint64_t host_hash(const struct route_host *host)
 {
-	uint64_t tlsa[] = {(uint64_t)host->dane.status, tlsa_set_hash(host->dane.tlsa, host->dane.tlsa_count)};
+	uint64_t bound[] = {(uint64_t)host->dane.status, tlsa_set_hash(host->dane.tlsa, host->dane.tlsa_count), (uint64_t)host->sts,
+	    host->sts_allows};
 
 	/* Multiplied, so that two hosts cannot change their records with each other unseen. */
-	return table_hash(host->name, strlen(host->name)) * (table_hash(tlsa, sizeof(tlsa)) | 1);
+	return table_hash(host->name, strlen(host->name)) * (table_hash(bound, sizeof(bound)) | 1);
 }
 
 /* A sum of hashes, so that the order does not matter. */
 static void set_key(struct route *route)
 {
 	struct {
-		uint32_t port, tls;
-	} rest = {route->port, (uint32_t)route->tls};
+		uint32_t port, tls, mx_secure, from_mx;
+	} rest = {route->port, (uint32_t)route->tls, route->mx_secure, route->from_mx};
 
 	route->key = table_hash(&rest, sizeof(rest));
 	for (size_t i = 0; i < route->host_count; i++) {
@@ -329,6 +333,8 @@ struct route *route_build(const struct route_facts *facts, struct route_failure 
 	route->port = facts->port;
 	route->from_mx = facts->from_mx;
 	route->tls = facts->tls;
+	route->mx_secure = facts->mx_secure;
+	route->sts = sts_found_ref(facts->sts);
 	route->expires = facts->now + life(facts->ttl);
 	route->hosts = xcalloc(count, sizeof(route->hosts[0]));
 	for (size_t i = 0; i < count; i++)

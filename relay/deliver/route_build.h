@@ -36,6 +36,7 @@ struct route_facts {
 	bool implicit;    /* no MX: the domain itself is the host */
 	bool mx_secure;   /* validated, or its denial; true for a route of the configuration */
 	enum conf_tls_level tls;
+	struct sts_found *sts; /* NULL: no policy */
 	uint32_t ttl;     /* seconds, the least of all records; UINT32_MAX: none was looked up */
 	wall_ms now;
 	struct route_candidate *hosts;

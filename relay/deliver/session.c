@@ -84,16 +84,33 @@ static bool fits_source(const struct session *s, const struct ip_addr *addr)
 	return s->local.family == 0 || s->local.family == addr->family;
 }
 
-/* RFC 7672 section 2.1.3: a host whose records cannot be looked up is not there. */
+/* RFC 7672 section 2.1.3: a host whose records cannot be looked up is not there; RFC 8461 section 4.1: nor one that the policy does not name. */
+static void refuse_host(struct session *s, const struct route_host *host, struct outcome *why)
+{
+	if (s->trust.unproven) {
+		outcome_make(why, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_TLS, "5.7.30", "",
+		    "the message requires TLS all the way (REQUIRETLS), but neither DNSSEC nor an MTA-STS policy vouches for %s as a mail server of %s",
+		    host->name, s->route->domain);
+	} else if (s->trust.excluded) {
+		outcome_make(why, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_TLS, "4.7.5", "", "MTA-STS: %s is not among the mail servers that the policy of %s names",
+		    host->name, s->route->domain);
+		session_note_tls(s, TLS_RESULT_VALIDATION, "the policy does not name this MX host");
+	} else {
+		outcome_make(why, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_TLS, "4.7.5", "", "DANE: it cannot be told how %s is to be authenticated: %s",
+		    host->name, host->dane.why);
+		session_note_tls(s, TLS_RESULT_DNSSEC, host->dane.why);
+	}
+}
+
 static bool may_use(struct session *s, const struct route_host *host)
 {
 	struct outcome why;
 
 	session_decide_trust(s, host);
-	if (!s->trust.unreachable)
+	if (!s->trust.unreachable && !s->trust.excluded && !s->trust.unproven)
 		return true;
-	outcome_make(&why, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_TLS, "4.7.5", "", "DANE: it cannot be told how %s is to be authenticated: %s",
-	    host->name, host->dane.why);
+	s->remote = (struct ip_addr){0};
+	refuse_host(s, host, &why);
 	transcript_note(&s->transcript, loop_now(s->env->loop), "%s", why.reply);
 	session_note_failure(s, &why);
 	return false;
@@ -171,6 +188,7 @@ static void connect_to(struct session *s, const struct route_host *host, const s
 	reply_reset(&s->reply);
 	buf_reset(&s->out);
 	s->caps = (struct capabilities){0};
+	s->fault = TLS_FAULT_NONE;
 	s->secure = s->verified = s->one_domain = s->polite = s->needs_rset = false;
 	s->transactions = 0;
 	transcript_note(&s->transcript, loop_now(s->env->loop), "connecting to %s from %s", s->relay, s->source);
@@ -285,15 +303,16 @@ static void secure(struct session *s)
 	char key[512];
 	struct tls_want want = {
 	    .name = dane ? host->dane.base : host->name,
-	    .also = s->trust.auth != TLS_AUTH_NONE && s->route->from_mx ? s->route->domain : NULL,
-	    .auth = s->trust.auth,
+	    .also = s->trust.auth != TLS_AUTH_NONE && s->route->from_mx && !s->trust.host_only ? s->route->domain : NULL,
+	    .strict_names = s->trust.host_only,
+	    .auth = s->trust.check ? TLS_AUTH_CHECK : s->trust.auth,
 	    .tlsa = host->dane.tlsa,
 	    .tlsa_count = host->dane.tlsa_count,
 	    .cache = s->env->tls_cache,
 	    .cache_key = key,
 	};
 
-	(void)snprintf(key, sizeof(key), "%s|%s|%d|%llx", s->relay, s->source, (int)s->trust.auth,
+	(void)snprintf(key, sizeof(key), "%s|%s|%d%d|%llx", s->relay, s->source, (int)want.auth, s->trust.host_only,
 	    dane ? (unsigned long long)tlsa_set_hash(host->dane.tlsa, host->dane.tlsa_count) : 0ull);
 	conn_secure_client_want(s->conn, s->tls, &want);
 }
@@ -363,6 +382,7 @@ static void on_secured(void *arg)
 	conn_tls_info(s->conn, &info);
 	note_tls(s, &info);
 	s->verified = info.verified;
+	s->fault = info.fault;
 	s->one_domain = info.by_other_name;
 	session_on_secured(s);
 	drive(s);
@@ -458,6 +478,7 @@ static void on_end(void *arg, enum conn_end end, const char *text)
 	if (end == CONN_DEADLINE && conn_at_proxy(s->conn))
 		end = CONN_PROXY_FAILED;
 	transcript_note(&s->transcript, loop_now(s->env->loop), "%s: %s", end == CONN_DEADLINE ? "given up" : "the connection is over", text);
+	s->fault = end == CONN_TLS_FAILED ? conn_tls_fault(s->conn) : TLS_FAULT_NONE;
 	session_on_lost(s, end, text);
 	if (s->same_again)
 		log_fallback(s);

@@ -7,6 +7,7 @@
 #include "relay/deliver/hostmap.h"
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/route.h"
+#include "relay/deliver/tls_note.h"
 #include "relay/net/loop.h"
 #include "relay/net/tls.h"
 
@@ -33,6 +34,8 @@ struct delivery {
 	char tls_how[TLS_HOW_TEXT]; /* how the server was authenticated: "dane 3 1 1", "ca", or "" */
 	struct host_note *notes;  /* malloc'ed: what was found out about addresses, for hostmap.h */
 	size_t note_count;
+	struct tls_note *tls_notes; /* malloc'ed: how TLS went, for reports */
+	size_t tls_note_count;
 	char *transcript;         /* malloc'ed, of an attempt that did not deliver to all; else NULL */
 	bool in_clear;            /* it was spoken to about mail without TLS */
 };

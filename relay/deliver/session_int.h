@@ -81,6 +81,7 @@ struct session {
 	struct trust trust;    /* what the delivery demands of the host; the last one's while idle */
 	bool secure;
 	bool verified;         /* and the server is authenticated */
+	enum tls_fault fault;  /* of its certificate, as far as that was looked at */
 	bool one_domain;       /* but for this domain alone: its certificate bears the domain's name, not the host's */
 	bool plain_only;       /* the handshake with this address failed; it is tried in the clear */
 	bool same_again;       /* RETRY is to take the same address once more */
@@ -120,6 +121,9 @@ void session_on_lost(struct session *s, enum conn_end end, const char *text);
 /* News of the address that is being tried. */
 void session_note_host(struct session *s, enum host_news news);
 
+/* How TLS with the host that is being tried went; `why` in words, "" for none. */
+void session_note_tls(struct session *s, enum tls_result result, const char *why);
+
 /* What s->delivery demands of `host`: s->trust. Its job is loaded. */
 void session_decide_trust(struct session *s, const struct route_host *host);
 
@@ -148,6 +152,9 @@ void tx_settle_open(struct session *s, const struct outcome *outcome);
 /* MAIL with its parameters, RCPT: appended to `out`. */
 void tx_write_mail(struct session *s);
 void tx_write_rcpt(struct session *s, size_t i);
+
+/* The message demands REQUIRETLS, which the server does not offer: an outcome, true. */
+bool tx_lacks_requiretls(const struct session *s, struct outcome *out);
 
 /* What the server's capabilities forbid for this message: an outcome for all, true. */
 bool tx_forbidden(struct session *s, struct outcome *out);

@@ -114,14 +114,13 @@ static bool needs_utf8(const struct session *s)
 	return false;
 }
 
-/* RFC 8689 section 4.2.1. Departure: certificates are not verified for it yet, so it is as good as the MX records that led here. A handshake
- * that failed may do better next time. */
-static bool lacks_tls(const struct session *s, struct outcome *out)
+/* RFC 8689 section 4.2.1; that the connection is good enough has been seen to (trust.h). */
+bool tx_lacks_requiretls(const struct session *s, struct outcome *out)
 {
-	if (s->secure && (s->caps.bits & CAP_REQUIRETLS))
+	if (!(s->delivery->job->message.flags & MSG_REQUIRETLS) || (s->caps.bits & CAP_REQUIRETLS))
 		return false;
-	outcome_make(out, s->plain_only ? OUTCOME_DEFERRED : OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, s->plain_only ? "4.7.30" : "5.7.30",
-	    s->relay, "the message requires TLS all the way, and the server does not offer %s", s->secure ? "REQUIRETLS" : "TLS");
+	outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_EHLO, "5.7.30", s->relay,
+	    "the message requires TLS all the way, and the server does not offer REQUIRETLS");
 	return true;
 }
 
@@ -130,8 +129,6 @@ bool tx_forbidden(struct session *s, struct outcome *out)
 	uint64_t size = s->delivery->job->message.size_bytes;
 	uint32_t flags = s->delivery->job->message.flags;
 
-	if ((flags & MSG_REQUIRETLS) && lacks_tls(s, out))
-		return true;
 	/* RFC 3030 section 3: or to convert it, which is not done here. */
 	if ((flags & MSG_BINARY) && (~s->caps.bits & (CAP_BINARYMIME | CAP_CHUNKING))) {
 		outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.6.3", s->relay,

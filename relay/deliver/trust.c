@@ -24,6 +24,16 @@ bool trust_wants_tlsa(const struct conf *conf, enum conf_tls_level level)
 	return false;
 }
 
+bool trust_wants_sts(const struct conf *conf, enum conf_tls_level level)
+{
+	if (level >= TLS_LEVEL_DANE)
+		return true;
+	for (size_t i = 0; i < conf->tenant_count; i++)
+		if (conf->tenants[i].tls >= TLS_LEVEL_DANE)
+			return true;
+	return false;
+}
+
 enum conf_tls_level trust_tenant_level(const struct conf *conf, const char *tenant)
 {
 	const struct conf_tenant *found = conf_tenant_find(conf, tenant);
@@ -45,6 +55,18 @@ static void demand_dane(struct trust *out, const struct dane *dane)
 		out->auth = TLS_AUTH_DANE;
 }
 
+static void demand_sts(struct trust *out, const struct route_host *host)
+{
+	if (host->sts == STS_TESTING && out->auth == TLS_AUTH_NONE)
+		out->check = out->host_only = true;
+	if (host->sts != STS_ENFORCE)
+		return;
+	out->tls = out->required = out->host_only = true;
+	out->excluded = !host->sts_allows;
+	out->auth = TLS_AUTH_CA;
+	out->demand = "MTA-STS: the policy of the domain is to be enforced";
+}
+
 void trust_decide(struct trust *out, enum conf_tls_level level, enum conf_tls_level tenant, const struct route_host *host)
 {
 	enum conf_tls_level least = without_dane(level) > without_dane(tenant) ? without_dane(level) : without_dane(tenant);
@@ -55,15 +77,31 @@ void trust_decide(struct trust *out, enum conf_tls_level level, enum conf_tls_le
 		.auth = least == TLS_LEVEL_VERIFIED ? TLS_AUTH_CA : TLS_AUTH_NONE,
 		.demand = least == TLS_LEVEL_VERIFIED ? "tls: verified" : "tls: required",
 	};
-	if (level != TLS_LEVEL_DANE && tenant != TLS_LEVEL_DANE)
-		return;
-	if (host->dane.status == DANE_FAILED)
+	bool dane = level == TLS_LEVEL_DANE || tenant == TLS_LEVEL_DANE;
+
+	if (dane && host->dane.status == DANE_FAILED)
 		out->unreachable = true;
-	else if (host->dane.status == DANE_FOUND)
+	else if (dane && host->dane.status == DANE_FOUND)
 		demand_dane(out, &host->dane);
+	if (out->auth != TLS_AUTH_DANE && (level >= TLS_LEVEL_DANE || tenant >= TLS_LEVEL_DANE))
+		demand_sts(out, host);
+}
+
+void trust_require(struct trust *trust, const struct route *route, const struct route_host *host)
+{
+	bool sts = host->sts == STS_ENFORCE && host->sts_allows;
+
+	trust->tls = trust->required = true;
+	trust->unproven = !route->mx_secure && route->from_mx && !sts;
+	if (trust->auth != TLS_AUTH_NONE)
+		return;
+	trust->auth = TLS_AUTH_CA;
+	trust->host_only = route->from_mx;
+	trust->check = false;
+	trust->demand = "the message requires TLS all the way";
 }
 
 bool trust_is_met(const struct trust *trust, bool secure, bool verified)
 {
-	return !trust->unreachable && (secure || !trust->required) && (verified || trust->auth == TLS_AUTH_NONE);
+	return !trust->unreachable && !trust->excluded && !trust->unproven && (secure || !trust->required) && (verified || trust->auth == TLS_AUTH_NONE);
 }

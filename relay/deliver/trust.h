@@ -14,6 +14,9 @@ enum conf_tls_level trust_level(const struct conf *conf, const char *domain, con
 /* Must TLSA records be looked up for a domain of this level? Also where only some tenant asks for dane. */
 bool trust_wants_tlsa(const struct conf *conf, enum conf_tls_level level);
 
+/* Does the domain's MTA-STS policy count at this level? Not where the operator wants no more than what is offered. */
+bool trust_wants_sts(const struct conf *conf, enum conf_tls_level level);
+
 /* What the tenant asks for at least; a tenant that is no longer there asks for nothing. */
 enum conf_tls_level trust_tenant_level(const struct conf *conf, const char *tenant);
 
@@ -21,16 +24,25 @@ struct trust {
 	bool tls;           /* STARTTLS, when offered */
 	bool required;      /* nothing in the clear */
 	enum tls_auth auth;
+	bool host_only;     /* the certificate must bear the host's own name, as subjectAltName (RFC 8461 section 4.1) */
+	bool check;         /* nothing is demanded of the certificate, but what is wrong with it is to be told (mode testing) */
 	bool unreachable;   /* the host must not be used: its TLSA records cannot be had */
+	bool excluded;      /* the host must not be used: the domain's MTA-STS policy does not name it */
+	bool unproven;      /* the host must not be used: REQUIRETLS, and its name came by no secure way */
 	const char *demand; /* who requires TLS, in words for a reply; static */
 };
 
 /*
  * What counts towards `host`: the higher one of the domain's level and the tenant's. dane adds to others what secure TLSA records demand
  * (RFC 7672 section 2.2): TLS, authenticated by them, or without authentication when none is of use; where they are, they
- * take the place of certificate authorities for level verified.
+ * take the place of certificate authorities for level verified. Where there are none, an MTA-STS policy in mode enforce demands that it names the host
+ * and that a certificate authority vouches for the host's name (RFC 8461 section 4).
  */
 void trust_decide(struct trust *out, enum conf_tls_level level, enum conf_tls_level tenant, const struct route_host *host);
+
+/* What REQUIRETLS demands in addition (RFC 8689 section 4.2.1): a server that is authenticated, under a name that came by a secure way: DNSSEC, the
+ * configuration, or an MTA-STS policy in mode enforce. */
+void trust_require(struct trust *trust, const struct route *route, const struct route_host *host);
 
 /* Is a connection with (or without) TLS, and an authenticated server or not, good enough? */
 bool trust_is_met(const struct trust *trust, bool secure, bool verified);

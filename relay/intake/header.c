@@ -11,7 +11,7 @@
 /* The fields that are looked at. */
 enum kind {
 	KIND_OTHER, KIND_DATE, KIND_FROM, KIND_SENDER, KIND_REPLY_TO, KIND_TO, KIND_CC, KIND_BCC, KIND_MESSAGE_ID, KIND_IN_REPLY_TO,
-	KIND_REFERENCES, KIND_SUBJECT, KIND_RETURN_PATH, KIND_RESENT_BCC, KINDS
+	KIND_REFERENCES, KIND_SUBJECT, KIND_RETURN_PATH, KIND_RESENT_BCC, KIND_TLS_REQUIRED, KINDS
 };
 
 #define TWICE(name) "550 5.6.0 more than one " name " field in the header"
@@ -33,6 +33,7 @@ static const struct {
 	[KIND_SUBJECT] = { "Subject", TWICE("Subject") },
 	[KIND_RETURN_PATH] = { "Return-Path", NULL },
 	[KIND_RESENT_BCC] = { "Resent-Bcc", NULL },
+	[KIND_TLS_REQUIRED] = { "TLS-Required", NULL },
 };
 
 #define SHORT_FROM 60 /* bytes of name and address that go on one line */
@@ -101,6 +102,17 @@ static size_t value_len(const struct field *field)
 	while (len > 0 && (field->value[len - 1] == '\r' || field->value[len - 1] == '\n'))
 		len--;
 	return len;
+}
+
+static bool says_no(const struct field *field)
+{
+	size_t len = value_len(field), from = 0;
+
+	while (from < len && is_blank(field->value[from]))
+		from++;
+	while (len > from && is_blank(field->value[len - 1]))
+		len--;
+	return ascii_equal_n(field->value + from, len - from, "no");
 }
 
 /* --- authors ------------------------------------------------------------------------------------------------------------- */
@@ -217,6 +229,8 @@ static const char *judge_field(
 	if (field->value == NULL)
 		return rules->hygiene->malformed == RULE_REFUSE ? "550 5.6.0 line in the header that is no field" : NULL;
 	out->changed = out->changed || removed;
+	if (field->kind == KIND_TLS_REQUIRED)
+		out->tls_optional = out->tls_optional || says_no(field);
 	if (before > 0 && !removed && rules->hygiene->duplicates == DUPLICATES_REFUSE && kinds[field->kind].twice != NULL)
 		return kinds[field->kind].twice;
 	return field->kind == KIND_FROM && !removed ? judge_from(rules, field, out) : NULL;

@@ -21,6 +21,7 @@ struct header_verdict {
 	const char *refusal; /* the reply, static; NULL: it may pass. Nothing else counts otherwise */
 	const char *hold;    /* why it is to be held, static; NULL: it is not */
 	bool rewritten;      /* From was */
+	bool tls_optional;   /* "TLS-Required: No" (RFC 8689 section 5) */
 	bool changed;        /* something is to be removed or replaced: header_write */
 	bool needs_date, needs_message_id; /* header_add */
 };

@@ -74,6 +74,9 @@ void heading_close(struct transaction *tx)
 	} else {
 		if (verdict.hold != NULL)
 			tx->hold = verdict.hold;
+		/* RFC 8689 section 5: beside REQUIRETLS the field does not count. */
+		if (verdict.tls_optional && !(tx->flags & MSG_REQUIRETLS))
+			tx->flags |= MSG_TLS_OPTIONAL;
 		if (verdict.rewritten)
 			log_rewritten(tx);
 		add_missing(tx, &verdict);

@@ -60,6 +60,7 @@ void conn_secure_client(struct conn *conn, struct tls_client *tls, const char *n
 void conn_secure_client_want(struct conn *conn, struct tls_client *tls, const struct tls_want *want);
 bool conn_is_secure(const struct conn *conn);
 void conn_tls_info(const struct conn *conn, struct tls_info *out);
+enum tls_fault conn_tls_fault(const struct conn *conn); /* of the certificate, after a handshake that failed; NONE: it was something else */
 
 /* Input. conn_read_line: the next whole line, without its line end; false: not there yet. The text is valid until the next conn_* call. A line of
  * more than `max` bytes with its line end is dropped as it comes; at its end there is one empty line with too_long set.

@@ -217,6 +217,11 @@ void conn_tls_info(const struct conn *conn, struct tls_info *out)
 	tls_stream_info(conn->tls, out);
 }
 
+enum tls_fault conn_tls_fault(const struct conn *conn)
+{
+	return conn->tls != NULL ? tls_stream_fault(conn->tls) : TLS_FAULT_NONE;
+}
+
 /* --- output -------------------------------------------------------------------------------------------------------------- */
 
 /* Send what the socket takes. False: the connection is broken, errno or tls_stream_error says how. */

@@ -41,12 +41,14 @@ enum tls_auth {
 	TLS_AUTH_NONE, /* any certificate will do (RFC 7435) */
 	TLS_AUTH_CA,   /* a chain to a known authority, and one of the names (RFC 6125) */
 	TLS_AUTH_DANE, /* what the TLSA records say (RFC 7672 section 3); TLS_AUTH_NONE when none of them is of use */
+	TLS_AUTH_CHECK, /* as NONE, but tls_info.fault tells what AUTH_CA would have found fault with */
 };
 
 /* What a client demands. Borrowed for the call, but for `cache`, which must stay as long as the connection. */
 struct tls_want {
 	const char *name;  /* SNI, and a name that the certificate may bear; an address is checked but makes no SNI; may be NULL for AUTH_NONE */
 	const char *also;  /* another name that will do, or NULL */
+	bool strict_names; /* a name counts as subjectAltName alone (RFC 8461 section 4.1) */
 	enum tls_auth auth;
 	const struct tlsa *tlsa; /* AUTH_DANE: the whole set, unusable ones too */
 	size_t tlsa_count;
@@ -56,6 +58,9 @@ struct tls_want {
 
 #define TLS_HOW_TEXT 32
 
+/* What is wrong with a server's certificate, as reports tell it (RFC 8460 section 4.3). */
+enum tls_fault { TLS_FAULT_NONE, TLS_FAULT_NAME, TLS_FAULT_EXPIRED, TLS_FAULT_UNTRUSTED, TLS_FAULT_OTHER };
+
 /* What a finished handshake achieved. */
 struct tls_info {
 	const char *version; /* "TLSv1.3"; static */
@@ -64,6 +69,7 @@ struct tls_info {
 	bool by_other_name;  /* its certificate bears tls_want.also, not the name: no proof for others than who asked for that */
 	bool resumed;
 	char how[TLS_HOW_TEXT]; /* "dane 3 1 1", "ca", or "" when not verified */
+	enum tls_fault fault; /* of AUTH_CHECK */
 };
 
 #endif

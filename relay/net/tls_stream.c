@@ -65,7 +65,7 @@ static bool demand_names(SSL *ssl, const struct tls_want *want)
 {
 	bool fine;
 
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | (want->strict_names ? X509_CHECK_FLAG_NEVER_CHECK_SUBJECT : 0));
 	if (is_address(want->name))
 		fine = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), want->name) == 1;
 	else
@@ -77,6 +77,12 @@ static bool demand_ca(SSL *ssl, const struct tls_want *want)
 {
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	return demand_names(ssl, want);
+}
+
+/* The chain is looked at, whatever comes of it. */
+static bool check_ca(SSL *ssl, const struct tls_want *want)
+{
+	return demand_nothing(ssl) && demand_names(ssl, want);
 }
 
 /* How many records OpenSSL can use. */
@@ -121,6 +127,8 @@ static bool demand(struct tls_stream *stream, const struct tls_want *want)
 	switch (want->auth) {
 	case TLS_AUTH_CA:
 		return demand_ca(stream->ssl, want);
+	case TLS_AUTH_CHECK:
+		return check_ca(stream->ssl, want);
 	case TLS_AUTH_DANE:
 		return demand_dane(stream, want);
 	case TLS_AUTH_NONE:
@@ -249,6 +257,32 @@ void tls_stream_shutdown(struct tls_stream *stream)
 	ERR_clear_error();
 }
 
+enum tls_fault tls_stream_fault(const struct tls_stream *stream)
+{
+	static const struct {
+		long code;
+		enum tls_fault fault;
+	} rows[] = {
+		{ X509_V_OK, TLS_FAULT_NONE },
+		{ X509_V_ERR_HOSTNAME_MISMATCH, TLS_FAULT_NAME },
+		{ X509_V_ERR_IP_ADDRESS_MISMATCH, TLS_FAULT_NAME },
+		{ X509_V_ERR_CERT_HAS_EXPIRED, TLS_FAULT_EXPIRED },
+		{ X509_V_ERR_CERT_NOT_YET_VALID, TLS_FAULT_EXPIRED },
+		{ X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, TLS_FAULT_UNTRUSTED },
+		{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, TLS_FAULT_UNTRUSTED },
+		{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, TLS_FAULT_UNTRUSTED },
+		{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, TLS_FAULT_UNTRUSTED },
+		{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, TLS_FAULT_UNTRUSTED },
+		{ X509_V_ERR_CERT_UNTRUSTED, TLS_FAULT_UNTRUSTED },
+	};
+	long verdict = SSL_get_verify_result(stream->ssl);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].code == verdict)
+			return rows[i].fault;
+	return TLS_FAULT_OTHER;
+}
+
 /* --- what came of it ------------------------------------------------------------------------------------------------------- */
 
 /* A resumed session was verified when it was made: OpenSSL does not remember by which record. */
@@ -271,7 +305,7 @@ static bool by_other_name(const struct tls_stream *stream)
 	X509 *cert = SSL_get0_peer_certificate(stream->ssl);
 	uint8_t usage = 0;
 
-	if (stream->name == NULL || stream->auth == TLS_AUTH_NONE || cert == NULL || SSL_session_reused(stream->ssl) == 1)
+	if (stream->name == NULL || stream->auth == TLS_AUTH_NONE || stream->auth == TLS_AUTH_CHECK || cert == NULL || SSL_session_reused(stream->ssl) == 1)
 		return false;
 	if (stream->auth == TLS_AUTH_DANE && SSL_get0_dane_tlsa(stream->ssl, &usage, NULL, NULL, NULL, NULL) >= 0 && usage == 3)
 		return false;
@@ -290,6 +324,7 @@ void tls_stream_info(const struct tls_stream *stream, struct tls_info *out)
 	describe_proof(stream, out->how);
 	out->verified = out->how[0] != '\0';
 	out->by_other_name = by_other_name(stream);
+	out->fault = stream->auth == TLS_AUTH_CHECK ? tls_stream_fault(stream) : TLS_FAULT_NONE;
 }
 
 int tls_stream_on_session(SSL *ssl, SSL_SESSION *session)

@@ -35,6 +35,9 @@ void tls_stream_shutdown(struct tls_stream *stream);
 /* What the finished handshake achieved. */
 void tls_stream_info(const struct tls_stream *stream, struct tls_info *out);
 
+/* What the chain of the server lacks to be one that AUTH_CA takes, as far as it was looked at. */
+enum tls_fault tls_stream_fault(const struct tls_stream *stream);
+
 /* Why the last step FAILED; words of OpenSSL. */
 const char *tls_stream_error(const struct tls_stream *stream);
 

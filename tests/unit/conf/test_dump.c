@@ -31,6 +31,8 @@ static const char everything[] =
     "delivery: {port: 2526, tls: verified, ca: ca.pem, timeouts: {connect: 1s, greeting: 2s, helo: 3s, mail: 4s, rcpt: 5s, data: 6s,\n"
     "  block: 7s, dot: 8s, quit: 9s}, drain: 10s, keepalive: 11s, connections: 12, addresses: 13, refuse_networks: [10.0.0.0/8],\n"
     "  reply_lines: 14, prefer_ipv6: true, chunking: false}\n"
+    "mta_sts: {enabled: true, port: 8443, ca: ca.pem}\n"
+    "tls_rpt: {contact: tls@relay.example.net, organization: Relay, enabled: false, delay: 1h}\n"
     "retry: {first: 1m, max: 2h, expire: 3d, warn: 5h, warnings: false}\n";
 
 static size_t count_of(const char *text, const char *what)

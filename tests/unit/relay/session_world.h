@@ -416,6 +416,7 @@ static inline void delivery_fini(struct delivery *d)
 	free(d->outcomes);
 	free(d->transcript);
 	free(d->notes);
+	free(d->tls_notes);
 }
 
 /* Run until there is one more report, or the session has ended. */

@@ -85,6 +85,30 @@ static void requiretls_is_offered_and_stored_on_tls(void **state)
 	assert_int_equal(store.message.flags, MSG_TLS | MSG_REQUIRETLS);
 }
 
+static void tls_required_no_sets_the_wishes_of_domains_aside_but_for_requiretls(void **state)
+{
+	static const struct {
+		const char *parameter, *field;
+		uint32_t want;
+	} rows[] = {
+		{ "", "TLS-Required: No", MSG_TLS | MSG_TLS_OPTIONAL }, { "", "tls-required:no ", MSG_TLS | MSG_TLS_OPTIONAL },
+		{ "", "TLS-Required: Yes", MSG_TLS }, { "", "X-TLS-Required: No", MSG_TLS },
+		{ " REQUIRETLS", "TLS-Required: No", MSG_TLS | MSG_REQUIRETLS },
+	};
+
+	hello_from("10.0.0.1", 1, NULL);
+	play("TLS", "tls\n< 220\n> EHLO c.test\n~ 250-REQUIRETLS\n~ 250 \n");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *script = xasprintf("> MAIL FROM:<a@b.test>%s\n< 250\n> RCPT TO:<c@d.test>\n< 250\n> DATA\n< 354\n> Subject: x\n> %s\n> \n> .\n"
+		    "< 250 2.0.0 queued", rows[i].parameter, rows[i].field);
+
+		play(rows[i].field, script);
+		if (store.message.flags != rows[i].want)
+			fail_msg("%s, %s: flags %x", rows[i].parameter, rows[i].field, store.message.flags);
+		free(script);
+	}
+}
+
 static void delivery_is_put_off_and_the_deadline_with_it(void **state)
 {
 	wall_ms wait;
@@ -105,6 +129,7 @@ int main(void)
 		TEST(binary_content_is_stored_byte_for_byte),
 		TEST(delivery_is_put_off_and_the_deadline_with_it),
 		TEST(requiretls_is_offered_and_stored_on_tls),
+		TEST(tls_required_no_sets_the_wishes_of_domains_aside_but_for_requiretls),
 	};
 
 	return cmocka_run_group_tests(tests, setup_group, teardown_group);

@@ -105,7 +105,7 @@ static void on_route(void *arg, struct route *route, const struct route_failure 
 static void look_up(const char *domain, uint64_t seed)
 {
 	world.calls = 0;
-	(void)!route_lookup(world.resolver, world.loop, world.conf, domain, seed, NOW, on_route, NULL);
+	(void)!route_lookup(world.resolver, NULL, world.loop, world.conf, domain, seed, NOW, on_route, NULL);
 	assert_int_equal(world.calls, 0);
 	loop_run(world.loop);
 	assert_int_equal(world.calls, 1);
@@ -283,7 +283,7 @@ static void cancelled_look_up_is_silent_in_each_phase(void **state)
 
 	world_open("}\n");
 	for (size_t i = 0; i < ARRAY_LEN(domains); i++) {
-		struct route_lookup *lookup = route_lookup(world.resolver, world.loop, world.conf, domains[i], 0, NOW, must_not_be_called, NULL);
+		struct route_lookup *lookup = route_lookup(world.resolver, NULL, world.loop, world.conf, domains[i], 0, NOW, must_not_be_called, NULL);
 
 		route_lookup_cancel(&lookup);
 		assert_null(lookup);

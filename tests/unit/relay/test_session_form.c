@@ -11,6 +11,8 @@ struct form {
 	size_t size;      /* of a body of letters; 0: `body` is the body */
 	enum conf_tls_level tls;
 	bool passes_dsn, ends;
+	bool known;       /* the server's certificate is one to believe in */
+	bool insecure;    /* MX records that nobody vouches for led here */
 };
 
 static msg_id store_form(struct session_world *w, const struct form *form)
@@ -39,6 +41,18 @@ static void check_body(const struct session_world *w, const struct form *form)
 		fail_msg("%s: came: %.*s", form->label, (int)server->body_len, server->body);
 }
 
+/* Its certificate is its own authority, and names it. */
+static void know_server(struct session_world *w, struct route *route)
+{
+	struct err_detail why;
+
+	tls_client_unref(&w->tls);
+	w->tls = tls_client_load(w->certificate.cert, &why);
+	assert_non_null(w->tls);
+	free(route->hosts[0].name);
+	route->hosts[0].name = xstrdup("relay.test");
+}
+
 static void run_form(struct session_world *w, const struct form *form)
 {
 	msg_id id = store_form(w, form);
@@ -49,6 +63,9 @@ static void run_form(struct session_world *w, const struct form *form)
 
 	world_serve(w, scripts, 1);
 	route = world_route(w, form->tls);
+	route->from_mx = form->insecure;
+	if (form->known)
+		know_server(w, route);
 	target = world_target(w, route);
 	delivery_init(&d, id);
 	w->session = session_open(&w->env, &target, &d);
@@ -129,13 +146,17 @@ static void what_requires_tls_goes_no_other_way(void **state)
 {
 	const struct form forms[] = {
 		{ .label = "no STARTTLS", .steps = STEPS(OFFERS("REQUIRETLS"), BYE), .flags = MSG_REQUIRETLS, .size = 100,
-		  .want = "refused 0 5.7.30 mail message, refused 0 5.7.30 mail message", .reply = "does not offer TLS" },
+		  .want = "refused 0 5.7.30 starttls message, refused 0 5.7.30 starttls message", .reply = "does not offer TLS", .ends = true },
 		{ .label = "no REQUIRETLS", .steps = STEPS(OFFER, "< 220 go", "tls", "> EHLO*", "< 250 mx", BYE), .flags = MSG_REQUIRETLS, .size = 100,
-		  .want = "refused 0 5.7.30 mail message, refused 0 5.7.30 mail message", .reply = "does not offer REQUIRETLS",
-		  .tls = TLS_LEVEL_OPPORTUNISTIC },
+		  .want = "refused 0 5.7.30 ehlo message, refused 0 5.7.30 ehlo message", .reply = "does not offer REQUIRETLS",
+		  .tls = TLS_LEVEL_OPPORTUNISTIC, .known = true, .ends = true },
+		{ .label = "an unknown certificate", .steps = STEPS(OFFER, "< 220 go", "handshake fails"), .flags = MSG_REQUIRETLS, .size = 100,
+		  .want = "deferred 0 4.7.5 tls host, deferred 0 4.7.5 tls host", .reply = "handshake failed", .ends = true },
+		{ .label = "an MX that nobody vouches for", .steps = STEPS("eof"), .flags = MSG_REQUIRETLS, .size = 100, .insecure = true, .known = true,
+		  .want = "refused 0 5.7.30 tls message, refused 0 5.7.30 tls message", .reply = "neither DNSSEC nor", .ends = true },
 		{ .label = "both", .steps = STEPS(OFFER, "< 220 go", "tls", "> EHLO*", "< 250-mx", "< 250 REQUIRETLS",
 		  "> MAIL FROM:<from@shop.example> REQUIRETLS", "< 250 ok", RCPTS, "> DATA", "< 354 go", "body", "< 250 ok", BYE),
-		  .flags = MSG_REQUIRETLS, .size = 100, .want = BOTH, .tls = TLS_LEVEL_OPPORTUNISTIC },
+		  .flags = MSG_REQUIRETLS, .size = 100, .want = BOTH, .tls = TLS_LEVEL_OPPORTUNISTIC, .known = true },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++)

@@ -14,12 +14,17 @@ static struct tlsa good[] = { { .usage = 3, .selector = 1, .matching = 1, .len =
 static struct tlsa useless[] = { { .usage = 1, .selector = 1, .matching = 1, .len = 32, .data = digest },
 	{ .usage = 3, .selector = 1, .matching = 1, .len = 20, .data = digest }, { .usage = 2, .selector = 2, .matching = 2, .len = 64, .data = digest } };
 
-enum { NONE, GOOD, USELESS, FAILED };
+enum { NONE, GOOD, USELESS, FAILED, ENFORCED, EXCLUDED, TESTED, BOTH, BOTH_USELESS };
 static const struct route_host hosts[] = {
 	[NONE] = { .name = mx_name },
 	[GOOD] = { .name = mx_name, .dane = { .status = DANE_FOUND, .tlsa = good, .tlsa_count = ARRAY_LEN(good) } },
 	[USELESS] = { .name = mx_name, .dane = { .status = DANE_FOUND, .tlsa = useless, .tlsa_count = ARRAY_LEN(useless) } },
 	[FAILED] = { .name = mx_name, .dane = { .status = DANE_FAILED } },
+	[ENFORCED] = { .name = mx_name, .sts = STS_ENFORCE, .sts_allows = true },
+	[EXCLUDED] = { .name = mx_name, .sts = STS_ENFORCE },
+	[TESTED] = { .name = mx_name, .sts = STS_TESTING },
+	[BOTH] = { .name = mx_name, .dane = { .status = DANE_FOUND, .tlsa = good, .tlsa_count = ARRAY_LEN(good) }, .sts = STS_ENFORCE },
+	[BOTH_USELESS] = { .name = mx_name, .dane = { .status = DANE_FOUND, .tlsa = useless, .tlsa_count = 1 }, .sts = STS_ENFORCE, .sts_allows = true },
 };
 
 static void levels_and_records_decide_together(void **state)
@@ -46,6 +51,17 @@ static void levels_and_records_decide_together(void **state)
 		{ "required and dane with records", TLS_LEVEL_DANE, TLS_LEVEL_REQUIRED, GOOD, "must dane" },
 		{ "verified and records: they are the better proof", TLS_LEVEL_DANE, TLS_LEVEL_VERIFIED, GOOD, "must dane" },
 		{ "verified and records of no use", TLS_LEVEL_DANE, TLS_LEVEL_VERIFIED, USELESS, "must ca" },
+		{ "enforced", TLS_LEVEL_DANE, TLS_LEVEL_NONE, ENFORCED, "must ca strict" },
+		{ "enforced at required", TLS_LEVEL_REQUIRED, TLS_LEVEL_NONE, ENFORCED, "must ca strict" },
+		{ "enforced at verified", TLS_LEVEL_VERIFIED, TLS_LEVEL_NONE, ENFORCED, "must ca strict" },
+		{ "enforced, another host", TLS_LEVEL_DANE, TLS_LEVEL_NONE, EXCLUDED, "excluded" },
+		{ "the operator wants no more than what is offered", TLS_LEVEL_OPPORTUNISTIC, TLS_LEVEL_NONE, EXCLUDED, "may" },
+		{ "the operator wants nothing", TLS_LEVEL_NONE, TLS_LEVEL_NONE, ENFORCED, "-" },
+		{ "a tenant wants more", TLS_LEVEL_OPPORTUNISTIC, TLS_LEVEL_DANE, ENFORCED, "must ca strict" },
+		{ "testing demands nothing", TLS_LEVEL_DANE, TLS_LEVEL_NONE, TESTED, "may check" },
+		{ "testing where the operator demands", TLS_LEVEL_VERIFIED, TLS_LEVEL_NONE, TESTED, "must ca" },
+		{ "records take the place of a policy", TLS_LEVEL_DANE, TLS_LEVEL_NONE, BOTH, "must dane" },
+		{ "records of no use do not", TLS_LEVEL_DANE, TLS_LEVEL_NONE, BOTH_USELESS, "must ca strict" },
 	};
 	static const char *const auths[] = { "", " ca", " dane" };
 
@@ -54,8 +70,39 @@ static void levels_and_records_decide_together(void **state)
 		char got[64];
 
 		trust_decide(&trust, rows[i].level, rows[i].tenant, &hosts[rows[i].host]);
-		snprintf(got, sizeof(got), "%s%s", trust.unreachable ? "unreachable" : trust.required ? "must" : trust.tls ? "may" : "-",
-		    auths[trust.auth]);
+		if (trust.unreachable || trust.excluded)
+			snprintf(got, sizeof(got), "%s", trust.unreachable ? "unreachable" : "excluded");
+		else
+			snprintf(got, sizeof(got), "%s%s%s", trust.required ? "must" : trust.tls ? "may" : "-", auths[trust.auth],
+			    trust.check ? " check" : trust.host_only ? " strict" : "");
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s: %s, expected %s", rows[i].label, got, rows[i].want);
+	}
+}
+
+static void requiretls_wants_a_proof_of_host_and_name(void **state)
+{
+	static const struct {
+		const char *label;
+		bool secure, from_mx;
+		int host;
+		const char *want;
+	} rows[] = {
+		{ "a secure MX", true, true, NONE, "ca strict" }, { "an insecure MX", false, true, NONE, "unproven" },
+		{ "a route", false, false, NONE, "ca" }, { "records", true, true, GOOD, "dane" }, { "records of no use", true, true, USELESS, "ca strict" },
+		{ "a policy", false, true, ENFORCED, "ca strict" }, { "a policy that is tested", false, true, TESTED, "unproven" },
+	};
+	static const char *const auths[] = { "", "ca", "dane" };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct route route = { .mx_secure = rows[i].secure, .from_mx = rows[i].from_mx };
+		struct trust trust;
+		char got[64];
+
+		trust_decide(&trust, TLS_LEVEL_DANE, TLS_LEVEL_NONE, &hosts[rows[i].host]);
+		trust_require(&trust, &route, &hosts[rows[i].host]);
+		assert_true(trust.required && !trust.check);
+		snprintf(got, sizeof(got), "%s%s", trust.unproven ? "unproven" : auths[trust.auth], !trust.unproven && trust.host_only ? " strict" : "");
 		if (strcmp(got, rows[i].want) != 0)
 			fail_msg("%s: %s, expected %s", rows[i].label, got, rows[i].want);
 	}
@@ -126,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_and_records_decide_together),
+		cmocka_unit_test(requiretls_wants_a_proof_of_host_and_name),
 		cmocka_unit_test(a_connection_is_good_enough_or_not),
 		cmocka_unit_test(the_level_comes_from_route_provider_or_delivery),
 		cmocka_unit_test(sets_of_records_are_told_apart_whatever_their_order),

@@ -1,0 +1,50 @@
+/* relay/deliver/sts.h - the MTA-STS policies of recipient domains (RFC 8461): looked up, fetched, kept in the store. Main thread.
+ *
+ * What is kept counts until its max_age is over, whatever DNS says meanwhile (section 5.1); it is fetched again when the id in DNS changes, and
+ * once a day while its domain gets mail. A policy that cannot be fetched leaves the old one in force, and is tried again after a while. */
+#ifndef DELIVER_STS_H
+#define DELIVER_STS_H
+
+#include "conf/conf.h"
+#include "queue/queue.h"
+#include "relay/deliver/sts_policy.h"
+#include "relay/net/fetch.h"
+#include "relay/net/resolver.h"
+
+/* How the policy of a domain was not to be had. */
+enum sts_trouble { STS_TROUBLE_NONE, STS_TROUBLE_FETCH, STS_TROUBLE_TRUST, STS_TROUBLE_INVALID };
+
+/* What counts for a domain now; immutable, shared by reference count, any thread. */
+struct sts_found {
+	_Atomic unsigned refs;
+	struct sts_policy policy;  /* mode NONE: nothing is demanded */
+	bool has_policy;           /* there is one, of mode none or another */
+	char id[STS_ID_MAX + 1];
+	enum sts_trouble trouble;  /* DNS names a policy that could not be had: has_policy is false, or it is an older one */
+	char why[200];
+};
+struct sts_found *sts_found_ref(struct sts_found *found);
+void sts_found_unref(struct sts_found **found);
+
+struct sts;
+
+/* Reads back what the store has. `conf` and `resolver` are borrowed until sts_use; `reader` may be NULL: nothing is read. */
+struct sts *sts_create(struct loop *loop, struct fetcher *fetcher, struct queue *queue, struct queue_reader *reader, struct conf *conf,
+    struct resolver *resolver, wall_ms now) MUST_USE;
+void sts_destroy(struct sts **sts); /* all look-ups have ended or are cancelled */
+
+/* Another configuration and resolver. Look-ups under way must be cancelled. */
+void sts_use(struct sts *sts, struct conf *conf, struct resolver *resolver);
+
+/* `found` is the callee's: sts_found_unref; NULL: the domain has no policy, and says so. */
+typedef void (*sts_fn)(void *arg, struct sts_found *found);
+
+/*
+ * What counts for mail to `domain`? Asks DNS, fetches when the id is a new one. `fn` is called exactly once, never from inside this call. DNS is
+ * waited for five seconds at most, a policy for thirty.
+ */
+struct sts_lookup;
+struct sts_lookup *sts_lookup(struct sts *sts, const char *domain, wall_ms now, sts_fn fn, void *arg) MUST_USE;
+void sts_lookup_cancel(struct sts_lookup **lookup); /* NULL is accepted */
+
+#endif
