@@ -322,8 +322,12 @@ static enum err warm_req_check(const struct queue_req *req, struct err_detail *w
 
 static enum err warm_req_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
 {
+	const struct queue_warm_put *put = AS(queue_warm_put, req);
+
 	apply->dirty = true;
-	return fold(apply, warm_store(&apply->txn, &AS(queue_warm_put, req)->warm), "put lane", why);
+	if (put->memo)
+		memos_add(&apply->memos, put->memo);
+	return fold(apply, warm_store(&apply->txn, &put->warm), "put lane", why);
 }
 
 static bool settle_rushes(const struct queue_req *req)

@@ -205,10 +205,11 @@ struct queue_warm {
 	size_t len;      /* QUEUE_WARM_MAX at most */
 };
 
-/* QUEUE_WARM_PUT: that alone. */
+/* QUEUE_WARM_PUT: that alone, or a memo, or both. */
 struct queue_warm_put {
 	struct queue_req req;
 	struct queue_warm warm;
+	struct queue_memo *memo; /* NULL: none */
 };
 
 #define QUEUE_NOTE_NAME 400   /* bytes of its name */
