@@ -166,6 +166,19 @@ static void check_tenant(struct check *c, const struct conf_tenant *tenant)
 		    "quota.hour is above quota.day, expected less");
 }
 
+static void check_alerts(struct check *c)
+{
+	const char *url = c->conf->alerts.webhook, *host;
+	char quoted[FAULT_QUOTE];
+
+	if (!url)
+		return;
+	host = strncmp(url, "https://", 8) == 0 ? url + 8 : strncmp(url, "http://", 7) == 0 ? url + 7 : "";
+	if (host[0] == '\0' || host[0] == '/' || strchr(url, ' '))
+		fault_error(c->faults, origin_of(c->conf, &c->conf->alerts.webhook, NULL),
+		    "alerts.webhook is %s, expected a URL such as https://hooks.example.net/relay", fault_quote(url, quoted));
+}
+
 static void check_tenants(struct check *c)
 {
 	const struct conf *conf = c->conf;
@@ -304,6 +317,7 @@ void check_conf(const struct conf *conf, struct fault_list *faults)
 	check_process(&c);
 	check_listeners(&c);
 	check_tenants(&c);
+	check_alerts(&c);
 	for (size_t i = 0; i < conf->dkim_count; i++)
 		check_dkim(&c, &conf->dkim[i]);
 	for (size_t i = 0; i < conf->source_count; i++)

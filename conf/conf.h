@@ -23,6 +23,10 @@ enum conf_over { OVER_REFUSE, OVER_DELAY };            /* beyond a quota */
 enum conf_window { WINDOW_SLIDING, WINDOW_CALENDAR };  /* the time that a quota counts */
 enum conf_duplicates { DUPLICATES_REFUSE, DUPLICATES_FIRST, DUPLICATES_ACCEPT };
 enum conf_rule { RULE_ACCEPT, RULE_REFUSE };
+/* UNSET: a tenant that leaves it to the general setting. */
+enum conf_answer { ANSWER_UNSET, ANSWER_REFUSE, ANSWER_DROP };  /* to RCPT with a suppressed address */
+enum conf_scope { SUPPRESS_UNSET, SUPPRESS_TENANT, SUPPRESS_ALL }; /* for whom an address is suppressed */
+enum conf_listed { LISTED_TELL, LISTED_CLOSE };                 /* what a blocklist's word does to a source */
 
 /* listen[]: where clients may hand in mail. */
 struct conf_listen {
@@ -63,6 +67,8 @@ struct conf_tenant {
 	uint32_t connections;        /* at once; 0: no limit of its own */
 	enum conf_others others_envelope, others_from; /* for domains that are not in `domains` */
 	char *others_address;        /* what REWRITE makes of them; NULL: nothing is rewritten */
+	enum conf_answer suppression_answer; /* UNSET: as suppression.answer */
+	enum conf_scope suppression_scope;   /* UNSET: as suppression.scope */
 	struct usage *usage;         /* what is counted of it; attached before the snapshot is shared (relay/intake/usage.h), else NULL */
 };
 
@@ -136,6 +142,8 @@ struct conf_provider {
 	int64_t total_rate_period_ms;
 	enum conf_tls_level tls; /* UNSET: as delivery.tls */
 	int64_t retry_first_ms, retry_max_ms; /* 0: as retry.first, retry.max */
+	char *closed;         /* it takes no mail any more: why; NULL: it does */
+	char *basis;          /* where the limits come from, words; NULL: not told */
 };
 
 /* routes[]: instead of the MX. domain "*" matches all that no other route names. */
@@ -231,6 +239,31 @@ struct conf_retry {
 	bool warnings; /* false: nobody is told at warn_ms */
 };
 
+/* suppression: addresses that do not exist. */
+struct conf_suppression {
+	uint32_t bounces; /* so many refusals; 0: none are counted */
+	int64_t within_ms, keep_ms;
+	enum conf_answer answer;
+	enum conf_scope scope;
+};
+
+/* blocklists: DNS zones that may list our sources. */
+struct conf_blocklists {
+	char **zones; /* zone_count 0: nothing is looked up */
+	size_t zone_count;
+	int64_t every_ms;
+	struct ip_port *forward; /* forward_count 0: dns.forward */
+	size_t forward_count;
+	enum conf_listed action;
+};
+
+/* alerts: whom to tell what. */
+struct conf_alerts {
+	char *mail, *webhook; /* NULL: not */
+	int64_t every_ms, gather_ms;
+	char *pool; /* NULL: bounce_pool */
+};
+
 struct conf_dns {
 	struct ip_port *forward;
 	size_t forward_count;
@@ -292,6 +325,9 @@ struct conf {
 	struct conf_mta_sts mta_sts;
 	struct conf_tls_rpt tls_rpt;
 	struct conf_retry retry;
+	struct conf_suppression suppression;
+	struct conf_blocklists blocklists;
+	struct conf_alerts alerts;
 	void *memory; /* the arena; conf/ only */
 	const void *origins; /* where each value came from; conf/ only */
 	void *index; /* of names, networks and domains; conf/ only */

@@ -328,6 +328,8 @@ static void link_names(struct load *load, struct conf *conf, bool sources_broken
 	for (size_t i = 0; i < conf->tenant_count; i++)
 		link_tenant(load, conf, &conf->tenants[i]);
 	link_bounces(load, conf);
+	if (conf->alerts.pool)
+		link_pool_name(load, conf, &conf->alerts.pool);
 }
 
 void link_conf(struct load *load, struct conf *conf)

@@ -49,6 +49,9 @@
 #define C_WINDOW       enum conf_window
 #define C_DUPLICATES   enum conf_duplicates
 #define C_RULE         enum conf_rule
+#define C_ANSWER       enum conf_answer
+#define C_SCOPE        enum conf_scope
+#define C_LISTED       enum conf_listed
 #define C_LOG_LEVEL    int
 
 #define IS(section, field, want) _Generic(((STRUCT_##section *)0)->field, want: 1, default: 0)

@@ -36,6 +36,9 @@ static const struct word duplicates_words[] = {
 	{ "refuse", DUPLICATES_REFUSE }, { "first", DUPLICATES_FIRST }, { "accept", DUPLICATES_ACCEPT }, { NULL, 0 },
 };
 static const struct word rule_words[] = { { "accept", RULE_ACCEPT }, { "refuse", RULE_REFUSE }, { NULL, 0 } };
+static const struct word answer_words[] = { { "refuse", ANSWER_REFUSE }, { "drop", ANSWER_DROP }, { NULL, 0 } };
+static const struct word scope_words[] = { { "tenant", SUPPRESS_TENANT }, { "all", SUPPRESS_ALL }, { NULL, 0 } };
+static const struct word listed_words[] = { { "tell", LISTED_TELL }, { "close", LISTED_CLOSE }, { NULL, 0 } };
 static const struct word log_level_words[] = {
 	{ "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN }, { "error", LOG_ERROR }, { NULL, 0 },
 };
@@ -94,6 +97,9 @@ static const struct type_row types[VALUE_TYPES] = {
 [VALUE_WINDOW]       = { SHAPE_WORD, false, NULL, NULL, window_words,     "one of sliding, calendar" },
 [VALUE_DUPLICATES]   = { SHAPE_WORD, false, NULL, NULL, duplicates_words, "one of refuse, first, accept" },
 [VALUE_RULE]         = { SHAPE_WORD, false, NULL, NULL, rule_words,       "one of accept, refuse" },
+[VALUE_ANSWER]       = { SHAPE_WORD, false, NULL, NULL, answer_words,     "one of refuse, drop" },
+[VALUE_SCOPE]        = { SHAPE_WORD, false, NULL, NULL, scope_words,      "one of tenant, all" },
+[VALUE_LISTED]       = { SHAPE_WORD, false, NULL, NULL, listed_words,     "one of tell, close" },
 [VALUE_LOG_LEVEL]    = { SHAPE_WORD, false, NULL, NULL, log_level_words,  "one of debug, info, warn, error" },
 [VALUE_SECTION]      = { SHAPE_NONE, false, NULL, NULL, NULL, "a list of maps" },
 };

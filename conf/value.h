@@ -43,6 +43,9 @@ enum value_type {
 	VALUE_WINDOW,       /* enum conf_window */
 	VALUE_DUPLICATES,   /* enum conf_duplicates */
 	VALUE_RULE,         /* enum conf_rule */
+	VALUE_ANSWER,       /* enum conf_answer */
+	VALUE_SCOPE,        /* enum conf_scope */
+	VALUE_LISTED,       /* enum conf_listed */
 	VALUE_LOG_LEVEL,    /* int: enum log_level */
 	VALUE_SECTION,      /* a list of maps; not for the functions below */
 	VALUE_TYPES

@@ -11,6 +11,7 @@
 #include "queue/note.h"
 #include "queue/recipient.h"
 #include "queue/settle.h"
+#include "queue/suppress_row.h"
 #include "queue/warm.h"
 
 #define LAST_ID_KEY "@last_id" /* sorts beside the total of the counters: mostly the same page */
@@ -330,6 +331,27 @@ static enum err warm_req_apply(struct apply *apply, struct queue_req *req, struc
 	return fold(apply, warm_store(&apply->txn, &put->warm), "put lane", why);
 }
 
+static struct apply_cost suppress_cost(const struct queue_req *req)
+{
+	return (struct apply_cost){ 1 + ((const struct queue_suppress *)req)->item_count, 0 };
+}
+
+static enum err suppress_req_check(const struct queue_req *req, struct err_detail *why)
+{
+	return suppress_check((const struct queue_suppress *)req, why);
+}
+
+static enum err suppress_req_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	apply->dirty = true;
+	return fold(apply, suppress_apply(&apply->txn, AS(queue_suppress, req)), "put suppression", why);
+}
+
+static bool suppress_rushes(const struct queue_req *req)
+{
+	return ((const struct queue_suppress *)req)->urgent;
+}
+
 static bool settle_rushes(const struct queue_req *req)
 {
 	return ((const struct queue_settle *)req)->urgent;
@@ -402,6 +424,7 @@ static const struct kind kinds[] = {
 [QUEUE_DISCARD]   = { discard_check,    discard_apply,    frees,       one_row,     no },
 [QUEUE_WARM_PUT]  = { warm_req_check,   warm_req_apply,   stays,       one_row,     yes },
 [QUEUE_NOTE_PUT]  = { note_req_check,   note_req_apply,   note_tier,   note_cost,   no },
+[QUEUE_SUPPRESS]  = { suppress_req_check, suppress_req_apply, stays,   suppress_cost, suppress_rushes },
 };
 /* clang-format on */
 

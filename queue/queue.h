@@ -134,7 +134,8 @@ MUST_USE enum err queue_has_room(struct queue *queue, uint64_t bytes, struct err
 
 /* --- writing: requests to the writer thread --------------------------------------------------------------------------- */
 
-enum queue_kind { QUEUE_CHUNK_PUT, QUEUE_ACCEPT, QUEUE_CLAIM, QUEUE_SETTLE, QUEUE_DISCARD, QUEUE_WARM_PUT, QUEUE_NOTE_PUT };
+enum queue_kind { QUEUE_CHUNK_PUT, QUEUE_ACCEPT, QUEUE_CLAIM, QUEUE_SETTLE, QUEUE_DISCARD, QUEUE_WARM_PUT, QUEUE_NOTE_PUT,
+	QUEUE_SUPPRESS };
 
 /* Head of every request. The asker owns the object and all that it points to, must leave it alone until `done` has run
  * on the thread that owns `reply_to`, and then frees it. */

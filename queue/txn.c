@@ -228,37 +228,66 @@ int txn_last(struct txn *txn, enum txn_table table, msg_id *out)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int txn_meta_get(struct txn *txn, const char *key, MDB_val *value)
+int txn_text_get(struct txn *txn, enum txn_table table, const char *key, MDB_val *value)
 {
 	MDB_val k = { strlen(key), (void *)(uintptr_t)key };
 
-	return mdb_get(txn->mdb, txn->env->dbi[TXN_META], &k, value);
+	if (txn->env->dbi[table] == 0)
+		return MDB_NOTFOUND;
+	return mdb_get(txn->mdb, txn->env->dbi[table], &k, value);
 }
 
-int txn_meta_put(struct txn *txn, const char *key, const void *data, size_t len)
+int txn_text_put(struct txn *txn, enum txn_table table, const char *key, const void *data, size_t len)
 {
 	MDB_val k = { strlen(key), (void *)(uintptr_t)key };
 	MDB_val value = { len, (void *)(uintptr_t)data };
 
-	return mdb_put(txn->mdb, txn->env->dbi[TXN_META], &k, &value, 0);
+	return mdb_put(txn->mdb, txn->env->dbi[table], &k, &value, 0);
+}
+
+int txn_text_del(struct txn *txn, enum txn_table table, const char *key)
+{
+	MDB_val k = { strlen(key), (void *)(uintptr_t)key };
+
+	return mdb_del(txn->mdb, txn->env->dbi[table], &k, NULL);
+}
+
+int txn_text_seek(struct txn *txn, enum txn_table table, const char *key, MDB_val *key_out, MDB_val *value)
+{
+	*key_out = (MDB_val){ strlen(key), (void *)(uintptr_t)key };
+	if (txn->env->dbi[table] == 0)
+		return MDB_NOTFOUND;
+	return cursor_get(txn, table, key_out, value, key[0] ? MDB_SET_RANGE : MDB_FIRST);
+}
+
+int txn_text_next(struct txn *txn, enum txn_table table, MDB_val *key_out, MDB_val *value)
+{
+	return cursor_get(txn, table, key_out, value, MDB_NEXT);
+}
+
+int txn_meta_get(struct txn *txn, const char *key, MDB_val *value)
+{
+	return txn_text_get(txn, TXN_META, key, value);
+}
+
+int txn_meta_put(struct txn *txn, const char *key, const void *data, size_t len)
+{
+	return txn_text_put(txn, TXN_META, key, data, len);
 }
 
 int txn_meta_del(struct txn *txn, const char *key)
 {
-	MDB_val k = { strlen(key), (void *)(uintptr_t)key };
-
-	return mdb_del(txn->mdb, txn->env->dbi[TXN_META], &k, NULL);
+	return txn_text_del(txn, TXN_META, key);
 }
 
 int txn_meta_seek(struct txn *txn, const char *key, MDB_val *key_out, MDB_val *value)
 {
-	*key_out = (MDB_val){ strlen(key), (void *)(uintptr_t)key };
-	return cursor_get(txn, TXN_META, key_out, value, MDB_SET_RANGE);
+	return txn_text_seek(txn, TXN_META, key, key_out, value);
 }
 
 int txn_meta_next(struct txn *txn, MDB_val *key_out, MDB_val *value)
 {
-	return cursor_get(txn, TXN_META, key_out, value, MDB_NEXT);
+	return txn_text_next(txn, TXN_META, key_out, value);
 }
 
 uint64_t txn_used_bytes(struct txn *txn)

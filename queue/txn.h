@@ -1,7 +1,8 @@
 /* queue/txn.h - the LMDB environment with its tables, and the one way to run a transaction.
  *
  * Functions on rows return LMDB's own codes (0, MDB_NOTFOUND, errno...); txn_fold turns them into `enum err` once, at the
- * border of the layer. Every key but those of the meta table is a message id and, but for `msg`, a number, big-endian. */
+ * border of the layer. Every key but those of the tables meta and suppress, which are texts, is a message id
+ * and, but for `msg`, a number, big-endian. */
 #ifndef QUEUE_TXN_H
 #define QUEUE_TXN_H
 
@@ -11,12 +12,12 @@
 
 #define TXN_FORMAT 1 /* of the store as a whole: tables and keys. Records carry versions of their own */
 
-enum txn_table { TXN_META, TXN_MSG, TXN_BODY, TXN_RCPT, TXN_CLAIM, TXN_TRACE, TXN_TABLES };
+enum txn_table { TXN_META, TXN_MSG, TXN_BODY, TXN_RCPT, TXN_CLAIM, TXN_TRACE, TXN_SUPPRESS, TXN_TABLES };
 
 /* An open environment. Opened and closed by one thread while no other uses it. */
 struct txn_env {
 	MDB_env *env; /* NULL: not open */
-	MDB_dbi dbi[TXN_TABLES]; /* 0: a read-only store of an earlier program does not have it (trace alone) */
+	MDB_dbi dbi[TXN_TABLES]; /* 0: a read-only store of an earlier program does not have it (TXN_TRACE and those behind it) */
 	uint32_t page_bytes;
 	bool readonly;
 	char path[4096]; /* of the store directory */
@@ -76,6 +77,13 @@ int txn_del_all(struct txn *txn, enum txn_table table, msg_id id, size_t max, si
 int txn_has(struct txn *txn, enum txn_table table, msg_id id);
 /* The highest id in a table, 0 when it is empty. */
 int txn_last(struct txn *txn, enum txn_table table, msg_id *out);
+
+/* Rows of a table whose keys are texts, 511 bytes at most. As the functions for meta below; a table that is not there is empty. */
+int txn_text_get(struct txn *txn, enum txn_table table, const char *key, MDB_val *value);
+int txn_text_put(struct txn *txn, enum txn_table table, const char *key, const void *data, size_t len);
+int txn_text_del(struct txn *txn, enum txn_table table, const char *key);
+int txn_text_seek(struct txn *txn, enum txn_table table, const char *key, MDB_val *key_out, MDB_val *value);
+int txn_text_next(struct txn *txn, enum txn_table table, MDB_val *key_out, MDB_val *value);
 
 /* Rows of the meta table, by text. */
 int txn_meta_get(struct txn *txn, const char *key, MDB_val *value);

@@ -18,6 +18,7 @@ static const char *const table_names[TXN_TABLES] = {
 	[TXN_RCPT] = "rcpt",
 	[TXN_CLAIM] = "claim",
 	[TXN_TRACE] = "trace",
+	[TXN_SUPPRESS] = "suppress",
 };
 
 /* Address space is all that a map costs, and growing one later is what LMDB does badly: the first size that can be had. */
@@ -153,7 +154,7 @@ static enum err open_tables(struct txn_env *env, struct err_detail *why)
 	rc = 0;
 	for (size_t i = 0; i < TXN_TABLES && rc == 0; i++) {
 		rc = mdb_dbi_open(txn.mdb, table_names[i], flags, &env->dbi[i]);
-		if (rc == MDB_NOTFOUND && i == TXN_TRACE)
+		if (rc == MDB_NOTFOUND && i >= TXN_TRACE)
 			rc = 0;
 	}
 	if (rc == 0 && fresh)
