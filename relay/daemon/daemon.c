@@ -286,6 +286,7 @@ static int start_store(struct daemon *d)
 	if (usages_load(d->usages, d->reader, &why) != OK)
 		return fail(RELAYD_CANNOT_OPEN, &why);
 	usages_attach(d->usages, d->conf);
+	warden_attach(d->warden, d->queue, d->reader);
 	return RELAYD_OK;
 }
 

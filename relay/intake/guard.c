@@ -318,6 +318,23 @@ void guard_walk(struct guard *guard, mono_ms now, void (*fn)(void *arg, const st
 	}
 }
 
+void guard_restore(struct guard *guard, const struct guard_ban *ban, mono_ms now)
+{
+	struct record *r;
+
+	if (strlen(ban->name) >= NAME_MAX_LEN)
+		return;
+	r = record_use(guard, &guard->records[ban->kind], &guard->in_force[ban->kind], ban->name);
+	if (r->until != 0)
+		return;
+	r->seen = now;
+	r->failures = ban->failures;
+	r->times = ban->times;
+	r->until = ban->until > now ? ban->until : 0;
+	r->ended = ban->until > now ? 0 : ban->until;
+	guard->in_force[ban->kind] += ban->until > now;
+}
+
 void guard_expire(struct guard *guard, mono_ms now)
 {
 	guard_walk(guard, now, NULL, NULL);

@@ -55,6 +55,10 @@ void guard_succeed(struct guard *guard, const struct ip_addr *addr, const char *
 /* End the bans and locks of that name and forget its failures. False: there are none. */
 bool guard_lift(struct guard *guard, const char *name, mono_ms now);
 
+/* Put back a ban or lock of an earlier run, still in force until `until`; nothing is told. One whose time is over only counts for the length of the
+ * next one. A name too long for its kind is left out. */
+void guard_restore(struct guard *guard, const struct guard_ban *ban, mono_ms now);
+
 /* Notice what has ended by itself. */
 void guard_expire(struct guard *guard, mono_ms now);
 

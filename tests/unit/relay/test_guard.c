@@ -125,6 +125,28 @@ static void one_failure_in_three_minutes_never_bans(void **state)
 	assert_false(is_banned("192.0.2.1"));
 }
 
+static void a_ban_of_an_earlier_run_is_in_force_again_and_counts_for_the_next(void **state)
+{
+	struct guard_ban ban = { .kind = GUARD_ADDRESS, .name = "192.0.2.1", .until = now + MINUTES(3), .failures = 7, .times = 1 };
+	struct guard_ban over = { .kind = GUARD_NETWORK, .name = "2001:db8::/64", .until = now - 1, .failures = 9, .times = 2 };
+	struct guard_figures figures;
+
+	guard_restore(guard, &ban, now);
+	guard_restore(guard, &over, now);
+	guard_figures_read(guard, &figures);
+	assert_int_equal(figures.banned, 1);
+	assert_true(is_banned("192.0.2.1"));
+	assert_false(is_banned("2001:db8::1"));
+	assert_string_equal(told, "");
+	now += MINUTES(3);
+	assert_false(is_banned("192.0.2.1"));
+	fail_times("192.0.2.1", "a", 5);
+	now += MINUTES(30) - 1;
+	assert_true(is_banned("192.0.2.1"));
+	now++;
+	assert_false(is_banned("192.0.2.1"));
+}
+
 static void each_ban_in_a_row_is_longer(void **state)
 {
 	static const int64_t want[] = { MINUTES(15), MINUTES(30), HOURS(1), HOURS(1) };
@@ -281,6 +303,7 @@ int main(void)
 		TEST(enough_failures_ban_an_address_for_its_time),
 		TEST(failures_are_forgotten_with_time),
 		TEST(one_failure_in_three_minutes_never_bans),
+		TEST(a_ban_of_an_earlier_run_is_in_force_again_and_counts_for_the_next),
 		TEST(each_ban_in_a_row_is_longer),
 		TEST(addresses_of_one_ipv6_network_are_counted_together),
 		TEST(an_exempt_network_is_delayed_and_never_banned),
