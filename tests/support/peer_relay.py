@@ -143,6 +143,9 @@ class Relay:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+            # What a killed one leaves behind would look as if the next one were ready.
+            if os.path.exists(self.conf['control']):
+                os.unlink(self.conf['control'])
         self.process = None
 
     def log(self):
