@@ -6,6 +6,7 @@
 
 #include "queue/body.h"
 #include "queue/claim.h"
+#include "queue/dead_store.h"
 #include "queue/keys.h"
 #include "queue/message.h"
 #include "queue/note.h"
@@ -388,6 +389,8 @@ static enum err discard_apply(struct apply *apply, struct queue_req *req, struct
 	const struct queue_discard *discard = AS(queue_discard, req);
 	enum err e = must_be_unfinished(apply, discard->id, why);
 
+	if (e == OK && txn_has(&apply->txn, TXN_DEAD, discard->id) == 0)
+		return err_set(why, ERR_EXISTS, "message has dead letters");
 	return e == OK ? apply_drop_body(apply, discard->id, why) : e;
 }
 
@@ -413,6 +416,48 @@ static enum apply_tier note_tier(const struct queue_req *req)
 	return ((const struct queue_note_put *)req)->len > 0 ? APPLY_STAYS : APPLY_FREES;
 }
 
+/* --- dead letters ---------------------------------------------------------------------------------------------------- */
+
+#define LETTER_ROWS 2 /* a letter and its place in the order of time */
+
+static struct apply_cost drop_cost(const struct queue_req *req)
+{
+	return (struct apply_cost){ 1 + LETTER_ROWS * ((const struct queue_dead_drop *)req)->count, 0 };
+}
+
+static enum err drop_check(const struct queue_req *req, struct err_detail *why)
+{
+	return OK;
+}
+
+static enum err drop_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	return dead_store_drop(apply, AS(queue_dead_drop, req), why);
+}
+
+static struct apply_cost replay_cost(const struct queue_req *req)
+{
+	const struct queue_replay *replay = (const struct queue_replay *)req;
+	struct apply_cost cost = accept_cost(&replay->accept->req);
+
+	cost.rows += replay->count;
+	return cost;
+}
+
+static enum err replay_check(const struct queue_req *req, struct err_detail *why)
+{
+	const struct queue_replay *replay = (const struct queue_replay *)req;
+
+	if (replay->count == 0)
+		return err_set(why, ERR_INVALID, "a replay of no letters");
+	return accept_check(&replay->accept->req, why);
+}
+
+static enum err replay_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
+{
+	return dead_store_replay(apply, AS(queue_replay, req), why);
+}
+
 /* --- the table ------------------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -425,6 +470,8 @@ static const struct kind kinds[] = {
 [QUEUE_WARM_PUT]  = { warm_req_check,   warm_req_apply,   stays,       one_row,     yes },
 [QUEUE_NOTE_PUT]  = { note_req_check,   note_req_apply,   note_tier,   note_cost,   no },
 [QUEUE_SUPPRESS]  = { suppress_req_check, suppress_req_apply, stays,   suppress_cost, suppress_rushes },
+[QUEUE_DEAD_DROP] = { drop_check,       drop_apply,       frees,       drop_cost,   yes },
+[QUEUE_REPLAY]    = { replay_check,     replay_apply,     grows,       replay_cost, yes },
 };
 /* clang-format on */
 
@@ -458,12 +505,21 @@ bool apply_is_refusal(const struct apply *apply, enum err e)
 
 int apply_begin(struct apply *apply, const struct txn_env *env)
 {
+	int rc;
+
 	counts_reset(&apply->counts);
 	memos_reset(&apply->memos);
 	apply->left.count = 0;
 	apply->chunk_bytes = 0;
 	apply->last_id = 0;
-	return txn_begin(&apply->txn, env, true);
+	apply->dead_changed = false;
+	rc = txn_begin(&apply->txn, env, true);
+	if (rc == 0) {
+		rc = dead_sum_read(&apply->txn, &apply->dead);
+		if (rc != 0)
+			txn_abort(&apply->txn);
+	}
+	return rc;
 }
 
 int apply_last_id(struct txn *txn, msg_id *out)
@@ -489,6 +545,8 @@ int apply_finish(struct apply *apply)
 
 	if (rc == 0)
 		rc = memos_store(&apply->memos, &apply->txn);
+	if (rc == 0 && apply->dead_changed)
+		rc = dead_sum_write(&apply->txn, &apply->dead);
 	if (rc == 0 && apply->last_id)
 		rc = apply_last_id(&apply->txn, &stored);
 	if (rc != 0 || apply->last_id <= stored)

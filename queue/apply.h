@@ -5,6 +5,7 @@
 #define QUEUE_APPLY_H
 
 #include "queue/counts.h"
+#include "queue/dead_sum.h"
 #include "queue/memo.h"
 #include "queue/txn.h"
 
@@ -37,6 +38,10 @@ struct apply {
 	msg_id run;     /* first id of this run, for claims */
 	msg_id last_id; /* highest that was stored */
 	bool dirty;     /* the current request has written something */
+	struct dead_sum dead; /* of the store, with this transaction's letters */
+	bool dead_changed;
+	wall_ms died;       /* of the last letter, and its number among those of the same moment; over transactions */
+	uint32_t died_seq;
 	uint8_t record[CODEC_RECORD_MAX];
 };
 

@@ -90,6 +90,7 @@ static void note_commit(struct queue *queue, struct apply *apply, uint64_t used)
 	atomic_fetch_add_explicit(&queue->rows, apply->txn.rows, memory_order_relaxed);
 	atomic_fetch_add_explicit(&queue->chunk_bytes, apply->chunk_bytes, memory_order_relaxed);
 	sweep_add(&queue->sweep, &apply->left);
+	dead_sum_publish(queue, &apply->dead);
 	room_update(&queue->room, used, txn_env_file_bytes(&queue->env), clock_mono());
 }
 

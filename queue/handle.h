@@ -26,6 +26,9 @@ struct queue {
 	void (*on_fatal)(void *arg, const char *text);
 	void *arg;
 	_Atomic uint64_t commits, rows, chunk_bytes, pending;
+	_Atomic int64_t dead_keep_ms; /* as configured */
+	_Atomic uint64_t dead_limit;
+	_Atomic uint64_t dead_letters, dead_bytes; /* as of the last commit */
 };
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "queue/body.h"
 #include "queue/claim.h"
+#include "queue/dead_record.h"
+#include "queue/dead_sum.h"
 #include "queue/message.h"
 #include "queue/reader.h"
 #include "queue/recipient.h"
@@ -19,6 +21,7 @@ struct inspection {
 	struct queue_check_totals *totals;
 	msg_id doubts[DOUBTS_MAX]; /* bodies that seem to be nobody's: the sweep may just have deleted them behind our snapshot */
 	size_t doubt_count;
+	uint64_t dead_bytes;
 };
 
 PRINTF_LIKE(3, 4)
@@ -103,6 +106,14 @@ static int find_message(struct txn *txn, msg_id id)
 	return txn_get(txn, TXN_MSG, id, 0, &value);
 }
 
+/* Bodies and transcripts are also there for dead letters. */
+static int find_owner(struct txn *txn, msg_id id)
+{
+	int rc = find_message(txn, id);
+
+	return rc == MDB_NOTFOUND ? txn_has(txn, TXN_DEAD, id) : rc;
+}
+
 static int inspect_rcpt_owner(struct inspection *in, struct txn *txn, const struct txn_row *row, const char *name)
 {
 	int rc = find_message(txn, row->id);
@@ -122,7 +133,7 @@ static int inspect_body_owner(struct inspection *in, struct txn *txn, const stru
 
 	in->totals->chunks += chunks;
 	if (rc == 0)
-		rc = find_message(txn, row->id);
+		rc = find_owner(txn, row->id);
 	if (rc != MDB_NOTFOUND)
 		return rc;
 	if (in->queue->env.readonly)
@@ -152,7 +163,7 @@ static enum err settle_doubts(struct inspection *in, struct queue_reader *reader
 		bool whole;
 
 		rc = body_measure(&txn, in->doubts[i], &bytes, &chunks, &whole);
-		if (rc == 0 && chunks > 0 && find_message(&txn, in->doubts[i]) == MDB_NOTFOUND)
+		if (rc == 0 && chunks > 0 && find_owner(&txn, in->doubts[i]) == MDB_NOTFOUND)
 			tell(in, true, "%s: body of %" PRIu32 " chunks without a message", msg_id_format(in->doubts[i], name), chunks);
 	}
 	in->doubt_count = 0;
@@ -185,11 +196,76 @@ static int inspect_claims(struct inspection *in, struct txn *txn, const struct t
 
 static int inspect_traces(struct inspection *in, struct txn *txn, const struct txn_row *first, const char *name)
 {
-	int rc = find_message(txn, first->id);
+	int rc = find_owner(txn, first->id);
 
 	if (rc == MDB_NOTFOUND)
 		tell(in, true, "%s: transcripts without a message", name);
 	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int inspect_letter(struct inspection *in, struct txn *txn, const struct txn_row *row, const char *name)
+{
+	char text[CODEC_RECORD_MAX];
+	struct codec_texts room = { text, text + sizeof(text) };
+	struct queue_letter letter;
+	MDB_val place;
+	int rc;
+
+	in->totals->letters++;
+	if (row->value.mv_size > sizeof(text) ||
+	    dead_record_decode(row->n, row->value.mv_data, row->value.mv_size, &letter, &room, NULL) != OK) {
+		tell(in, true, "%s.%" PRIu32 ": dead letter does not decode", name, row->n);
+		return 0;
+	}
+	rc = txn_get(txn, TXN_DEADTIME, (uint64_t)letter.died, letter.seq, &place);
+	if (rc == MDB_NOTFOUND)
+		tell(in, true, "%s.%" PRIu32 ": dead letter without its place in the order of time", name, row->n);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* The body of a message that has left the queue is looked at here; of others with the message. */
+static int inspect_dead_message(struct inspection *in, struct txn *txn, const struct txn_row *row, const char *name)
+{
+	char text[CODEC_RECORD_MAX];
+	struct codec_texts room = { text, text + sizeof(text) };
+	struct queue_message message;
+	int rc;
+
+	if (row->value.mv_size > sizeof(text) ||
+	    message_decode(row->id, row->value.mv_data, row->value.mv_size, &message, &room, NULL) != OK) {
+		tell(in, true, "%s: message of dead letters does not decode", name);
+		return 0;
+	}
+	in->dead_bytes += message.size_bytes;
+	rc = find_message(txn, row->id);
+	return rc == MDB_NOTFOUND ? inspect_body(in, txn, &message, name) : rc;
+}
+
+static int inspect_letters(struct inspection *in, struct txn *txn, const struct txn_row *first, const char *name)
+{
+	msg_id id = first->id;
+	struct txn_row row;
+	uint64_t before = in->totals->letters;
+	bool whole = false;
+	int rc;
+
+	for (uint64_t n = 0; n <= UINT32_MAX; n = (uint64_t)row.n + 1) {
+		rc = txn_seek(txn, TXN_DEAD, id, (uint32_t)n, &row);
+		if (rc == MDB_NOTFOUND || (rc == 0 && row.id != id))
+			break;
+		if (rc != 0)
+			return rc;
+		in->dead_bytes += row.value.mv_size;
+		whole = whole || row.n == DEAD_MESSAGE;
+		rc = row.n == DEAD_MESSAGE ? inspect_dead_message(in, txn, &row, name) : inspect_letter(in, txn, &row, name);
+		if (rc != 0)
+			return rc;
+	}
+	if (!whole)
+		tell(in, true, "%s: dead letters without their message", name);
+	if (in->totals->letters == before)
+		tell(in, true, "%s: message of dead letters without any", name);
+	return 0;
 }
 
 /* --- the walk -------------------------------------------------------------------------------------------------------- */
@@ -203,6 +279,7 @@ static const struct walk {
 	{ TXN_BODY, inspect_body_owner },
 	{ TXN_CLAIM, inspect_claims },
 	{ TXN_TRACE, inspect_traces },
+	{ TXN_DEAD, inspect_letters },
 };
 
 /* Some ids of a table from *next on; *end when there are no more. */
@@ -226,20 +303,51 @@ static int walk_slice(struct inspection *in, const struct walk *walk, struct txn
 	return 0;
 }
 
+static enum err read_sum(struct queue_reader *reader, struct dead_sum *out, struct err_detail *why)
+{
+	struct txn txn;
+	enum err e = reader_begin(reader, &txn, why);
+
+	if (e != OK)
+		return e;
+	e = txn_fold(txn.env, dead_sum_read(&txn, out), "check", why);
+	reader_end(reader, &txn);
+	return e;
+}
+
+/* Only when no letter came or went during the walk. */
+static enum err compare_sum(struct inspection *in, struct queue_reader *reader, const struct dead_sum *before, struct err_detail *why)
+{
+	struct dead_sum sum;
+	enum err e = read_sum(reader, &sum, why);
+
+	if (e != OK || sum.added != before->added || sum.removed != before->removed)
+		return e;
+	if (dead_sum_letters(&sum) != in->totals->letters || sum.bytes != in->dead_bytes)
+		tell(in, true, "%" PRIu64 " dead letters of %" PRIu64 " bytes are counted, %" PRIu64 " of %" PRIu64 " are there",
+		    dead_sum_letters(&sum), sum.bytes, in->totals->letters, in->dead_bytes);
+	return OK;
+}
+
 enum err queue_check(
     struct queue_reader *reader, queue_check_fn fn, void *arg, struct queue_check_totals *out, struct err_detail *why)
 {
 	struct inspection in = { .queue = reader->queue, .fn = fn, .arg = arg, .totals = out };
 
+	struct dead_sum before;
+	enum err e = read_sum(reader, &before, why);
+
 	*out = (struct queue_check_totals){ 0 };
+	if (e != OK)
+		return e;
 	for (size_t i = 0; i < ARRAY_LEN(walks); i++) {
 		msg_id next = 0;
 		bool end = false;
 
 		while (!end) {
 			struct txn txn;
-			enum err e = reader_begin(reader, &txn, why);
 
+			e = reader_begin(reader, &txn, why);
 			if (e != OK)
 				return e;
 			e = txn_fold(txn.env, walk_slice(&in, &walks[i], &txn, &next, &end), "check", why);
@@ -250,5 +358,5 @@ enum err queue_check(
 				return e;
 		}
 	}
-	return OK;
+	return compare_sum(&in, reader, &before, why);
 }

@@ -128,6 +128,7 @@ static enum err count_doubts(struct queue *queue, struct err_detail *why)
 /* What is needed of the store before the writer starts. */
 static enum err prepare(struct queue *queue, struct err_detail *why)
 {
+	struct dead_sum dead_letters;
 	struct txn txn;
 	msg_id last;
 	int dead, rc;
@@ -137,6 +138,10 @@ static enum err prepare(struct queue *queue, struct err_detail *why)
 	if (rc != 0)
 		return txn_fold(&queue->env, rc, "read store", why);
 	rc = read_last_id(&txn, &last);
+	if (rc == 0)
+		rc = dead_sum_read(&txn, &dead_letters);
+	if (rc == 0)
+		dead_sum_publish(queue, &dead_letters);
 	if (rc == 0)
 		room_update(&queue->room, txn_used_bytes(&txn), txn_env_file_bytes(&queue->env), clock_mono());
 	txn_abort(&txn);
@@ -148,6 +153,12 @@ static enum err prepare(struct queue *queue, struct err_detail *why)
 	return count_doubts(queue, why);
 }
 
+static void dead_limits(struct queue *queue, const struct queue_options *options)
+{
+	atomic_store_explicit(&queue->dead_keep_ms, options->dead_keep_ms, memory_order_relaxed);
+	atomic_store_explicit(&queue->dead_limit, options->dead_bytes, memory_order_relaxed);
+}
+
 struct queue *queue_open(const char *state, const struct queue_options *options, struct err_detail *why)
 {
 	struct queue *queue = queue_create(state);
@@ -157,6 +168,7 @@ struct queue *queue_open(const char *state, const struct queue_options *options,
 	if (lock_take(state, &queue->lock_fd, why) != OK || txn_env_open(&queue->env, state, false, why) != OK)
 		goto fail;
 	room_init(&queue->room, queue->env.path, options->quota_bytes, options->reserve_bytes);
+	dead_limits(queue, options);
 	if (prepare(queue, why) != OK)
 		goto fail;
 	queue->writer = writer_start(queue);
@@ -188,6 +200,7 @@ bool queue_is_locked(const char *state)
 void queue_reconfigure(struct queue *queue, const struct queue_options *options)
 {
 	room_limit(&queue->room, options->quota_bytes, options->reserve_bytes);
+	dead_limits(queue, options);
 }
 
 /* --- any thread ---------------------------------------------------------------------------------------------------------- */
@@ -231,5 +244,7 @@ void queue_figures(struct queue *queue, struct queue_figures *out)
 		.quota_bytes = atomic_load_explicit(&room->quota, memory_order_relaxed),
 		.free_bytes = atomic_load_explicit(&room->disk_free, memory_order_relaxed),
 		.pending = atomic_load_explicit(&queue->pending, memory_order_relaxed),
+		.dead_letters = atomic_load_explicit(&queue->dead_letters, memory_order_relaxed),
+		.dead_bytes = atomic_load_explicit(&queue->dead_bytes, memory_order_relaxed),
 	};
 }

@@ -103,6 +103,9 @@ struct queue_options {
 	/* Called on the writer thread when the store is beyond repair: the daemon must end with a non-zero status. */
 	void (*on_fatal)(void *arg, const char *text);
 	void *arg;
+	/* Dead letters (queue/dead.h) go when they are that old, and the oldest when all of them together are bigger. */
+	int64_t dead_keep_ms;
+	uint64_t dead_bytes;
 };
 
 /*
@@ -135,7 +138,7 @@ MUST_USE enum err queue_has_room(struct queue *queue, uint64_t bytes, struct err
 /* --- writing: requests to the writer thread --------------------------------------------------------------------------- */
 
 enum queue_kind { QUEUE_CHUNK_PUT, QUEUE_ACCEPT, QUEUE_CLAIM, QUEUE_SETTLE, QUEUE_DISCARD, QUEUE_WARM_PUT, QUEUE_NOTE_PUT,
-	QUEUE_SUPPRESS };
+	QUEUE_SUPPRESS, QUEUE_DEAD_DROP, QUEUE_REPLAY };
 
 /* Head of every request. The asker owns the object and all that it points to, must leave it alone until `done` has run
  * on the thread that owns `reply_to`, and then frees it. */
@@ -246,8 +249,12 @@ enum settle_op {
 	SETTLE_RETRY,     /* stays; next = rcpt.next, a held one stays held */
 };
 
+/* Why a recipient has become a dead letter. */
+enum letter_cause { LETTER_NONE, LETTER_REFUSED, LETTER_EXPIRED, LETTER_OPERATOR, LETTER_CAUSES };
+
 struct queue_settle_item {
 	enum settle_op op;
+	enum letter_cause letter; /* with SETTLE_BOUNCED: it becomes a dead letter; `rcpt` says how the last attempt went. LETTER_NONE: it does not */
 	struct queue_rcpt rcpt; /* n always; the rest as `op` says */
 	bool found;             /* out: the recipient was in the queue */
 	bool told;              /* the DSN of the request tells of it; always so with SETTLE_BOUNCED */
@@ -259,14 +266,15 @@ struct queue_settle {
 	struct queue_req req;
 	msg_id id;
 	uint32_t job;            /* whose claim ends; UINT32_MAX: none */
-	const char *destination; /* for the counters; NULL: not counted there */
+	const char *destination; /* for the counters and dead letters; NULL: not counted there */
+	wall_ms at;              /* when; needed for dead letters alone */
 	struct queue_settle_item *items;
 	size_t item_count;
 	struct queue_warm warm;      /* the lane's state after it */
 	struct queue_accept *bounce; /* DSN, or NULL; its req part is not used. Stored when a recipient that it tells of was found */
 	bool urgent;                 /* start a commit at once (an operator waits) */
 	struct queue_memo *memo;     /* to be written along; NULL: none */
-	const char *trace;           /* transcript of the attempt, cut at QUEUE_TRACE_MAX; NULL: none. Kept as long as the message */
+	const char *trace;           /* transcript of the attempt, cut at QUEUE_TRACE_MAX; NULL: none. Kept as long as the message or a dead letter of it */
 	uint32_t attempt;            /* its number, from 1 */
 };
 
@@ -332,6 +340,7 @@ struct queue_figures {
 	uint64_t commits, rows, chunk_bytes;          /* since start */
 	uint64_t used_bytes, quota_bytes, free_bytes; /* store in use, our limit (0 none), file system */
 	uint64_t pending;                             /* requests waiting for the writer */
+	uint64_t dead_letters, dead_bytes;            /* recipients; what they keep in the store */
 };
 void queue_figures(struct queue *queue, struct queue_figures *out);
 
@@ -349,7 +358,7 @@ MUST_USE enum err queue_notes_read(
  * not decode. Each finding is told to `fn`; returns OK when the walk was done. Bounded slices; may be run beside the writer. */
 typedef void (*queue_check_fn)(void *arg, const char *finding);
 struct queue_check_totals {
-	uint64_t messages, rcpts, rcpts_by_state[RCPT_STATES], chunks, claims, findings;
+	uint64_t messages, rcpts, rcpts_by_state[RCPT_STATES], chunks, claims, letters, findings;
 };
 MUST_USE enum err queue_check(
     struct queue_reader *reader, queue_check_fn fn, void *arg, struct queue_check_totals *out, struct err_detail *why);

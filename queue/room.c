@@ -52,8 +52,8 @@ static int64_t difference(uint64_t a, uint64_t b)
 {
 	uint64_t d = a > b ? a - b : b - a;
 
-	if (d > INT64_MAX / 2)
-		d = INT64_MAX / 2;
+	if (d > INT64_MAX / 4)
+		d = INT64_MAX / 4;
 	return a > b ? (int64_t)d : -(int64_t)d;
 }
 
@@ -69,10 +69,19 @@ void room_update(struct room *room, uint64_t used, uint64_t file, mono_ms now)
 	STORE(room->reusable, file > used ? file - used : 0);
 	if (now < LOAD(room->shut_until))
 		return;
-	by_quota = quota ? difference(quota, used) : INT64_MAX / 2;
+	by_quota = quota ? difference(quota, used) : INT64_MAX / 4;
 	by_disk = difference(LOAD(room->disk_free) + LOAD(room->reusable), LOAD(room->disk_mark));
 	STORE(room->cause, by_quota < by_disk ? ROOM_QUOTA : ROOM_DISK);
-	STORE(room->left, (by_quota < by_disk ? by_quota : by_disk) - (int64_t)LOAD(room->in_flight));
+	STORE(room->left, (by_quota < by_disk ? by_quota : by_disk) + difference(LOAD(room->yields), 0) - (int64_t)LOAD(room->in_flight));
+}
+
+bool room_lacks(struct room *room, uint64_t bytes)
+{
+	uint64_t quota = LOAD(room->quota);
+
+	if (LOAD(room->cause) == ROOM_BROKEN)
+		return false;
+	return (quota && LOAD(room->used) + bytes > quota) || LOAD(room->disk_free) + LOAD(room->reusable) < LOAD(room->disk_mark) + bytes;
 }
 
 void room_shut(struct room *room, mono_ms now)

@@ -16,6 +16,7 @@ struct room {
 	_Atomic uint64_t quota, reserve;       /* as configured, bytes */
 	_Atomic uint64_t used, reusable;       /* pages in tables; pages of the file that are free inside it */
 	_Atomic uint64_t disk_free, disk_mark; /* file system: available; what intake leaves alone */
+	_Atomic uint64_t yields;               /* bytes of dead letters, which make room when it is needed */
 	_Atomic uint64_t in_flight;            /* handed in, not committed */
 	_Atomic int64_t shut_until;            /* mono_ms: a commit has just found the disk full */
 	char path[4096];
@@ -31,6 +32,9 @@ void room_leave(struct room *room, uint64_t bytes);
 
 /* Look again. `used` and `file` in bytes (txn_used_bytes, txn_env_file_bytes). Writer thread. */
 void room_update(struct room *room, uint64_t used, uint64_t file, mono_ms now);
+
+/* Would `bytes` more be above the limits, if dead letters do not make room for them? Writer thread. */
+bool room_lacks(struct room *room, uint64_t bytes);
 
 /* A commit found the disk full: nothing comes in for a second. Broken: nothing comes in any more. Writer thread. */
 void room_shut(struct room *room, mono_ms now);

@@ -39,6 +39,18 @@ int script_del_all(struct txn *txn, msg_id id)
 	return txn_del_all(txn, TXN_TRACE, id, SIZE_MAX, &count);
 }
 
+int script_del_job(struct txn *txn, msg_id id, uint32_t job)
+{
+	int rc = 0;
+
+	for (uint32_t place = 0; place < QUEUE_TRACES && rc == 0; place++) {
+		rc = txn_del(txn, TXN_TRACE, id, row_number(job, place));
+		if (rc == MDB_NOTFOUND)
+			rc = 0;
+	}
+	return rc;
+}
+
 /* A record of a later version says what we cannot read; it is passed over. */
 int script_each(struct txn *txn, msg_id id, queue_trace_fn fn, void *arg)
 {

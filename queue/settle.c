@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "queue/dead_store.h"
 #include "queue/message.h"
 #include "queue/recipient.h"
 #include "queue/script.h"
@@ -60,8 +61,9 @@ static void count_item(struct queue_counts *counts, enum settle_op op)
 	counts->dropped += op == SETTLE_DROPPED;
 }
 
-static enum err settle_item(struct apply *apply, msg_id id, struct queue_settle_item *item, struct err_detail *why)
+static enum err settle_item(struct apply *apply, const struct queue_settle *settle, struct queue_settle_item *item, struct err_detail *why)
 {
+	msg_id id = settle->id;
 	MDB_val stored;
 	int rc = txn_get(&apply->txn, TXN_RCPT, id, item->rcpt.n, &stored);
 
@@ -73,6 +75,12 @@ static enum err settle_item(struct apply *apply, msg_id id, struct queue_settle_
 	if (!recipient_leaves(item->op))
 		return change_rcpt(apply, id, item, stored, why);
 	apply->dirty = true;
+	if (item->letter != LETTER_NONE && item->op == SETTLE_BOUNCED) {
+		enum err e = dead_store_put(apply, settle, item, &stored, why);
+
+		if (e != OK)
+			return e;
+	}
 	return txn_fold(apply->txn.env, txn_del(&apply->txn, TXN_RCPT, id, item->rcpt.n), "delete recipient", why);
 }
 
@@ -85,7 +93,7 @@ static enum err settle_items(
 	*left_out = *told_out = false;
 	for (size_t i = 0; i < settle->item_count; i++) {
 		struct queue_settle_item *item = &settle->items[i];
-		enum err e = settle_item(apply, settle->id, item, why);
+		enum err e = settle_item(apply, settle, item, why);
 
 		if (e != OK)
 			return e;
@@ -114,7 +122,7 @@ static enum err end_claims(struct apply *apply, msg_id id, uint32_t job, struct 
 	return rc == MDB_NOTFOUND ? OK : txn_fold(apply->txn.env, rc, "delete claim", why);
 }
 
-/* The last recipient has left: message, claims and body go with it. */
+/* The last recipient has left: message and claims go with it; transcripts and body too, unless dead letters need them. */
 static enum err end_message(struct apply *apply, msg_id id, struct err_detail *why)
 {
 	size_t claims = 0;
@@ -128,11 +136,9 @@ static enum err end_message(struct apply *apply, msg_id id, struct err_detail *w
 	}
 	if (rc == 0)
 		rc = txn_del_all(&apply->txn, TXN_CLAIM, id, SIZE_MAX, &claims);
-	if (rc == 0)
-		rc = script_del_all(&apply->txn, id);
 	if (rc != 0)
 		return txn_fold(apply->txn.env, rc, "delete message", why);
-	return apply_drop_body(apply, id, why);
+	return dead_store_release(apply, id, why);
 }
 
 enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct err_detail *why)

@@ -68,6 +68,8 @@ static int sweep_old(struct sweep *sweep, struct txn *txn, struct sweep_mark *ma
 		}
 		if (rc == 0)
 			rc = txn_get(txn, TXN_MSG, row.id, 0, &message);
+		if (rc == MDB_NOTFOUND)
+			rc = txn_has(txn, TXN_DEAD, row.id);
 		mark->next = row.id;
 		if (rc == MDB_NOTFOUND)
 			rc = txn_del_all(txn, TXN_BODY, row.id, SLICE_ROWS - deleted, &deleted);

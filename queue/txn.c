@@ -124,6 +124,8 @@ int txn_get(struct txn *txn, enum txn_table table, msg_id id, uint32_t n, MDB_va
 {
 	struct key key;
 
+	if (txn->env->dbi[table] == 0)
+		return MDB_NOTFOUND;
 	return mdb_get(txn->mdb, txn->env->dbi[table], key_make(&key, table, id, n), value);
 }
 

@@ -12,7 +12,7 @@
 
 #define TXN_FORMAT 1 /* of the store as a whole: tables and keys. Records carry versions of their own */
 
-enum txn_table { TXN_META, TXN_MSG, TXN_BODY, TXN_RCPT, TXN_CLAIM, TXN_TRACE, TXN_SUPPRESS, TXN_TABLES };
+enum txn_table { TXN_META, TXN_MSG, TXN_BODY, TXN_RCPT, TXN_CLAIM, TXN_TRACE, TXN_SUPPRESS, TXN_DEAD, TXN_DEADTIME, TXN_TABLES };
 
 /* An open environment. Opened and closed by one thread while no other uses it. */
 struct txn_env {

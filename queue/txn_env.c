@@ -19,6 +19,8 @@ static const char *const table_names[TXN_TABLES] = {
 	[TXN_CLAIM] = "claim",
 	[TXN_TRACE] = "trace",
 	[TXN_SUPPRESS] = "suppress",
+	[TXN_DEAD] = "dead",
+	[TXN_DEADTIME] = "deadtime",
 };
 
 /* Address space is all that a map costs, and growing one later is what LMDB does badly: the first size that can be had. */

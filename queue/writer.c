@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "queue/batch.h"
+#include "queue/reap.h"
 #include "queue/reader.h"
 
 #define RIDE_MS       20   /* the longest that a settle waits for company */
@@ -32,6 +33,8 @@ struct writer {
 	mono_ms next_tick;
 	unsigned ticks;
 	mono_ms next_sweep; /* after a slice that failed */
+	bool reap;          /* dead letters have to go */
+	mono_ms next_reap;  /* after a slice that failed */
 	mono_ms last_failure;
 	bool has_failed, broken;
 };
@@ -159,43 +162,6 @@ static void keep_ahead(struct writer *w)
 	w->allotted = end + ahead;
 }
 
-static void run_batch(struct writer *w)
-{
-	struct err_detail why = { 0 };
-	bool committed = false;
-
-	fill_batch(w);
-	if (w->broken)
-		batch_fail(&w->batch, ERR_IO, "the store has failed");
-	else if (batch_run(&w->batch, w->queue, &w->apply, &why) != OK) {
-		recover(w, w->batch.txn_id, &committed, &why);
-		if (committed)
-			sweep_add(&w->queue->sweep, &w->apply.left);
-		else
-			batch_fail(&w->batch, ERR_IO, why.text);
-	}
-	batch_answer(&w->batch, w->queue);
-	if (!w->broken)
-		keep_ahead(w);
-}
-
-/* Look at the disk without writing, so that a full one is noticed and its recovery too. */
-static void tick(struct writer *w, mono_ms now)
-{
-	struct queue *queue = w->queue;
-	struct txn txn;
-	int dead;
-
-	w->next_tick = now + TICK_MS;
-	if (w->broken || txn_begin(&txn, &queue->env, false) != 0)
-		return;
-	room_update(&queue->room, txn_used_bytes(&txn), txn_env_file_bytes(&queue->env), now);
-	txn_abort(&txn);
-	keep_ahead(w);
-	if (++w->ticks % CHECK_READERS == 0)
-		(void)mdb_reader_check(queue->env.env, &dead);
-}
-
 static void sweep_some(struct writer *w, mono_ms now)
 {
 	struct queue *queue = w->queue;
@@ -231,6 +197,88 @@ static bool can_sweep(struct writer *w, mono_ms now)
 	return !w->broken && !w->stopping && now >= w->next_sweep && !sweep_is_done(&w->queue->sweep);
 }
 
+/* One slice of dead letters that have to go; w->reap tells whether there are more. */
+static void reap_some(struct writer *w, mono_ms now)
+{
+	struct queue *queue = w->queue;
+	struct err_detail why;
+	bool committed;
+	enum err e = reap_slice(queue, &w->apply, clock_wall(), &w->reap, &why);
+
+	if (e == OK)
+		return;
+	/* As with sweeping: damage or a full disk must not keep mail from moving. */
+	w->reap = false;
+	w->next_reap = now + (e == ERR_CORRUPT ? HOURS(1) : TICK_MS);
+	if (e == ERR_CORRUPT)
+		log_text(LOG_ERROR, "reap-failed", "%s", why.text);
+	else if (e != ERR_FULL)
+		recover(w, 0, &committed, &why);
+}
+
+static bool can_reap(const struct writer *w, mono_ms now)
+{
+	return w->reap && !w->broken && !w->stopping && now >= w->next_reap;
+}
+
+/* Dead letters go before new mail is refused: until the batch fits, or there are none. */
+static void make_room(struct writer *w)
+{
+	struct queue *queue = w->queue;
+	mono_ms now = clock_mono();
+
+	if (!room_lacks(&queue->room, w->batch.bytes + REAP_MARGIN))
+		return;
+	w->reap = atomic_load_explicit(&queue->dead_letters, memory_order_relaxed) > 0;
+	while (room_lacks(&queue->room, w->batch.bytes) && !w->broken) {
+		if (!sweep_is_done(&queue->sweep) && now >= w->next_sweep)
+			sweep_some(w, now);
+		else if (can_reap(w, now))
+			reap_some(w, now);
+		else
+			return;
+	}
+}
+
+static void run_batch(struct writer *w)
+{
+	struct err_detail why = { 0 };
+	bool committed = false;
+
+	fill_batch(w);
+	make_room(w);
+	if (w->broken)
+		batch_fail(&w->batch, ERR_IO, "the store has failed");
+	else if (batch_run(&w->batch, w->queue, &w->apply, &why) != OK) {
+		recover(w, w->batch.txn_id, &committed, &why);
+		if (committed)
+			sweep_add(&w->queue->sweep, &w->apply.left);
+		else
+			batch_fail(&w->batch, ERR_IO, why.text);
+	}
+	batch_answer(&w->batch, w->queue);
+	if (!w->broken)
+		keep_ahead(w);
+}
+
+/* Look at the disk without writing, so that a full one is noticed and its recovery too. */
+static void tick(struct writer *w, mono_ms now)
+{
+	struct queue *queue = w->queue;
+	struct txn txn;
+	int dead;
+
+	w->next_tick = now + TICK_MS;
+	if (w->broken || txn_begin(&txn, &queue->env, false) != 0)
+		return;
+	room_update(&queue->room, txn_used_bytes(&txn), txn_env_file_bytes(&queue->env), now);
+	w->reap = reap_is_due(queue, &txn, clock_wall());
+	txn_abort(&txn);
+	keep_ahead(w);
+	if (++w->ticks % CHECK_READERS == 0)
+		(void)mdb_reader_check(queue->env.env, &dead);
+}
+
 static int wait_ms(const struct writer *w, mono_ms now)
 {
 	mono_ms until = w->next_tick;
@@ -254,6 +302,8 @@ static void *writer_main(void *arg)
 			break;
 		else if (can_sweep(w, now))
 			sweep_some(w, now);
+		else if (can_reap(w, now))
+			reap_some(w, now);
 		else if (!mailbox_wait(w->inbox, wait_ms(w, now)))
 			now = clock_mono();
 		if (now >= w->next_tick)
