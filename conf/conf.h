@@ -66,6 +66,7 @@ struct conf_tenant {
 	uint32_t recipients;         /* for each message; 0: limits.recipients alone */
 	uint32_t connections;        /* at once; 0: no limit of its own */
 	enum conf_others others_envelope, others_from; /* for domains that are not in `domains` */
+	bool dead;                   /* its recipients that bounce become dead letters */
 	char *others_address;        /* what REWRITE makes of them; NULL: nothing is rewritten */
 	enum conf_answer suppression_answer; /* UNSET: as suppression.answer */
 	enum conf_scope suppression_scope;   /* UNSET: as suppression.scope */
@@ -319,6 +320,8 @@ struct conf {
 	int64_t slow_start_idle_ms; /* 0: no slow start */
 	struct conf_route *routes;
 	size_t route_count;
+	int64_t dead_keep_ms;     /* dead letters: how long, and all of them together; either 0: none are kept */
+	uint64_t dead_size_bytes;
 	char *bounce_pool; /* pool of DSNs; never NULL after loading */
 	struct conf_dns dns;
 	struct conf_delivery delivery;

@@ -284,6 +284,8 @@ bool notation_duration(const char *text, struct value *out)
 {
 	const struct unit *unit;
 
+	if (strcmp(text, "none") == 0 || strcmp(text, "0") == 0)
+		return true;
 	if (!digits(&text, &out->number))
 		return false;
 	unit = unit_find(time_units, ARRAY_LEN(time_units), *text);

@@ -38,9 +38,11 @@ typedef bool (*queue_letters_fn)(void *arg, const struct queue_letters *letters)
 MUST_USE enum err queue_letters_scan(struct queue_reader *reader, struct queue_cursor *cursor, size_t max, queue_letters_fn fn, void *arg,
     struct err_detail *why);
 
+/* What all letters come to. */
 struct queue_dead {
 	uint64_t letters, messages, bytes;
 };
+/* As of the last commit; one row is read. */
 MUST_USE enum err queue_dead_read(struct queue_reader *reader, struct queue_dead *out, struct err_detail *why);
 
 /* --- requests -------------------------------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@ struct dead_sum {
 	uint64_t bytes;          /* bodies and records */
 };
 
+/* How many there are. */
 static inline uint64_t dead_sum_letters(const struct dead_sum *sum)
 {
 	return sum->added > sum->removed ? sum->added - sum->removed : 0;

@@ -254,10 +254,10 @@ enum letter_cause { LETTER_NONE, LETTER_REFUSED, LETTER_EXPIRED, LETTER_OPERATOR
 
 struct queue_settle_item {
 	enum settle_op op;
-	enum letter_cause letter; /* with SETTLE_BOUNCED: it becomes a dead letter; `rcpt` says how the last attempt went. LETTER_NONE: it does not */
 	struct queue_rcpt rcpt; /* n always; the rest as `op` says */
 	bool found;             /* out: the recipient was in the queue */
 	bool told;              /* the DSN of the request tells of it; always so with SETTLE_BOUNCED */
+	enum letter_cause letter; /* with SETTLE_BOUNCED: it becomes a dead letter; `rcpt` says how the last attempt went. LETTER_NONE: it does not */
 };
 
 /* QUEUE_SETTLE: outcomes or changes of recipients of one message, in one transaction with the DSN that they owe. Ends the claim

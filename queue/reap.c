@@ -3,6 +3,7 @@
 
 #include "queue/dead_store.h"
 
+#define MARGIN        (8u << 20)
 #define SLICE_LETTERS 100
 #define SLICE_ROWS    300 /* a slice that has come so far ends; the last letter may add 64 chunks and its transcripts */
 
@@ -18,16 +19,11 @@ static bool is_too_much(struct queue *queue, const struct dead_sum *sum)
 }
 
 /* A small store keeps a small part free. */
-static uint64_t margin(struct queue *queue)
+uint64_t reap_margin(const struct queue *queue)
 {
 	uint64_t part = atomic_load_explicit(&queue->room.quota, memory_order_relaxed) / 32;
 
-	return part > 0 && part < REAP_MARGIN ? part : REAP_MARGIN;
-}
-
-static bool is_in_the_way(struct queue *queue)
-{
-	return room_lacks(&queue->room, margin(queue));
+	return part > 0 && part < MARGIN ? part : MARGIN;
 }
 
 bool reap_is_due(struct queue *queue, struct txn *txn, wall_ms now)
@@ -39,7 +35,7 @@ bool reap_is_due(struct queue *queue, struct txn *txn, wall_ms now)
 
 	if (dead_store_oldest(txn, &died, &id, &n) != 0 || dead_sum_read(txn, &sum) != 0)
 		return false;
-	return is_too_old(queue, died, now) || is_too_much(queue, &sum) || is_in_the_way(queue);
+	return is_too_old(queue, died, now) || is_too_much(queue, &sum) || room_lack(&queue->room, reap_margin(queue)) > 0;
 }
 
 /* A place that names no letter goes alone. */
@@ -58,10 +54,18 @@ static enum err remove_oldest(struct apply *apply, wall_ms died, msg_id id, uint
 	return rc == MDB_NOTFOUND ? OK : txn_fold(apply->txn.env, rc, "delete dead letter", why);
 }
 
-static enum err remove_some(struct queue *queue, struct apply *apply, wall_ms now, bool *more_out, struct err_detail *why)
+/* What a transaction frees shows in the room only after it. */
+static bool is_in_the_way(struct apply *apply, uint64_t used, uint64_t lack)
 {
-	/* What a transaction frees shows in the room only after it: a slice for want of room removes its fill. */
-	bool in_the_way = is_in_the_way(queue);
+	uint64_t now = txn_used_bytes(&apply->txn);
+
+	return lack > 0 && (now > used || used - now < lack);
+}
+
+static enum err remove_some(
+    struct queue *queue, struct apply *apply, uint64_t want, wall_ms now, bool *more_out, struct err_detail *why)
+{
+	uint64_t lack = room_lack(&queue->room, want), used = txn_used_bytes(&apply->txn);
 
 	*more_out = false;
 	for (int i = 0; i < SLICE_LETTERS && apply->txn.rows < SLICE_ROWS; i++) {
@@ -75,7 +79,7 @@ static enum err remove_some(struct queue *queue, struct apply *apply, wall_ms no
 			return OK;
 		if (rc != 0)
 			return txn_fold(apply->txn.env, rc, "read dead letters", why);
-		if (!is_too_old(queue, died, now) && !is_too_much(queue, &apply->dead) && !in_the_way)
+		if (!is_too_old(queue, died, now) && !is_too_much(queue, &apply->dead) && !is_in_the_way(apply, used, lack))
 			return OK;
 		e = remove_oldest(apply, died, id, n, why);
 		if (e != OK)
@@ -85,14 +89,14 @@ static enum err remove_some(struct queue *queue, struct apply *apply, wall_ms no
 	return OK;
 }
 
-enum err reap_slice(struct queue *queue, struct apply *apply, wall_ms now, bool *more_out, struct err_detail *why)
+enum err reap_slice(struct queue *queue, struct apply *apply, uint64_t want, wall_ms now, bool *more_out, struct err_detail *why)
 {
 	uint64_t used;
 	enum err e = txn_fold(&queue->env, apply_begin(apply, &queue->env), "begin", why);
 
 	if (e != OK)
 		return e;
-	e = remove_some(queue, apply, now, more_out, why);
+	e = remove_some(queue, apply, want, now, more_out, why);
 	if (e == OK)
 		e = txn_fold(&queue->env, apply_finish(apply), "write counters", why);
 	if (e != OK || apply->txn.rows == 0) {
@@ -105,7 +109,6 @@ enum err reap_slice(struct queue *queue, struct apply *apply, wall_ms now, bool 
 		sweep_add(&queue->sweep, &apply->left);
 		dead_sum_publish(queue, &apply->dead);
 		room_update(&queue->room, used, txn_env_file_bytes(&queue->env), clock_mono());
-		*more_out = *more_out || is_in_the_way(queue);
 	}
 	return e;
 }

@@ -75,13 +75,20 @@ void room_update(struct room *room, uint64_t used, uint64_t file, mono_ms now)
 	STORE(room->left, (by_quota < by_disk ? by_quota : by_disk) + difference(LOAD(room->yields), 0) - (int64_t)LOAD(room->in_flight));
 }
 
-bool room_lacks(struct room *room, uint64_t bytes)
+static uint64_t above(uint64_t amount, uint64_t limit)
 {
-	uint64_t quota = LOAD(room->quota);
+	return amount > limit ? amount - limit : 0;
+}
+
+uint64_t room_lack(struct room *room, uint64_t bytes)
+{
+	uint64_t quota = LOAD(room->quota), by_quota, by_disk;
 
 	if (LOAD(room->cause) == ROOM_BROKEN)
-		return false;
-	return (quota && LOAD(room->used) + bytes > quota) || LOAD(room->disk_free) + LOAD(room->reusable) < LOAD(room->disk_mark) + bytes;
+		return 0;
+	by_quota = quota ? above(LOAD(room->used) + bytes, quota) : 0;
+	by_disk = above(LOAD(room->disk_mark) + bytes, LOAD(room->disk_free) + LOAD(room->reusable));
+	return by_quota > by_disk ? by_quota : by_disk;
 }
 
 void room_shut(struct room *room, mono_ms now)

@@ -33,8 +33,8 @@ void room_leave(struct room *room, uint64_t bytes);
 /* Look again. `used` and `file` in bytes (txn_used_bytes, txn_env_file_bytes). Writer thread. */
 void room_update(struct room *room, uint64_t used, uint64_t file, mono_ms now);
 
-/* Would `bytes` more be above the limits, if dead letters do not make room for them? Writer thread. */
-bool room_lacks(struct room *room, uint64_t bytes);
+/* How many bytes are missing for `bytes` more, if dead letters do not make room for them; 0: none. Writer thread. */
+uint64_t room_lack(struct room *room, uint64_t bytes);
 
 /* A commit found the disk full: nothing comes in for a second. Broken: nothing comes in any more. Writer thread. */
 void room_shut(struct room *room, mono_ms now);

@@ -198,12 +198,12 @@ static bool can_sweep(struct writer *w, mono_ms now)
 }
 
 /* One slice of dead letters that have to go; w->reap tells whether there are more. */
-static void reap_some(struct writer *w, mono_ms now)
+static void reap_some(struct writer *w, uint64_t want, mono_ms now)
 {
 	struct queue *queue = w->queue;
 	struct err_detail why;
 	bool committed;
-	enum err e = reap_slice(queue, &w->apply, clock_wall(), &w->reap, &why);
+	enum err e = reap_slice(queue, &w->apply, want, clock_wall(), &w->reap, &why);
 
 	if (e == OK)
 		return;
@@ -227,14 +227,12 @@ static void make_room(struct writer *w)
 	struct queue *queue = w->queue;
 	mono_ms now = clock_mono();
 
-	if (!room_lacks(&queue->room, w->batch.bytes + REAP_MARGIN))
-		return;
-	w->reap = atomic_load_explicit(&queue->dead_letters, memory_order_relaxed) > 0;
-	while (room_lacks(&queue->room, w->batch.bytes) && !w->broken) {
+	while (room_lack(&queue->room, w->batch.bytes) > 0 && !w->broken) {
+		w->reap = atomic_load_explicit(&queue->dead_letters, memory_order_relaxed) > 0;
 		if (!sweep_is_done(&queue->sweep) && now >= w->next_sweep)
 			sweep_some(w, now);
 		else if (can_reap(w, now))
-			reap_some(w, now);
+			reap_some(w, w->batch.bytes, now);
 		else
 			return;
 	}
@@ -303,7 +301,7 @@ static void *writer_main(void *arg)
 		else if (can_sweep(w, now))
 			sweep_some(w, now);
 		else if (can_reap(w, now))
-			reap_some(w, now);
+			reap_some(w, reap_margin(w->queue), now);
 		else if (!mailbox_wait(w->inbox, wait_ms(w, now)))
 			now = clock_mono();
 		if (now >= w->next_tick)

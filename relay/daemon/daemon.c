@@ -130,6 +130,7 @@ static struct queue_options queue_options_of(const struct conf *conf)
 {
 	return (struct queue_options){
 	    .quota_bytes = conf->limits.disk_bytes, .reserve_bytes = conf->limits.disk_reserve_bytes, .on_fatal = on_fatal,
+	    .dead_keep_ms = conf->dead_size_bytes > 0 ? conf->dead_keep_ms : 0, .dead_bytes = conf->dead_size_bytes,
 	};
 }
 

@@ -74,6 +74,9 @@ typedef void (*change_fn)(void *arg, const struct change_result *result);
 void dispatch_change(struct dispatch *dispatch, msg_id id, const uint32_t *ns, size_t count, enum change_verb verb,
     const char *reason, change_fn fn, void *arg);
 
+/* A message has come into the store by another way than a client; schedule its recipients. */
+void dispatch_adopt(struct dispatch *dispatch, msg_id id);
+
 /* Is this recipient being delivered right now? With source and since when. */
 bool dispatch_is_active(struct dispatch *dispatch, msg_id id, uint32_t job, const char **source_out, wall_ms *since_out);
 

@@ -77,6 +77,29 @@ void dispatch_add_bounce(struct dispatch *d, const struct queue_accept *accept, 
 	(void)sched_add(d->env.sched, &entry, now);
 }
 
+static void reload_message(struct dispatch *d, msg_id id, wall_ms now)
+{
+	struct queue_job *job;
+
+	if (queue_job_load(d->env.reader, id, UINT32_MAX, &job, NULL) != OK)
+		return; /* all of it has left the queue */
+	dispatch_add_job(d, job, true, now);
+	free(job);
+}
+
+bool dispatch_keeps_letters(const struct dispatch *d, const char *tenant)
+{
+	const struct conf_tenant *found = conf_tenant_find(d->conf, tenant);
+
+	return d->conf->dead_keep_ms > 0 && d->conf->dead_size_bytes > 0 && (!found || found->dead);
+}
+
+void dispatch_adopt(struct dispatch *d, msg_id id)
+{
+	reload_message(d, id, dispatch_now(d));
+	dispatch_pump_soon(d);
+}
+
 /* --- changes ---------------------------------------------------------------------------------------------------------------- */
 
 struct changing {
@@ -127,16 +150,6 @@ static void log_change(const struct changing *c)
 	}
 }
 
-static void reload_message(struct dispatch *d, msg_id id, wall_ms now)
-{
-	struct queue_job *job;
-
-	if (queue_job_load(d->env.reader, id, UINT32_MAX, &job, NULL) != OK)
-		return; /* all of it has left the queue */
-	dispatch_add_job(d, job, true, now);
-	free(job);
-}
-
 static void changed(struct queue_req *req)
 {
 	struct changing *c = CONTAINER_OF(req, struct changing, settle.req);
@@ -179,6 +192,11 @@ static void item_of(struct changing *c, const struct queue_rcpt *rcpt, wall_ms n
 	item->op = OPS[c->verb];
 	item->rcpt = *rcpt;
 	item->rcpt.next = now;
+	if (c->verb == CHANGE_BOUNCE) {
+		item->letter = dispatch_keeps_letters(c->dispatch, c->job->message.tenant) ? LETTER_OPERATOR : LETTER_NONE;
+		item->told = report_wants_failure(rcpt);
+		item->rcpt.reason = c->reason;
+	}
 	if (c->verb == CHANGE_HOLD) {
 		item->rcpt.state = RCPT_HELD;
 		item->rcpt.reason = c->reason;
@@ -265,6 +283,7 @@ void dispatch_change(struct dispatch *d, msg_id id, const uint32_t *ns, size_t c
 	c->settle.job = UINT32_MAX;
 	c->settle.items = c->items;
 	c->settle.urgent = true;
+	c->settle.at = now;
 	d->settles_open++;
 	queue_submit(d->env.queue, &c->settle.req);
 }

@@ -135,6 +135,8 @@ struct tally dispatch_tally(const struct delivery *delivery, bool held);
 /* dispatch_report.c: what the sender is told (RFC 3461) */
 bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, size_t i, wall_ms now); /* of rcpts[i] of its job */
 struct bounce *report_create(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* NULL: nothing is owed */
+/* Do recipients of this tenant that bounce become dead letters? */
+bool dispatch_keeps_letters(const struct dispatch *d, const char *tenant);
 bool report_wants_failure(const struct queue_rcpt *rcpt);
 
 /* dispatch_route.c: look-ups */

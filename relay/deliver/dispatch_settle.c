@@ -228,6 +228,23 @@ static void item_update(struct queue_settle_item *item, const struct settling *s
 	item->rcpt.warned = rcpt->warned || item->told;
 }
 
+/* A refusal becomes a dead letter that tells of its last attempt; what expires has had that before. */
+static void item_letter(struct queue_settle_item *item, const struct settling *s, const struct queue_rcpt *rcpt,
+    const struct outcome *outcome, wall_ms now)
+{
+	bool expired = s->attempt->expired;
+
+	if (!dispatch_keeps_letters(s->dispatch, s->attempt->delivery.job->message.tenant))
+		return;
+	if (!expired)
+		item_update(item, s, rcpt, outcome, now);
+	else
+		item->rcpt = *rcpt;
+	item->op = SETTLE_BOUNCED;
+	item->letter = expired ? LETTER_EXPIRED : LETTER_REFUSED;
+	item->rcpt.reason = outcome->reply;
+}
+
 static struct settling *settling_create(struct dispatch *d, struct attempt *attempt, size_t items)
 {
 	struct settling *s = xcalloc(1, sizeof(*s) + items * sizeof(s->items[0]));
@@ -240,6 +257,7 @@ static struct settling *settling_create(struct dispatch *d, struct attempt *atte
 	s->settle.id = attempt->key.id;
 	s->settle.job = attempt->delivery.first;
 	s->settle.destination = attempt->destination;
+	s->settle.at = dispatch_now(d);
 	s->settle.items = s->items;
 	return s;
 }
@@ -262,6 +280,8 @@ static void items_fill(struct settling *s, wall_ms now)
 			item_update(item, s, &delivery->job->rcpts[i], outcome, now);
 		else
 			item->op = OPS[outcome->kind];
+		if (outcome->kind == OUTCOME_REFUSED)
+			item_letter(item, s, &delivery->job->rcpts[i], outcome, now);
 	}
 }
 

@@ -218,7 +218,7 @@ static void a_full_disk_sheds_new_mail_and_lets_the_rest_through(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
 		struct store_mail first, second;
 		msg_id old = store_accept(s, 100, one);
-		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false };
+		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE };
 		struct queue_settle settle = { .id = old, .job = 0, .items = &item, .item_count = 1 };
 
 		store_mail_init(&first, queue_new_id(s->queue), 100, one);
@@ -272,7 +272,7 @@ static void our_quota_stops_new_mail_but_not_settles(void **state)
 	assert_int_equal(queue_has_room(s->queue, 70000, &why), ERR_FULL);
 	assert_non_null(strstr(why.text, "quota"));
 	for (size_t i = 0; i < count; i++) {
-		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false };
+		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE };
 
 		assert_true(is_stored(s, ids[i]));
 		assert_int_equal(store_settle(s, ids[i], 0, &item, 1), OK);
@@ -411,8 +411,8 @@ static void a_damaged_row_hides_no_other_and_can_be_dropped(void **state)
 {
 	struct store *s = *state;
 	msg_id good = store_accept(s, 10, one), bad = store_accept(s, 10, one);
-	struct queue_settle_item update = { SETTLE_UPDATE, { .n = 0, .attempts = 1 }, false, false };
-	struct queue_settle_item drop = { SETTLE_DROPPED, { .n = 0 }, false, false };
+	struct queue_settle_item update = { SETTLE_UPDATE, { .n = 0, .attempts = 1 }, false, false, LETTER_NONE };
+	struct queue_settle_item drop = { SETTLE_DROPPED, { .n = 0 }, false, false, LETTER_NONE };
 	struct queue_check_totals totals;
 	struct queue_cursor cursor = { 0 };
 	struct queue_job *job;

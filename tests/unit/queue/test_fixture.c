@@ -80,7 +80,7 @@ static void write_message(struct store *s, const struct expected *x)
 	assert_int_equal(store_do(s, QUEUE_ACCEPT, &m.accept.req), OK);
 	free(m.body);
 	for (size_t n = 0; n < rcpt_count(x); n++) {
-		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = (uint32_t)n }, false, false };
+		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = (uint32_t)n }, false, false, LETTER_NONE };
 
 		if (x->gone[n])
 			assert_int_equal(store_settle(s, x->message.id, (uint32_t)n, &item, 1), OK);
@@ -248,7 +248,7 @@ static void it_is_taken_over_by_a_daemon(void **state)
 {
 	static const char *const one[] = { "ann@example.com", NULL };
 	struct store *s = *state;
-	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false };
+	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE };
 
 	store_open(s);
 	assert_expected(s);

@@ -63,7 +63,7 @@ static void a_short_first_chunk_is_kept_whether_the_rest_was_streamed_or_not(voi
 	struct store *s = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false };
+		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE };
 		struct store_mail m;
 
 		mail_with_head(s, &m, rows[i].size, rows[i].streamed);

@@ -106,9 +106,9 @@ static void the_last_recipient_takes_message_and_body_with_it(void **state)
 {
 	struct store *s = *state;
 	msg_id id = store_accept(s, 200000, two_jobs);
-	struct queue_settle_item first[] = { { SETTLE_DELIVERED, { .n = 0 }, false, false },
-		{ SETTLE_BOUNCED, { .n = 1 }, false, false } };
-	struct queue_settle_item last[] = { { SETTLE_DROPPED, { .n = 2 }, false, false } };
+	struct queue_settle_item first[] = { { SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE },
+		{ SETTLE_BOUNCED, { .n = 1 }, false, false, LETTER_NONE } };
+	struct queue_settle_item last[] = { { SETTLE_DROPPED, { .n = 2 }, false, false, LETTER_NONE } };
 	struct queue_counts counts;
 	struct queue_job *job;
 
@@ -148,11 +148,11 @@ static void settles_change_what_they_say_and_nothing_else(void **state)
 		    .reply = "450 4.2.0 later",
 		    .class_name = "greylist",
 		},
-		false, false };
+		false, false, LETTER_NONE };
 	struct queue_settle_item hold = { SETTLE_HOLD,
-		{ .n = 0, .state = RCPT_HELD, .reason = "by the operator", .next = 9 }, false, false };
-	struct queue_settle_item retry = { SETTLE_RETRY, { .n = 0, .next = 6000, .reply = "not this" }, false, false };
-	struct queue_settle_item release = { SETTLE_RELEASE, { .n = 0, .next = 7000 }, false, false };
+		{ .n = 0, .state = RCPT_HELD, .reason = "by the operator", .next = 9 }, false, false, LETTER_NONE };
+	struct queue_settle_item retry = { SETTLE_RETRY, { .n = 0, .next = 6000, .reply = "not this" }, false, false, LETTER_NONE };
+	struct queue_settle_item release = { SETTLE_RELEASE, { .n = 0, .next = 7000 }, false, false, LETTER_NONE };
 	struct queue_job *job;
 
 	assert_int_equal(store_settle(s, id, 0, &update, 1), OK);
@@ -193,7 +193,7 @@ static void bounce_case_init(struct store *s, struct bounce_case *c)
 	store_mail_init(&c->report, queue_new_id(s->queue), 700, sender);
 	c->report.accept.message.sender = "";
 	c->report.accept.message.flags = MSG_BOUNCE;
-	c->item = (struct queue_settle_item){ SETTLE_BOUNCED, { .n = 0 }, false, false };
+	c->item = (struct queue_settle_item){ SETTLE_BOUNCED, { .n = 0 }, false, false, LETTER_NONE };
 	c->settle = (struct queue_settle){
 		.id = c->id,
 		.job = 0,
@@ -224,7 +224,7 @@ static void no_bounce_is_stored_for_a_recipient_that_has_gone(void **state)
 {
 	struct store *s = *state;
 	struct bounce_case c;
-	struct queue_settle_item drop = { SETTLE_DROPPED, { .n = 0 }, false, false };
+	struct queue_settle_item drop = { SETTLE_DROPPED, { .n = 0 }, false, false, LETTER_NONE };
 
 	bounce_case_init(s, &c);
 	assert_int_equal(store_settle(s, c.id, ALL_JOBS, &drop, 1), OK);
@@ -277,9 +277,9 @@ static void requests_of_a_message_are_carried_out_in_order(void **state)
 {
 	struct store *s = *state;
 	struct store_mail m;
-	struct queue_settle_item items[3] = { { SETTLE_HOLD, { .n = 0, .reason = "first" }, false, false },
-		{ SETTLE_RELEASE, { .n = 0, .reason = "second" }, false, false },
-		{ SETTLE_HOLD, { .n = 0, .reason = "third" }, false, false } };
+	struct queue_settle_item items[3] = { { SETTLE_HOLD, { .n = 0, .reason = "first" }, false, false, LETTER_NONE },
+		{ SETTLE_RELEASE, { .n = 0, .reason = "second" }, false, false, LETTER_NONE },
+		{ SETTLE_HOLD, { .n = 0, .reason = "third" }, false, false, LETTER_NONE } };
 	struct queue_settle settles[3];
 	struct queue_job *job;
 
@@ -333,7 +333,7 @@ static void a_big_body_is_swept_after_its_message_has_left(void **state)
 	const size_t size = 63 * QUEUE_CHUNK + 1;
 	struct store *s = *state;
 	msg_id id = store_accept(s, size, one), other = store_accept(s, 10, one);
-	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false };
+	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE };
 	struct queue_job *job;
 
 	store_assert_body(s, id, size);
@@ -353,7 +353,7 @@ static void a_mass_of_settles_leaves_bodies_to_the_sweeper(void **state)
 	struct queue_settle settles[MESSAGES];
 
 	for (size_t i = 0; i < MESSAGES; i++) {
-		items[i] = (struct queue_settle_item){ SETTLE_DELIVERED, { .n = 0 }, false, false };
+		items[i] = (struct queue_settle_item){ SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE };
 		settles[i] = (struct queue_settle){
 			.id = store_accept(s, 50 * QUEUE_CHUNK, one), .job = 0, .items = &items[i], .item_count = 1
 		};
@@ -408,7 +408,7 @@ static void messages_counters_and_ids_survive_a_restart(void **state)
 {
 	struct store *s = *state;
 	msg_id id = store_accept(s, 70000, two_jobs);
-	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 2 }, false, false };
+	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 2 }, false, false, LETTER_NONE };
 	struct queue_job *job;
 
 	assert_int_equal(store_settle(s, id, 2, &item, 1), OK);
@@ -427,7 +427,7 @@ static void ids_grow_even_when_the_clock_is_behind_the_last_one(void **state)
 	struct store *s = *state;
 	msg_id ahead = ((msg_id)clock_wall() + DAYS(400)) << 20;
 	struct store_mail m;
-	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false };
+	struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE };
 
 	store_mail_init(&m, ahead, 10, one);
 	assert_int_equal(store_do(s, QUEUE_ACCEPT, &m.accept.req), OK);
@@ -468,7 +468,7 @@ static void a_claim_without_a_settle_is_in_doubt_after_a_restart(void **state)
 	struct queue_claim claim = {
 		.id = id, .job = 0, .rcpts = 2, .at = 1, .source = "a", .destination = "example.com"
 	};
-	struct queue_settle_item item = { SETTLE_UPDATE, { .n = 0, .attempts = 1 }, false, false };
+	struct queue_settle_item item = { SETTLE_UPDATE, { .n = 0, .attempts = 1 }, false, false, LETTER_NONE };
 	struct queue_job *job;
 
 	assert_int_equal(store_do(s, QUEUE_CLAIM, &claim.req), OK);
@@ -502,7 +502,7 @@ static void claims_end_with_their_message(void **state)
 	struct store *s = *state;
 	msg_id id = store_accept(s, 10, one);
 	struct queue_claim claim = { .id = id, .job = 0, .rcpts = 1, .source = "a", .destination = "d" };
-	struct queue_settle_item item = { SETTLE_DROPPED, { .n = 0 }, false, false };
+	struct queue_settle_item item = { SETTLE_DROPPED, { .n = 0 }, false, false, LETTER_NONE };
 
 	assert_int_equal(store_do(s, QUEUE_CLAIM, &claim.req), OK);
 	assert_int_equal(store_settle(s, id, ALL_JOBS, &item, 1), OK);
@@ -522,7 +522,7 @@ static void *produce(void *arg)
 
 	for (int i = 0; i < EACH; i++) {
 		struct store_mail m;
-		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false };
+		struct queue_settle_item item = { SETTLE_DELIVERED, { .n = 0 }, false, false, LETTER_NONE };
 		struct queue_settle settle;
 
 		store_mail_init(&m, queue_new_id(s->queue), 3000, one);

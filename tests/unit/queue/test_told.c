@@ -50,7 +50,7 @@ static void an_update_keeps_what_never_changes(void **state)
 	struct store *s = *state;
 	struct store_mail mail;
 	struct queue_rcpt rcpt;
-	struct queue_settle_item item = { SETTLE_UPDATE, { .n = 0, .notify = NOTIFY_SUCCESS, .orcpt = "rfc822;x@example.com" }, false, false };
+	struct queue_settle_item item = { SETTLE_UPDATE, { .n = 0, .notify = NOTIFY_SUCCESS, .orcpt = "rfc822;x@example.com" }, false, false, LETTER_NONE };
 	struct queue_job *job;
 
 	store_mail_init(&mail, queue_new_id(s->queue), 10, one);
