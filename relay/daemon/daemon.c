@@ -334,6 +334,7 @@ static void read_intake(void *arg, struct metrics_intake *out)
 		out->messages += atomic_load_explicit(&figures->messages, memory_order_relaxed);
 		out->refused_sessions += atomic_load_explicit(&figures->refused_sessions, memory_order_relaxed);
 		out->refused_rcpts += atomic_load_explicit(&figures->refused_rcpts, memory_order_relaxed);
+		out->suppressed_rcpts += atomic_load_explicit(&figures->suppressed_rcpts, memory_order_relaxed);
 		out->auth_failures += atomic_load_explicit(&figures->auth_failures, memory_order_relaxed);
 	}
 }

@@ -383,7 +383,9 @@ struct worker *worker_create(unsigned index, const struct worker_options *option
 	worker->ops = options->ops;
 	worker->conf = conf_ref(options->conf);
 	worker->intake_env.loop = worker->loop;
+	worker->reader = queue_reader_open(options->queue);
 	worker->intake_env.queue = options->queue;
+	worker->intake_env.reader = worker->reader;
 	worker->intake_env.helpers = options->helpers;
 	worker->intake_env.on_job = intake_job_done;
 	worker->intake_env.on_session_end = intake_session_ended;
@@ -393,7 +395,6 @@ struct worker *worker_create(unsigned index, const struct worker_options *option
 	worker->intake_env.arg = worker;
 	worker->intake_env.memory_used = options->memory_used;
 	worker->intake = intake_create(&worker->intake_env);
-	worker->reader = queue_reader_open(options->queue);
 	worker->session_env.loop = worker->loop;
 	worker->session_env.reader = worker->reader;
 	worker->session_env.tls_cache = tls_cache_create(TLS_SESSIONS);

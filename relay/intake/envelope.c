@@ -6,6 +6,7 @@
 #include "relay/intake/dialog.h"
 #include "relay/intake/rights.h"
 #include "relay/intake/sessions.h"
+#include "relay/intake/suppressed.h"
 
 static const char *sender_of(const struct dialog *d)
 {
@@ -92,6 +93,26 @@ static bool refuse_rcpt(struct dialog *d, const struct command *c, const char *r
 	return false;
 }
 
+/* A list with many dead addresses is no error of the client's: it may go on with the others. */
+static bool is_refused_as_suppressed(struct dialog *d, const struct command *c)
+{
+	char reply[SUPPRESSED_REPLY];
+
+	switch (suppressed_answer(d, &c->path, reply)) {
+	case ANSWER_UNSET:
+		return false;
+	case ANSWER_DROP:
+		d->tx->dropping = true;
+		return false;
+	case ANSWER_REFUSE:
+		break;
+	}
+	atomic_fetch_add_explicit(&d->intake->env->figures.refused_rcpts, 1, memory_order_relaxed);
+	dialog_log_refusal(d, sender_of(d), c->path.text, reply);
+	dialog_reply(d, reply);
+	return true;
+}
+
 bool envelope_rcpt_check(struct dialog *d, const struct command *c)
 {
 	if (d->tx->tenant == NULL)
@@ -102,7 +123,7 @@ bool envelope_rcpt_check(struct dialog *d, const struct command *c)
 	/* RFC 6531 section 3.4 */
 	if (c->path.utf8 && !(d->tx->flags & MSG_SMTPUTF8))
 		return refuse_rcpt(d, c, "553 5.6.7 this address needs SMTPUTF8 in MAIL");
-	return true;
+	return !is_refused_as_suppressed(d, c);
 }
 
 /* It shall try again, so it is no error of the client's. */

@@ -20,7 +20,7 @@ struct intake_job {
 
 /* Counters of one worker, relaxed atomics; read by main for metrics. */
 struct intake_figures {
-	_Atomic uint64_t sessions, messages, refused_sessions, refused_rcpts, auth_failures;
+	_Atomic uint64_t sessions, messages, refused_sessions, refused_rcpts, suppressed_rcpts, auth_failures;
 };
 
 /* A login as main sees it: asked about before it is tried, told of after. Main owns it from intake_env.ask until it posts `item` to `reply_to`
@@ -43,6 +43,7 @@ struct login_question {
 struct intake_env {
 	struct loop *loop;
 	struct queue *queue;
+	struct queue_reader *reader; /* of the thread; NULL: nobody is suppressed */
 	struct mailbox *helpers;  /* a helper thread's mailbox: items posted there are run off the loop */
 	void (*on_job)(void *arg, struct intake_job *job);        /* after the commit; worker thread */
 	void (*on_session_end)(void *arg, const struct ip_port *client); /* worker thread: connection counts */

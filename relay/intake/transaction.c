@@ -11,6 +11,7 @@
 #include "relay/intake/rights.h"
 #include "relay/intake/seal.h"
 #include "relay/intake/sessions.h"
+#include "relay/intake/suppressed.h"
 #include "relay/intake/usage.h"
 
 /* Room for texts beside the recipients: sender, client, HELO name, login. */
@@ -80,15 +81,31 @@ static bool has_rcpt(const struct transaction *tx, uint64_t hash, const char *te
 	return false;
 }
 
+/* Accepted, and left out of everything that follows. */
+static enum err add_dropped(struct transaction *tx, const char *text)
+{
+	tx->dropping = false;
+	if (tx->rcpt_count + tx->dropped_count >= rights_recipients(tx->conf, tx->tenant))
+		return ERR_LIMIT;
+	if (tx->dropped_count == tx->dropped_cap) {
+		tx->dropped_cap = tx->dropped_cap > 0 ? 4 * tx->dropped_cap : 4;
+		tx->dropped = xrealloc(tx->dropped, tx->dropped_cap * sizeof(tx->dropped[0]));
+	}
+	tx->dropped[tx->dropped_count++] = string_add(tx, text);
+	return OK;
+}
+
 enum err transaction_add(struct transaction *tx, const struct command *c, wall_ms *opens_out)
 {
 	const struct address *rcpt = &c->path;
 	size_t len = strlen(rcpt->text);
 	uint64_t hash = table_hash(rcpt->text, len);
 
+	if (tx->dropping)
+		return add_dropped(tx, rcpt->text);
 	if (has_rcpt(tx, hash, rcpt->text, len))
 		return OK;
-	if (tx->rcpt_count >= rights_recipients(tx->conf, tx->tenant))
+	if (tx->rcpt_count + tx->dropped_count >= rights_recipients(tx->conf, tx->tenant))
 		return ERR_LIMIT;
 	if (usage_take(tx->tenant, clock_wall(), tx->conf->retry.expire_ms, opens_out) != OK)
 		return ERR_BUSY;
@@ -148,6 +165,7 @@ static void transaction_free(struct transaction *tx)
 	conf_unref(&tx->conf);
 	buf_fini(&tx->strings);
 	free(tx->rcpts);
+	free(tx->dropped);
 	free(tx->rows);
 	free(tx);
 	intake->pending--;
@@ -283,6 +301,28 @@ static void discard_chunks(const struct transaction *tx)
 	queue_submit(tx->intake->env->queue, &request->req);
 }
 
+static void log_dropped(const struct transaction *tx)
+{
+	for (size_t i = 0; i < tx->dropped_count; i++)
+		suppressed_log_drop(tx, tx->strings.data + tx->dropped[i]);
+}
+
+/* All its recipients are suppressed: there is nothing to store. */
+static void finish_dropped(void *arg)
+{
+	struct transaction *tx = arg;
+	struct dialog *d = tx->dialog;
+	msg_id id = tx->id;
+
+	log_dropped(tx);
+	discard_chunks(tx);
+	if (d != NULL)
+		d->tx = NULL;
+	transaction_free(tx);
+	if (d != NULL)
+		dialog_committed(d, OK, id);
+}
+
 static void on_accepted(struct queue_req *req)
 {
 	struct transaction *tx = CONTAINER_OF(req, struct transaction, accept.req);
@@ -295,6 +335,7 @@ static void on_accepted(struct queue_req *req)
 		atomic_fetch_add_explicit(&tx->intake->env->figures.messages, 1, memory_order_relaxed);
 		announce_jobs(tx);
 		log_accepted(tx);
+		log_dropped(tx);
 	} else if (result == ERR_EXISTS && tx->strings.data[tx->key] != '\0') {
 		id = tx->accept.earlier;
 		discard_chunks(tx);
@@ -312,8 +353,12 @@ static void submit(struct transaction *tx)
 {
 	if (tx->content.reader.eight_bit)
 		tx->flags |= MSG_8BIT;
-	make_rows(tx);
 	tx->committing = true;
+	if (tx->rcpt_count == 0) {
+		loop_later(tx->intake->env->loop, finish_dropped, tx);
+		return;
+	}
+	make_rows(tx);
 	tx->accept = (struct queue_accept){
 		.req = { .kind = QUEUE_ACCEPT, .reply_to = loop_mailbox(tx->intake->env->loop), .done = on_accepted },
 		.message = {

@@ -38,6 +38,9 @@ struct transaction {
 	uint64_t fingerprint;  /* goes with the key */
 	struct transaction_rcpt *rcpts;
 	size_t rcpt_count, rcpt_cap;
+	uint32_t *dropped;     /* suppressed recipients that were accepted and go nowhere: their texts */
+	size_t dropped_count, dropped_cap;
+	bool dropping;         /* the next recipient is one */
 	struct content content;
 	const char *hold;      /* why it is accepted, but kept back; static; NULL: it is not */
 	struct signing *signing; /* NULL: nothing signs */

@@ -185,6 +185,8 @@ static void write_intake(struct writer *w, const struct metrics_intake *intake)
 	single(w, "intake_refused_sessions_total", "counter", "Clients turned away at once.", intake->refused_sessions);
 	single(w, "intake_messages_total", "counter", "Messages accepted.", intake->messages);
 	single(w, "intake_refused_recipients_total", "counter", "Recipients refused.", intake->refused_rcpts);
+	single(w, "intake_suppressed_recipients_total", "counter", "Recipients accepted and dropped, as their address is suppressed.",
+	    intake->suppressed_rcpts);
 	single(w, "auth_failures_total", "counter", "Failed logins.", intake->auth_failures);
 }
 

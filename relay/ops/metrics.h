@@ -11,7 +11,7 @@
 /* What the clients' side tells, all workers together. */
 struct metrics_intake {
 	uint64_t connections; /* now */
-	uint64_t sessions, messages, refused_sessions, refused_rcpts, auth_failures; /* since the start */
+	uint64_t sessions, messages, refused_sessions, refused_rcpts, suppressed_rcpts, auth_failures; /* since the start */
 };
 
 /* Write all of it. Counters of recipients survive restarts; those of sessions, messages and commits count from the start of the daemon.
