@@ -8,7 +8,12 @@
 
 #define SPREAD_PART   8          /* jobs come back within this part of their lane's pause, one of them first */
 #define SPREAD_MAX_MS MINUTES(10)
-#define PROBING_MS    SECONDS(20) /* until the one that went ahead is asked about again */
+#define PROBING_MAX_MS SECONDS(20) /* until the one that went ahead is asked about again, and less than a pause */
+#define PROBING_PART  8
+/* What passes without anybody's doing. */
+#define WHY_MOMENTARY \
+	(WHY_LANE_CONNECTIONS | WHY_LANE_RATE | WHY_LANE_SLOW | WHY_DESTINATION_CONNECTIONS | WHY_DESTINATION_RATE | \
+	    WHY_SOURCE_CONNECTIONS | WHY_SOURCE_RATE)
 #define OTHERS_MAX    64         /* busy sources that are looked at, when no idle one will do */
 #define SWEEP_SLICE   4096       /* jobs that one decision looks at, after a lane has opened for all */
 
@@ -37,7 +42,17 @@ static struct lane *lane_of(const struct sched *sched, const struct entry *e)
 
 static bool is_shut(const struct lane *lane, wall_ms now)
 {
-	return lane->paused_until > now && lane->shut_by == WHY_LANE_BLOCKED;
+	return lane->paused_until > now && lane->blocks > 0;
+}
+
+/* While another is finding out. */
+static int64_t probing_time(struct sched *sched, const struct lane *lane)
+{
+	int64_t part = backoff_of(sched, lane->dest, CLASS_TRANSIENT_SYSTEM).first_ms / PROBING_PART;
+
+	if (part > PROBING_MAX_MS)
+		part = PROBING_MAX_MS;
+	return part + (int64_t)(rand_unit(&sched->rand) * (double)part);
 }
 
 /* A moment soon after the lane's opening. */
@@ -60,17 +75,40 @@ void blocked_hold_back(struct sched *sched, struct entry *e, wall_ms now)
 		e->due = e->deadline;
 }
 
+static unsigned obstacles(const struct sched *sched, const struct lane *lane, const struct entry *e, wall_ms now)
+{
+	wall_ms when;
+
+	return lane_check(sched, lane->dest, lane->source, lane, true, e->rcpts, now, &when);
+}
+
+/* The lane whose source has greylisted the job, while that is merely busy; other sources would be greylisted anew. */
+static struct lane *busy_lane_of(const struct sched *sched, struct entry *e, wall_ms now)
+{
+	const struct source *source = slots_get(&sched->sources, e->source);
+	struct lane *lane;
+	unsigned reasons;
+
+	if (!(e->flags & ENTRY_STAYS) || e->lost >= LOST_MAX || source == NULL || name_pool_of(sched, e)->source_count < 2 ||
+	    !name_pool_has(name_pool_of(sched, e), source, NULL))
+		return NULL;
+	lane = lane_find(sched, domain_of(sched, e)->dest, source);
+	reasons = lane != NULL ? obstacles(sched, lane, e, now) : 0;
+	if (reasons == 0 || (reasons & ~(unsigned)WHY_MOMENTARY) != 0)
+		return NULL;
+	e->lost++;
+	return lane;
+}
+
 bool blocked_put_off(struct sched *sched, uint32_t number, wall_ms now)
 {
 	struct entry *e = get(sched, number);
 	struct lane *lane = lane_of(sched, e);
-	wall_ms when;
 
-	if (lane == NULL ||
-	    (!lane->closed && lane_check(sched, lane->dest, lane->source, lane, true, e->rcpts, now, &when) == 0))
+	if (lane != NULL ? !lane->closed && obstacles(sched, lane, e, now) == 0
+			 : (lane = busy_lane_of(sched, e, now)) == NULL)
 		return false;
-	e->due = is_shut(lane, now) ? opening(sched, lane, now)
-				    : now + PROBING_MS + (int64_t)(rand_unit(&sched->rand) * PROBING_MS);
+	e->due = is_shut(lane, now) ? opening(sched, lane, now) : now + probing_time(sched, lane);
 	if (e->due > e->deadline)
 		e->due = e->deadline;
 	job_move(sched, number, PLACE_LATER, now);
@@ -105,7 +143,7 @@ static bool is_healthy(
 	if (lane->failures > 0 || lane->blocks > 0)
 		return false;
 	reasons = lane_check(sched, dest, source, lane, true, 1, now, &when);
-	return (reasons & ~(unsigned)(WHY_LANE_CONNECTIONS | WHY_LANE_RATE)) == 0;
+	return (reasons & ~(unsigned)WHY_MOMENTARY) == 0;
 }
 
 static bool has_other_source(struct sched *sched, const struct entry *e, const struct lane *refused, wall_ms now)

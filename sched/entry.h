@@ -28,6 +28,7 @@ enum entry_flag {
 	ENTRY_BLOCKED = 1 << 2, /* refused for reasons of ours, and not tried again yet */
 	ENTRY_BOUND = 1 << 3,   /* ...by the lane of its last source, which it waits for */
 	ENTRY_HOPPED = 1 << 4,  /* it has had its one other source */
+	ENTRY_STAYS = 1 << 5,   /* greylisted: its next attempt should come from the same source */
 };
 
 struct entry {
@@ -42,7 +43,7 @@ struct entry {
 	uint16_t attempts;       /* stops at its maximum */
 	uint8_t flags;           /* enum entry_flag */
 	uint8_t place : 4;       /* enum place */
-	uint8_t lost : 3;        /* connections lost in a row before the job could be tried */
+	uint8_t lost : 3;        /* connections lost in a row before the job could be tried, or turns given away for its source */
 	uint8_t rebuilt : 1;     /* which of the domain's two lists of arrival it is in */
 };
 _Static_assert(sizeof(struct entry) <= 64, "a waiting job takes at most 64 bytes");

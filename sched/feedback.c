@@ -148,6 +148,8 @@ static void defer(struct sched *sched, struct entry *e, const struct sched_resul
 	e->due = now + backoff_delay(backoff.first_ms, backoff.max_ms, e->attempts, &sched->rand);
 	if (result->not_before > e->due)
 		e->due = result->not_before;
+	if (result->judged && class == CLASS_GREYLIST)
+		e->flags |= ENTRY_STAYS;
 	/* Others may have more room there, or a better name. */
 	if (result->judged && (class == CLASS_THROTTLE || class == CLASS_REPUTATION_BLOCK))
 		e->source = SOURCE_NONE;
@@ -244,7 +246,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	job_move(sched, number, PLACE_DONE, now);
 	/* An attempt that found out nothing leaves it where it was. */
 	if (result->attempted)
-		e->flags &= (uint8_t) ~(ENTRY_BLOCKED | ENTRY_BOUND);
+		e->flags &= (uint8_t) ~(ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_STAYS);
 	if (lane != NULL) {
 		lane->active--;
 		warm(sched, lane, claimed, result, now);

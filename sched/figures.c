@@ -231,6 +231,35 @@ enum err sched_explain(struct sched *sched, const char *name, wall_ms now, sched
 	return domain != NULL || dest != NULL || source != NULL || tenant != NULL ? OK : ERR_NOT_FOUND;
 }
 
+/* --- a source --- */
+
+bool sched_source_read(
+    const struct sched *sched, const char *name, wall_ms now, struct sched_source_view *out, sched_shut_fn fn, void *arg)
+{
+	const struct source *source;
+	const struct lane *lane;
+
+	HASH_FIND_STR(sched->source_names, name, source);
+	if (source == NULL)
+		return false;
+	*out = (struct sched_source_view){
+		.paused = source->paused,
+		.drained = source->drained,
+		.parked_until = source->parked_until > now ? source->parked_until : 0,
+		.park_why = source->park_why != NULL ? source->park_why : "",
+	};
+	DL_FOREACH2(source->lanes, lane, source_next)
+	{
+		out->connections += lane->connections;
+		if (lane->paused_until <= now)
+			continue;
+		out->shut++;
+		fn(arg, lane->dest->name, (enum sched_reason)lane->shut_by,
+		    lane->shut_words != NULL ? lane->shut_words : "", lane->paused_until);
+	}
+	return true;
+}
+
 /* --- size --- */
 
 size_t sched_job_count(const struct sched *sched)

@@ -460,7 +460,7 @@ void blocked_plan(struct sched *sched, struct entry *e, const struct sched_resul
 const struct lane *blocked_lane(const struct sched *sched, const struct entry *e);
 /* A due job whose lane is shut gets the time of its opening. */
 void blocked_hold_back(struct sched *sched, struct entry *e, wall_ms now);
-/* The same for one whose turn it is: true when it has left its line. */
+/* The same for one whose turn it is, and for one that was greylisted by a source that is busy: true when it has left its line. */
 bool blocked_put_off(struct sched *sched, uint32_t number, wall_ms now);
 /* Jobs that waited for a lane need not any more: they become due, some with each decision. */
 void blocked_sweep(struct sched *sched);

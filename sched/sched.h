@@ -276,6 +276,17 @@ void sched_counts_read(struct sched *sched, wall_ms now, sched_counts_fn fn, voi
 typedef void (*sched_line_fn)(void *arg, const char *line);
 MUST_USE enum err sched_explain(struct sched *sched, const char *name, wall_ms now, sched_line_fn fn, void *arg);
 
+/* A source as the operator sees it, and its lanes that are shut for a time; texts borrowed. False: no such source. */
+struct sched_source_view {
+	bool paused, drained;
+	wall_ms parked_until; /* 0: it is not */
+	const char *park_why; /* "" nothing to tell */
+	uint32_t connections, shut;
+};
+typedef void (*sched_shut_fn)(void *arg, const char *destination, enum sched_reason reason, const char *words, wall_ms until);
+bool sched_source_read(
+    const struct sched *sched, const char *name, wall_ms now, struct sched_source_view *out, sched_shut_fn fn, void *arg);
+
 /* Jobs known, entries' memory in bytes (bench, metrics). */
 size_t sched_job_count(const struct sched *sched);
 size_t sched_memory(const struct sched *sched);

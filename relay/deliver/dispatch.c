@@ -229,7 +229,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	dispatch_lane_listen(d);
 	d->fetcher = fetcher_create(env->loop, resolver);
 	d->sts = sts_create(env->loop, d->fetcher, env->queue, env->reader, d->conf, resolver, dispatch_now(d));
-	if (dispatch_warm_restore(d, why) != OK)
+	if (dispatch_warm_restore(d, why) != OK || dispatch_service_restore(d, why) != OK)
 		dispatch_destroy(&d);
 	return d;
 }
@@ -253,6 +253,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	resolver_destroy(&d->resolver);
 	tls_client_unref(&d->tls);
 	hostmap_destroy(&d->hosts);
+	dispatch_service_fini(d);
 	verdict_rules_destroy(&d->verdicts);
 	conf_unref(&d->conf);
 	free(d);
@@ -275,6 +276,7 @@ enum err dispatch_reconfigure(struct dispatch *d, struct conf *conf, struct err_
 	conf_unref(&d->conf);
 	d->conf = conf_ref(conf);
 	sched_reconfigure(d->env.sched, conf, dispatch_now(d));
+	dispatch_service_apply(d);
 	/* Look-ups under way start anew with the new resolver; connections that stand keep the settings they were opened with. */
 	struct resolver *old = d->resolver;
 

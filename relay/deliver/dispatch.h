@@ -80,6 +80,14 @@ void dispatch_adopt(struct dispatch *dispatch, msg_id id);
 /* Is this recipient being delivered right now? With source and since when. */
 bool dispatch_is_active(struct dispatch *dispatch, msg_id id, uint32_t job, const char **source_out, wall_ms *since_out);
 
+/* Take a source out of service (in flight finishes, waiting and blocked mail takes the others of its pools) or back into it, forgetting what
+ * was held against it; kept over restarts. False: no such source. `fn` is called once, when that is in the store or cannot be. */
+typedef void (*service_fn)(void *arg, enum err result, const char *why);
+bool dispatch_serve(struct dispatch *dispatch, const char *source, bool in_service, service_fn fn, void *arg);
+
+#define SERVICE_MEMO "service/" /* and the source's name: what the store keeps of that */
+bool service_memo_read(const void *data, size_t len); /* out of service? */
+
 /* Change the warm-up of a source's lanes (destination NULL: all), in the scheduler and in the store. Returns how many there are. */
 uint32_t dispatch_warm_change(struct dispatch *dispatch, enum sched_warm_verb verb, const char *source, const char *destination,
     uint32_t volume);

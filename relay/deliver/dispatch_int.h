@@ -66,6 +66,7 @@ struct domain_route {
 };
 
 struct settling;
+struct service;
 
 struct dispatch {
 	struct dispatch_env env;
@@ -75,6 +76,7 @@ struct dispatch {
 	struct hostmap *hosts;
 	struct fetcher *fetcher;
 	struct sts *sts;
+	struct service *services; /* sources that were ever out of service, by name */
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct rand rand;
@@ -153,6 +155,11 @@ MUST_USE enum err dispatch_warm_restore(struct dispatch *d, struct err_detail *w
 /* The lane's state as of now, to travel with a request; nothing for a warm lane. `state` must live as long as the request. */
 void dispatch_warm_attach(struct dispatch *d, uint32_t lane, struct sched_warm *state, struct queue_warm *out);
 void dispatch_warm_count(const struct delivery *delivery, struct sched_result *result); /* what the replies say */
+
+/* dispatch_service.c: sources out of service */
+MUST_USE enum err dispatch_service_restore(struct dispatch *d, struct err_detail *why); /* before the first decision */
+void dispatch_service_apply(struct dispatch *d); /* after a reload */
+void dispatch_service_fini(struct dispatch *d);
 
 /* dispatch_change.c: the store's rows into scheduler entries */
 void dispatch_add_job(struct dispatch *d, const struct queue_job *job, bool replace, wall_ms now);

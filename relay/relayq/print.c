@@ -174,14 +174,32 @@ const struct printer print_why = { .row = why_row };
 
 /* --- source ----------------------------------------------------------------------------------------------------------------- */
 
+/* "shut to gmail for 12m (lane-blocked: reputation-block); ...", or NULL. Takes nothing. */
+static char *shut_lanes(const struct print *print, const json_t *row)
+{
+	const json_t *lanes = json_object_get(row, "shut"), *lane;
+	char *text = NULL, *longer, left[TEXT_SHORT];
+	size_t i;
+
+	json_array_foreach(lanes, i, lane) {
+		const char *class = field_text(lane, "class");
+
+		longer = xasprintf("%s%sshut to %s until %s (%s%s%s)", text ? text : "", text ? "; " : "", field_text(lane, "destination"),
+		    text_relative(field_time(lane, "until"), print->now, left), field_text(lane, "reason"), class[0] ? ": " : "", class);
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
 static void source_row(struct print *print, const json_t *row)
 {
 	static const struct column COLUMNS[] = {
 		{ "SOURCE", false, 0 }, { "ADDRESS", false, 0 }, { "EHLO", false, 12 }, { "WARM-UP", false, 0 }, { "POOLS", false, 8 },
-		{ "STATUS", false, 0 },
+		{ "CONN", true, 0 }, { "STATE", false, 0 },
 	};
-	const char *cells[ARRAY_LEN(COLUMNS)], *warmup = field_text(row, "warmup"), *ip = field_text(row, "ip");
-	char *pools = field_joined(row, "pools", ", "), *status = field_joined(row, "status", "; ");
+	const char *cells[ARRAY_LEN(COLUMNS)], *warmup = field_text(row, "warmup"), *ip = field_text(row, "ip"), *state = field_text(row, "state");
+	char *pools = field_joined(row, "pools", ", "), *shut = shut_lanes(print, row), connections[TEXT_SHORT];
 
 	if (!print->columns)
 		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
@@ -190,15 +208,20 @@ static void source_row(struct print *print, const json_t *row)
 	cells[2] = field_text(row, "ehlo");
 	cells[3] = warmup[0] ? warmup : "warm";
 	cells[4] = pools;
-	cells[5] = status[0] ? status : "-";
-	columns_add(print->columns, cells, NULL);
+	cells[5] = text_grouped(field_number(row, "connections"), connections);
+	cells[6] = state[0] ? state : "-";
+	columns_add(print->columns, cells, shut);
 	free(pools);
-	free(status);
+	free(shut);
 }
 
 static void source_end(struct print *print, const json_t *end)
 {
+	const char *message = field_text(end, "message");
+
 	columns_finish(&print->columns);
+	if (field_number(end, "exit") == OPS_DONE && message[0])
+		(void)fprintf(print->out, "%s\n", message);
 }
 
 const struct printer print_source = { .row = source_row, .end = source_end };

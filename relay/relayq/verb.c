@@ -75,7 +75,9 @@ static const struct verb verbs[] = {
 	{ "pause", "--destination|--tenant|--source NAME", "start nothing more for a destination, tenant or source", "Not kept over a restart of the daemon.", OPERANDS_NONE,
 	  SCOPE, &print_outcome },
 	{ "resume", "--destination|--tenant|--source NAME", "end a pause", NULL, OPERANDS_NONE, SCOPE, &print_outcome },
-	{ "source", "[list]", "the addresses that mail is sent from", NULL, OPERANDS_LIST, 0, &print_source },
+	{ "source", "[list|drain NAME|enable NAME]", "the addresses that mail is sent from, and which are in service",
+	  "drain: nothing more starts from that address, what is in flight finishes; its waiting and blocked mail takes the other sources of its\n"
+	  "pools. Kept over restarts. enable: takes it back, forgets its pauses and tries again what is blocked for it.", OPERANDS_WORDS, 0, &print_source },
 	{ "warmup", "[status|pause|resume|step|restart|adopt]", "how far cold addresses have come, and changes of that",
 	  "status: a row for each cold source and destination. pause, resume, restart (begin anew) and adopt (it is warm) take SOURCE\n"
 	  "[DESTINATION]; step takes SOURCE [DESTINATION] VOLUME, recipients a day, such as 20k. Without a destination: all of the source's.\n"
@@ -319,10 +321,6 @@ static enum ops_exit take_operand(struct parser *p, const char *word)
 			break;
 		fact_text(args, "name", word);
 		return OPS_DONE;
-	case OPERANDS_LIST:
-		if (strcmp(word, "list") == 0)
-			return OPS_DONE;
-		return fault(p, "source", word, " is not available in this version; relayq source list is");
 	case OPERANDS_VERB:
 		if (!verb_find(word))
 			return fault(p, "verb", word, " is not known; relayq help tells what is");

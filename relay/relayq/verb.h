@@ -16,7 +16,6 @@ enum operands {
 	OPERANDS_IDS,  /* any number, to "ids" */
 	OPERANDS_ID,   /* exactly one, to "ids" */
 	OPERANDS_NAME, /* exactly one, to "name" */
-	OPERANDS_LIST, /* the word "list" or nothing */
 	OPERANDS_VERB, /* a verb or nothing, to "verb" */
 	OPERANDS_WORDS, /* any, to "words"; who carries it out knows them */
 };
