@@ -79,6 +79,7 @@ static void add_job(struct run *r)
 	job.held = rand_below(&r->rand, 20) == 0;
 	job.attempts = rand_below(&r->rand, 3);
 	job.source = rand_below(&r->rand, 2) ? "a" : NULL;
+	job.blocked = !job.held && rand_below(&r->rand, 6) == 0;
 	assert_true(sched_add(r->w.sched, &job, r->w.now));
 	assert_false(sched_add(r->w.sched, &job, r->w.now));
 	r->ids[r->jobs] = job.id;
@@ -142,6 +143,14 @@ static void look_up(struct run *r, const char *name)
 	    r->w.sched, name, n % 7, hosts, 1, 1 + n % 3, r->w.now + MINUTES(rand_below(&r->rand, 90)), r->w.now);
 }
 
+static void judge(struct run *r, struct sched_result *result)
+{
+	result->judged = true;
+	result->class = (enum replies_class)rand_below(&r->rand, CLASS_COUNT);
+	result->action = (enum replies_action)rand_below(&r->rand, ACTION_COUNT);
+	result->barred = rand_below(&r->rand, 2) == 0;
+}
+
 static void end_one(struct run *r, unsigned which)
 {
 	struct sched_decision d = r->out[which], more;
@@ -155,6 +164,8 @@ static void end_one(struct run *r, unsigned which)
 	result.delivered = result.scope <= SCOPE_MESSAGE ? d.rcpts - result.rcpts_left : 0;
 	if (luck == 8)
 		result.not_before = r->w.now + MINUTES(rand_below(&r->rand, 200));
+	if (result.rcpts_left > 0 && result.attempted && rand_below(&r->rand, 2) == 0)
+		judge(r, &result);
 	r->out[which] = r->out[--r->out_count];
 	world_settle(&r->w, &d, &result);
 	r->fates[job] = result.rcpts_left > 0 ? FATE_QUEUED : FATE_ENDED;
@@ -225,7 +236,7 @@ static void operator_acts(struct run *r)
 	bool queued = r->fates[job] == FATE_QUEUED;
 	enum err err;
 
-	switch (rand_below(&r->rand, 6)) {
+	switch (rand_below(&r->rand, 7)) {
 	case 0:
 		err = sched_pause(r->w.sched, names[pick][0], names[pick][1], rand_below(&r->rand, 2), r->w.now);
 		assert_true(err == OK || err == ERR_NOT_FOUND);
@@ -243,6 +254,9 @@ static void operator_acts(struct run *r)
 		assert_int_equal(err, queued ? OK : r->fates[job] == FATE_OUT ? ERR_BUSY : ERR_NOT_FOUND);
 		break;
 	case 4:
+		assert_true(sched_drain_source(r->w.sched, rand_below(&r->rand, 2) ? "a" : "b", rand_below(&r->rand, 3) == 0, r->w.now));
+		break;
+	case 5:
 		sched_park_source(r->w.sched, "b", r->w.now + MINUTES(rand_below(&r->rand, 20)), "test");
 		break;
 	default:
@@ -272,6 +286,8 @@ static void resume_all(struct run *r)
 		if (sched_pause(r->w.sched, names[i][0], names[i][1], false, r->w.now) == ERR_NOT_FOUND)
 			continue;
 	sched_park_source(r->w.sched, "b", 0, NULL);
+	assert_true(sched_drain_source(r->w.sched, "a", false, r->w.now));
+	assert_true(sched_drain_source(r->w.sched, "b", false, r->w.now));
 }
 
 /* Time goes on; in the end every job was delivered or has expired. */
