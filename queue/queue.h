@@ -37,6 +37,8 @@ enum message_flag {
 	MSG_REQUIRETLS = 1 << 5, /* RFC 8689 */
 	MSG_RET_FULL = 1 << 6, /* RET= (RFC 3461 section 4.3): a report of failure returns all of it; */
 	MSG_RET_HDRS = 1 << 7, /* ...the header alone. Neither: as we like */
+	MSG_SIGNED = 1 << 10,  /* a DKIM signature stands in its header, ours or another's */
+	MSG_HIGH_BYTES = 1 << 11, /* 8-bit bytes were seen; absent in records of before it was noted */
 	MSG_TLS_OPTIONAL = 1 << 8, /* "TLS-Required: No" (RFC 8689 section 5): what the recipient's domain demands of TLS does not count */
 };
 

@@ -452,7 +452,7 @@ void session_begin(struct session *s)
 		start_over(s);
 		return;
 	}
-	if (tx_lacks_requiretls(s, &outcome)) {
+	if (tx_lacks_requiretls(s, &outcome) || tx_lacks_8bit(s, &outcome)) {
 		try_elsewhere(s, &outcome);
 		return;
 	}

@@ -159,6 +159,9 @@ bool tx_lacks_requiretls(const struct session *s, struct outcome *out);
 /* What the server's capabilities forbid for this message: an outcome for all, true. */
 bool tx_forbidden(struct session *s, struct outcome *out);
 
+/* It is signed 8-bit mail, and the server takes 7 bits: no matter as long as other hosts are left. */
+bool tx_lacks_8bit(const struct session *s, struct outcome *out);
+
 /* Has any recipient an outcome? */
 bool tx_any_outcome(const struct session *s);
 

@@ -11,7 +11,7 @@
 /* The fields that are looked at. */
 enum kind {
 	KIND_OTHER, KIND_DATE, KIND_FROM, KIND_SENDER, KIND_REPLY_TO, KIND_TO, KIND_CC, KIND_BCC, KIND_MESSAGE_ID, KIND_IN_REPLY_TO,
-	KIND_REFERENCES, KIND_SUBJECT, KIND_RETURN_PATH, KIND_RESENT_BCC, KIND_TLS_REQUIRED, KINDS
+	KIND_REFERENCES, KIND_SUBJECT, KIND_RETURN_PATH, KIND_RESENT_BCC, KIND_TLS_REQUIRED, KIND_DKIM, KINDS
 };
 
 #define TWICE(name) "550 5.6.0 more than one " name " field in the header"
@@ -34,6 +34,7 @@ static const struct {
 	[KIND_RETURN_PATH] = { "Return-Path", NULL },
 	[KIND_RESENT_BCC] = { "Resent-Bcc", NULL },
 	[KIND_TLS_REQUIRED] = { "TLS-Required", NULL },
+	[KIND_DKIM] = { "DKIM-Signature", NULL },
 };
 
 #define SHORT_FROM 60 /* bytes of name and address that go on one line */
@@ -249,6 +250,7 @@ void header_judge(const char *data, size_t len, const struct header_rules *rules
 		seen[field.kind]++;
 		p = field.end;
 	}
+	out->is_signed = seen[KIND_DKIM] > 0;
 	/* A line that continues a field would continue ours, if one stood above it. */
 	if (len > 0 && is_blank(data[0]))
 		return;

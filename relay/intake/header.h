@@ -23,6 +23,7 @@ struct header_verdict {
 	bool rewritten;      /* From was */
 	bool tls_optional;   /* "TLS-Required: No" (RFC 8689 section 5) */
 	bool changed;        /* something is to be removed or replaced: header_write */
+	bool is_signed;      /* by others */
 	bool needs_date, needs_message_id; /* header_add */
 };
 

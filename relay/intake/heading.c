@@ -79,6 +79,8 @@ void heading_close(struct transaction *tx)
 			tx->flags |= MSG_TLS_OPTIONAL;
 		if (verdict.rewritten)
 			log_rewritten(tx);
+		if (verdict.is_signed)
+			tx->flags |= MSG_SIGNED;
 		add_missing(tx, &verdict);
 		if (verdict.changed)
 			replace(tx, &all, (size_t)content->scan.header_bytes, &rules);

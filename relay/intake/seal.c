@@ -45,10 +45,13 @@ static void log_unsigned(const struct transaction *tx, const char *why)
 static void use(struct transaction *tx, enum err result, struct buf *out, struct err_detail *why)
 {
 	struct buf *own = &tx->content.own;
+	bool made = out->len > 0;
 
 	if (result == OK && buf_add(out, own->data, own->len) != OK)
 		result = err_set(why, ERR_LIMIT, "no room for the signatures");
 	if (result == OK) {
+		if (made)
+			tx->flags |= MSG_SIGNED;
 		buf_fini(own);
 		*own = *out;
 		return;

@@ -352,7 +352,7 @@ static void on_accepted(struct queue_req *req)
 static void submit(struct transaction *tx)
 {
 	if (tx->content.reader.eight_bit)
-		tx->flags |= MSG_8BIT;
+		tx->flags |= MSG_8BIT | MSG_HIGH_BYTES;
 	tx->committing = true;
 	if (tx->rcpt_count == 0) {
 		loop_later(tx->intake->env->loop, finish_dropped, tx);

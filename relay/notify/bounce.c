@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "relay/sign/signing.h"
+#include "relay/wire/utf8.h"
 
 #define BOUNCE_BYTES_MAX  (1024 * 1024) /* of the whole DSN */
 #define BOUNCE_BLOBS_MAX  (BOUNCE_BYTES_MAX / QUEUE_CHUNK + 1)
@@ -62,7 +63,7 @@ static void rows_set(struct bounce *bounce, const struct conf *conf, const struc
 	message->arrived = now;
 	message->deadline = now + conf->retry.expire_ms;
 	message->rcpt_count = 1;
-	message->flags = MSG_BOUNCE | MSG_8BIT | (job->message.flags & (MSG_SMTPUTF8 | MSG_REQUIRETLS));
+	message->flags = MSG_BOUNCE | (utf8_is_ascii(bounce->text.data, bounce->text.len) ? 0 : MSG_8BIT) | (job->message.flags & (MSG_SMTPUTF8 | MSG_REQUIRETLS));
 	message->sender = "";
 	message->tenant = BOUNCE_TENANT;
 	message->pool = bounce->pool;
