@@ -306,6 +306,29 @@ static void after_flush(struct conn *conn)
 	}
 }
 
+/* A peer that refuses in the middle of our words and hangs up has said why before: that is still in the socket, and comes first. */
+static void hear_last_words(struct conn *conn)
+{
+	for (size_t before = SIZE_MAX; conn_can_read(conn) && conn->in.len != before;) {
+		before = conn->in.len;
+		fill(conn);
+	}
+	if (conn->in.len > 0 && conn->ops != NULL && !conn->paused)
+		conn->ops->on_data(conn->arg);
+	conn_input_settle(&conn->in);
+}
+
+static void write_failed(struct conn *conn, int cause)
+{
+	char text[sizeof(conn->tls_error)];
+
+	(void)snprintf(text, sizeof(text), "%s", conn->tls != NULL ? tls_stream_error(conn->tls) : strerror(cause));
+	hear_last_words(conn);
+	memcpy(conn->tls_error, text, sizeof(text));
+	if (conn->phase == PHASE_OPEN || conn->phase == PHASE_SECURING)
+		conn_finish(conn, CONN_LOST, conn->tls_error);
+}
+
 void conn_flush(struct conn *conn)
 {
 	bool ok;
@@ -316,7 +339,7 @@ void conn_flush(struct conn *conn)
 	if (ok)
 		after_flush(conn);
 	else
-		conn_finish(conn, CONN_LOST, conn->tls != NULL ? tls_stream_error(conn->tls) : strerror(errno));
+		write_failed(conn, errno);
 }
 
 static void output_grew(struct conn *conn)
