@@ -33,6 +33,7 @@ static struct dest *add(struct sched *sched, char *key, const char *name)
 	dest->handle = slots_add(&sched->dests, dest);
 	HASH_ADD_KEYPTR(hh_key, sched->dest_keys, dest->key, strlen(dest->key), dest);
 	HASH_ADD_KEYPTR(hh_name, sched->dest_names, dest->name, strlen(dest->name), dest);
+	recall_dest(sched, dest);
 	return dest;
 }
 
@@ -110,6 +111,7 @@ void dest_refresh(struct sched *sched, struct dest *dest, wall_ms now)
 void dest_free(struct sched *sched, struct dest *dest)
 {
 	must(dest->domains == NULL && dest->lanes == NULL && dest->connections == 0);
+	recall_forget_dest(sched, dest);
 	bundle_free_all(sched, dest);
 	timer_set(sched, TIMER_DEST, dest->handle, WALL_NEVER);
 	if (dest->down)

@@ -14,6 +14,7 @@ static void dest_works(struct sched *sched, struct dest *dest, wall_ms now)
 	dest->pauses = 0;
 	dest->pause_until = 0;
 	dest_refresh(sched, dest, now);
+	recall_note_dest(sched, dest);
 }
 
 static void dest_rest(struct sched *sched, struct dest *dest, wall_ms not_before, wall_ms now)
@@ -31,6 +32,7 @@ static void dest_rest(struct sched *sched, struct dest *dest, wall_ms not_before
 	if (not_before > dest->pause_until)
 		dest->pause_until = not_before;
 	dest_refresh(sched, dest, now);
+	recall_note_dest(sched, dest);
 }
 
 /* Attempts that were under way when the pause began tell nothing new: only the probe's failure makes it longer. */
@@ -261,6 +263,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 		plan(sched, e, result, part, now);
 	if (lane != NULL) {
 		state_tell(sched, lane, now);
+		recall_note_lane(sched, lane);
 		lane_tidy(sched, lane, now);
 	}
 	return result->rcpts_left > 0 ? e->due : 0;

@@ -47,6 +47,8 @@ struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *sou
 	DL_APPEND2(source->lanes, lane, source_prev, source_next);
 	sched->lane_states[LANE_OPEN]++;
 	cold_attach(sched, lane);
+	recall_lane(sched, lane);
+	state_recalled(sched, lane, sched->now);
 	return lane;
 }
 
@@ -216,6 +218,7 @@ void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures
 void lane_free(struct sched *sched, struct lane *lane)
 {
 	must(lane->connections == 0 && lane->active == 0);
+	recall_forget_lane(sched, lane);
 	lane_reopen(sched, lane);
 	lane_set_failures(sched, lane, 0);
 	timer_chore(sched, lane, WALL_NEVER);

@@ -148,6 +148,7 @@ struct dest {
 	unsigned pauses;   /* in a row */
 	wall_ms pause_until;
 	wall_ms lifted_at;  /* sched_retry lifted its pauses */
+	uint64_t saved;     /* sum of what the store has of it; 0: no row */
 	wall_ms heard_at;   /* it answered; 0: never */
 	uint32_t heard_by;  /* handle of the source that it answered */
 	bool suspects;      /* some lane was not answered, and nobody was asked since */
@@ -235,6 +236,7 @@ struct lane {
 	wall_ms strained_at;
 	struct pace pace;
 	struct health health;
+	uint64_t saved;       /* sum of what the store has of it; 0: no row */
 	struct cold *cold;    /* NULL: its source is warm */
 	struct lane *dest_prev, *dest_next;
 	struct lane *source_prev, *source_next;
@@ -262,6 +264,8 @@ struct sched {
 	struct share *share_keys;
 	struct lane *lane_keys;
 	struct cold *colds;
+	struct recall *unsaved;    /* keys whose rows have changed */
+	struct recall *remembered; /* rows of the store that nobody has asked for yet */
 	struct slots tenants, sources, pools, domains, dests, lanes;
 	struct bundle *runnable;
 	struct source *roomy;
@@ -419,9 +423,21 @@ bool silence_may_move(const struct sched *sched, const struct entry *e, wall_ms 
 enum sched_lane_state state_of(const struct lane *lane, wall_ms now);
 void state_words(const struct lane *lane, wall_ms now, char out[SCHED_LANE_WORDS]);
 void state_tell(struct sched *sched, struct lane *lane, wall_ms now); /* whoever listens, when it has changed */
+void state_recalled(struct sched *sched, struct lane *lane, wall_ms now); /* it has had its state before: nobody is told */
 void state_answer(struct sched *sched, struct lane *lane, const struct sched_result *result, wall_ms now); /* into its record */
 bool state_is_worth(const struct lane *lane); /* there is something that must not be forgotten soon */
 void state_forget(struct sched *sched, struct lane *lane, wall_ms now);
+
+/* --- recall.c: what is learned, in and out of the store ------------------------------------------------------------------- */
+
+void recall_note_lane(struct sched *sched, struct lane *lane); /* after whatever may have changed it */
+void recall_note_dest(struct sched *sched, struct dest *dest);
+void recall_note_pause(struct sched *sched, char kind, const char *name); /* 't' tenant, 's' source */
+void recall_forget_lane(struct sched *sched, struct lane *lane);          /* it ends: its row goes */
+void recall_forget_dest(struct sched *sched, struct dest *dest);
+void recall_lane(struct sched *sched, struct lane *lane); /* at its making: what the store knew */
+void recall_dest(struct sched *sched, struct dest *dest);
+void recall_fini(struct sched *sched);
 
 /* --- cold.c --------------------------------------------------------------------------------------------------------------- */
 

@@ -60,6 +60,7 @@ static void drop_all(struct sched *sched)
 	while (sched->dest_keys != NULL)
 		dest_free(sched, sched->dest_keys);
 	cold_fini(sched);
+	recall_fini(sched);
 }
 
 void sched_destroy(struct sched **ptr)
@@ -288,6 +289,7 @@ static bool pause_dest(struct sched *sched, const char *name, bool paused, wall_
 		return false;
 	sched->operator_pauses += (uint32_t)paused - (uint32_t)dest->operator_paused;
 	dest->operator_paused = paused;
+	recall_note_dest(sched, dest);
 	dest_refresh(sched, dest, now);
 	dest_tidy(sched, dest, now);
 	return true;
@@ -303,6 +305,7 @@ static bool pause_tenant(struct sched *sched, const char *name, bool paused, wal
 	tenant = name_tenant(sched, name);
 	sched->operator_pauses += (uint32_t)paused - (uint32_t)tenant->paused;
 	line_tenant_paused(sched, tenant, paused);
+	recall_note_pause(sched, 't', name);
 	return true;
 }
 
@@ -315,6 +318,7 @@ static bool pause_source(struct sched *sched, const char *name, bool paused, wal
 		return false;
 	sched->operator_pauses += (uint32_t)paused - (uint32_t)source->paused;
 	source->paused = paused;
+	recall_note_pause(sched, 's', name);
 	if (!paused)
 		forgive_lanes(sched, source, now);
 	return true;

@@ -260,6 +260,24 @@ void sched_lanes_read(struct sched *sched, wall_ms now, sched_lane_fn fn, void *
 /* How many lanes there are, by state. */
 const uint32_t *sched_lane_states(const struct sched *sched);
 
+/* --- what is learned ------------------------------------------------------------------------------------------------------- */
+
+/* Pauses, windows and records of lanes, pauses of destinations, and what the operator has paused: small rows under keys, to be kept and given
+ * back at start. */
+#define SCHED_LEARNED_MAX 160
+#define SCHED_LEARNED_KEY 384 /* bytes, with the NUL */
+struct sched_learned {
+	char key[SCHED_LEARNED_KEY];
+	uint8_t data[SCHED_LEARNED_MAX];
+	size_t len; /* 0: the row of that key goes */
+};
+
+/* The next row that has changed since it was taken last; false: none. Call it after sched_done and the operator's words. */
+bool sched_learned_next(struct sched *sched, struct sched_learned *out);
+
+/* Give a stored row back, before the first decision. ERR_VERSION, ERR_CORRUPT: it is left alone, and what it knew is learnt anew. */
+MUST_USE enum err sched_learned_restore(struct sched *sched, const char *key, const void *data, size_t len, wall_ms now);
+
 /* --- figures --------------------------------------------------------------------------------------------------------- */
 
 struct sched_counts { /* in recipients */

@@ -55,6 +55,7 @@ static void judge_suspects(struct sched *sched, struct dest *dest, wall_ms now)
 		if (lane->unheard_at != 0 && !lane->silent && now - lane->unheard_at <= FRESH_MS) {
 			mark(sched, lane, now);
 			state_tell(sched, lane, now);
+			recall_note_lane(sched, lane);
 		}
 	}
 }
@@ -92,6 +93,7 @@ void silence_forgive(struct sched *sched, struct dest *dest, wall_ms now)
 		if (lane->shut_by == WHY_LANE_SILENT && lane->paused_until > now)
 			lane_unshut(sched, lane);
 		state_tell(sched, lane, now);
+		recall_note_lane(sched, lane);
 	}
 }
 

@@ -85,6 +85,15 @@ void state_tell(struct sched *sched, struct lane *lane, wall_ms now)
 	    .until = state == LANE_CLOSED ? lane->paused_until : 0, .connections = lane->connections, .why = words });
 }
 
+void state_recalled(struct sched *sched, struct lane *lane, wall_ms now)
+{
+	enum sched_lane_state state = state_of(lane, now);
+
+	sched->lane_states[lane->state]--;
+	sched->lane_states[state]++;
+	lane->state = (uint8_t)state;
+}
+
 void state_answer(struct sched *sched, struct lane *lane, const struct sched_result *r, wall_ms now)
 {
 	struct health_answer answer = { .tried = r->delivered + r->throttled + r->deferred + r->blocked + r->unknown + r->refused,

@@ -20,6 +20,7 @@ static void lane_idle(struct sched *sched, uint32_t handle, wall_ms now)
 	struct lane *lane = slots_get(&sched->lanes, handle);
 
 	state_forget(sched, lane, now);
+	recall_note_lane(sched, lane);
 	lane_tidy(sched, lane, now);
 }
 
