@@ -128,7 +128,7 @@ void dest_free(struct sched *sched, struct dest *dest)
 
 void dest_tidy(struct sched *sched, struct dest *dest, wall_ms now)
 {
-	bool remembers = dest->operator_paused || (dest->down && dest->pause_until > now) || dest->rate_full_us > now * 1000;
+	bool remembers = dest->operator_paused || (dest->down && dest->pause_until > now) || dest->rate_full_us / 1000 > now;
 
 	if (dest->domains == NULL && dest->lanes == NULL && !remembers)
 		dest_free(sched, dest);

@@ -182,6 +182,8 @@ void lane_unshut(struct sched *sched, struct lane *lane)
 {
 	lane->paused_until = 0;
 	lane_reopen(sched, lane);
+	state_tell(sched, lane, sched->now);
+	recall_note_lane(sched, lane);
 }
 
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now)

@@ -193,6 +193,7 @@ static void lift(struct sched *sched, struct domain *domain, wall_ms now)
 	dest->lifted_at = now;
 	dest->pause_until = 0;
 	dest_refresh(sched, dest, now);
+	recall_note_dest(sched, dest);
 	DL_FOREACH_SAFE2(dest->lanes, lane, next, dest_next)
 	{
 		if (lane->paused_until <= now)

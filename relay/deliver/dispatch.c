@@ -35,6 +35,7 @@ static void pump(struct dispatch *d)
 {
 	struct sched_decision decision;
 
+	dispatch_learned_flush(d);
 	for (unsigned i = 0; i < PUMP_SLICE; i++) {
 		wall_ms now = dispatch_now(d);
 
@@ -227,6 +228,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	timer_init(&d->rebuild_timer, env->loop, rebuild_slice, d);
 	restore_hosts(d);
 	dispatch_lane_listen(d);
+	dispatch_learned_restore(d);
 	d->fetcher = fetcher_create(env->loop, resolver);
 	d->sts = sts_create(env->loop, d->fetcher, env->queue, env->reader, d->conf, resolver, dispatch_now(d));
 	if (dispatch_warm_restore(d, why) != OK || dispatch_service_restore(d, why) != OK)

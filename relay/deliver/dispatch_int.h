@@ -93,6 +93,7 @@ struct dispatch {
 	size_t settles_open;
 	struct settling *settle_again; /* failed ones that wait for another try */
 	bool settle_trouble;      /* told already */
+	bool learned_trouble;     /* the same of what was learned */
 	struct timer rebuild_timer;
 	struct queue_cursor rebuild;
 	msg_id rebuild_before;    /* ids from here on came in during this run */
@@ -146,6 +147,10 @@ void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now);
 struct route *dispatch_route(struct dispatch *d, const char *domain);
 void dispatch_routes_fini(struct dispatch *d);
 void dispatch_routes_restart(struct dispatch *d);
+
+/* dispatch_learned.c: what the scheduler learns */
+void dispatch_learned_flush(struct dispatch *d); /* what has changed goes to the store, along with the next outcome */
+void dispatch_learned_restore(struct dispatch *d); /* before the first decision */
 
 /* dispatch_lane.c: lanes */
 void dispatch_lane_listen(struct dispatch *d); /* tell the log what becomes of them */

@@ -378,6 +378,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	if (s->bounce)
 		s->settle.bounce = bounce_accept(s->bounce);
 	d->settles_open++;
+	dispatch_learned_flush(d);
 	queue_submit(d->env.queue, &s->settle.req);
 }
 

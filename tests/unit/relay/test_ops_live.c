@@ -80,11 +80,20 @@ static int setup(void **state)
 	return 0;
 }
 
+static void drained(void *arg)
+{
+	struct live *live = arg;
+
+	loop_stop(live->loop);
+}
+
 static int teardown(void **state)
 {
 	struct live *live = *state;
 	struct stat st;
 
+	dispatch_drain(live->dispatch, 1000, drained, live); /* the store has what was asked of it */
+	loop_run(live->loop);
 	ops_destroy(&live->ops);
 	assert_int_not_equal(lstat(live->path, &st), 0);
 	dispatch_destroy(&live->dispatch);
