@@ -7,6 +7,7 @@
 
 #include "base/table.h"
 #include "base/version.h"
+#include "relay/intake/usage.h"
 
 #define OTHER "other"
 
@@ -145,6 +146,15 @@ static void with_destination(struct writer *w, const char *name, const char *des
 	    buf_printf(w->out, "\"} %" PRIu64 "\n", number);
 }
 
+static void with_label(struct writer *w, const char *name, const char *key, const char *text, uint64_t number)
+{
+	if (w->err == OK)
+		w->err = buf_printf(w->out, "warmrelay_%s{%s=\"", name, key);
+	label(w, text);
+	if (w->err == OK)
+		w->err = buf_printf(w->out, "\"} %" PRIu64 "\n", number);
+}
+
 static const struct {
 	const char *name;
 	size_t offset;
@@ -188,6 +198,44 @@ static void write_intake(struct writer *w, const struct metrics_intake *intake)
 	single(w, "intake_suppressed_recipients_total", "counter", "Recipients accepted and dropped, as their address is suppressed.",
 	    intake->suppressed_rcpts);
 	single(w, "auth_failures_total", "counter", "Failed logins.", intake->auth_failures);
+}
+
+static void write_guard(struct writer *w, const struct guard *guard)
+{
+	struct guard_figures figures;
+
+	if (guard == NULL)
+		return;
+	guard_figures_read(guard, &figures);
+	single(w, "bans_total", "counter", "Bans of addresses and networks after failed logins.", figures.bans);
+	single(w, "login_locks_total", "counter", "Logins locked because somebody guessed at them.", figures.locks);
+	single(w, "banned_connections_total", "counter", "Connections refused because of a ban.", figures.refused);
+	single(w, "banned", "gauge", "Addresses and networks that are banned.", figures.banned);
+	single(w, "logins_locked", "gauge", "Logins that are locked.", figures.locked);
+}
+
+#define TENANTS_SHOWN 500 /* of the configuration, in its order */
+
+enum use { USE_CONNECTIONS, USE_HOUR, USE_DAY, USES };
+
+static void write_tenants(struct writer *w, const struct conf *conf, wall_ms now)
+{
+	static const char *const names[USES][2] = {
+		[USE_CONNECTIONS] = { "tenant_connections", "Connections of a tenant." },
+		[USE_HOUR] = { "tenant_hour_recipients", "Recipients that a tenant has handed in within the last hour." },
+		[USE_DAY] = { "tenant_day_recipients", "The same within the last day." },
+	};
+
+	for (enum use use = 0; use < USES; use++) {
+		head(w, names[use][0], "gauge", names[use][1]);
+		for (size_t i = 0; i < conf->tenant_count && i < TENANTS_SHOWN; i++) {
+			uint32_t connections;
+			uint64_t hour, day;
+
+			usage_read(&conf->tenants[i], now, &connections, &hour, &day);
+			with_label(w, names[use][0], "tenant", conf->tenants[i].name, use == USE_CONNECTIONS ? connections : use == USE_HOUR ? hour : day);
+		}
+	}
 }
 
 static void write_store(struct writer *w, const struct ops_env *env)
@@ -309,6 +357,8 @@ enum err metrics_write(const struct ops_env *env, const struct metrics_intake *i
 	write_info(&w, env);
 	write_recipients(&w, &places);
 	write_intake(&w, intake);
+	write_guard(&w, env->guard);
+	write_tenants(&w, env->conf(env->arg), places.now);
 	write_store(&w, env);
 	write_places(&w, &places);
 	write_lanes(&w, env, places.now);

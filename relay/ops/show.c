@@ -1,4 +1,5 @@
 /* relay/ops/show.c - the verbs show (all that is known of a message) and cat (its body, byte for byte). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,21 @@ static json_t *headers_of(const struct ops_env *env, msg_id id)
 	return headers;
 }
 
+/* NOTIFY= in the words of RFC 3461; null where it was not given. */
+static void put_notify(json_t *o, uint8_t notify)
+{
+	static const struct {
+		uint8_t bit;
+		const char *word;
+	} words[] = { { NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" }, { NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" } };
+	char text[64] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (notify & words[i].bit)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", text[0] != '\0' ? "," : "", words[i].word);
+	fact_text(o, "notify", text);
+}
+
 static json_t *show_rcpt(const struct row *row)
 {
 	json_t *o = row_json(row);
@@ -103,6 +119,9 @@ static json_t *show_rcpt(const struct row *row)
 	fact_text(o, "relay", row->rcpt->relay);
 	fact_time(o, "last_attempt", row->rcpt->last_attempt);
 	fact_time(o, "since", row->since);
+	put_notify(o, row->rcpt->notify);
+	fact_text(o, "orcpt", row->rcpt->orcpt);
+	fact_bool(o, "warned", row->rcpt->warned);
 	(void)json_object_del(o, "sender");
 	(void)json_object_del(o, "tenant");
 	(void)json_object_del(o, "size");
@@ -155,6 +174,9 @@ static void put_flags(json_t *o, uint32_t flags)
 	fact_bool(o, "smtputf8", flags & MSG_SMTPUTF8);
 	fact_bool(o, "bounce", flags & MSG_BOUNCE);
 	fact_bool(o, "tls", flags & MSG_TLS);
+	fact_bool(o, "binary", flags & MSG_BINARY);
+	fact_bool(o, "requiretls", flags & MSG_REQUIRETLS);
+	fact_text(o, "ret", flags & MSG_RET_FULL ? "FULL" : flags & MSG_RET_HDRS ? "HDRS" : "");
 }
 
 static enum task_state show_step(struct task *task)
@@ -194,6 +216,7 @@ static enum task_state show_step(struct task *task)
 	fact_number(o, "queued_recipients", job->rcpt_count);
 	fact_number(o, "accepted_recipients", job->message.rcpt_count);
 	put_flags(o, job->message.flags);
+	fact_text(o, "envid", job->message.envid);
 	fact_bool(o, "in_doubt", job->in_doubt);
 	fact_json(o, "headers", headers_of(task->env, job->message.id));
 	fact_json(o, "recipients", rcpts);

@@ -46,6 +46,17 @@ static void put_envelope(struct print *print, const json_t *row)
 		put(print, "in doubt", xstrdup("a crash fell into an attempt: it may have been delivered already"));
 }
 
+/* What the sender wants to hear, and how the mail is to travel (RFC 3461, 8689). */
+static void put_wishes(struct print *print, const json_t *row)
+{
+	const char *envid = field_text(row, "envid"), *ret = field_text(row, "ret");
+
+	if (envid[0] || ret[0])
+		put(print, "report", xasprintf("%s%s%s%s", ret[0] ? "RET=" : "", ret, envid[0] ? " ENVID=" : "", envid));
+	if (field_bool(row, "requiretls"))
+		put(print, "requires", xstrdup("verified TLS on every hop (REQUIRETLS)"));
+}
+
 static void put_headers(struct print *print, json_t *headers)
 {
 	const char *key;
@@ -84,6 +95,11 @@ static void put_rcpt(struct print *print, const json_t *rcpt)
 	if (field_time(rcpt, "next") > 0)
 		put_moment(print, "next", field_time(rcpt, "next"));
 	put_attempts(print, rcpt);
+	if (field_text(rcpt, "notify")[0] || field_text(rcpt, "orcpt")[0])
+		put(print, "report", xasprintf("%s%s%s%s", field_text(rcpt, "notify")[0] ? "NOTIFY=" : "", field_text(rcpt, "notify"),
+		    field_text(rcpt, "orcpt")[0] ? " ORCPT=" : "", field_text(rcpt, "orcpt")));
+	if (field_bool(rcpt, "warned"))
+		put(print, "warned", xstrdup("the sender has been told that it is late"));
 	if (reply[0])
 		put(print, "reply", xasprintf("%s%s%s%s", reply, class_name[0] ? " (" : "", class_name, class_name[0] ? ")" : ""));
 	if (reason[0] && strcmp(reason, reply) != 0 && field_time(rcpt, "since") == 0)
@@ -139,6 +155,7 @@ static void show_row(struct print *print, const json_t *row)
 	(void)fprintf(print->out, "%s  %llu of %llu recipient%s in the queue\n\n", field_text(row, "id"),
 	    (unsigned long long)field_number(row, "queued_recipients"), (unsigned long long)accepted, accepted == 1 ? "" : "s");
 	put_envelope(print, row);
+	put_wishes(print, row);
 	put_headers(print, json_object_get(row, "headers"));
 	json_array_foreach(rcpts, i, rcpt)
 		put_rcpt(print, rcpt);
