@@ -27,6 +27,8 @@ enum conf_rule { RULE_ACCEPT, RULE_REFUSE };
 enum conf_answer { ANSWER_UNSET, ANSWER_REFUSE, ANSWER_DROP };  /* to RCPT with a suppressed address */
 enum conf_scope { SUPPRESS_UNSET, SUPPRESS_TENANT, SUPPRESS_ALL }; /* for whom an address is suppressed */
 enum conf_listed { LISTED_TELL, LISTED_CLOSE };                 /* what a blocklist's word does to a source */
+/* Classes of mail: what comes first goes before what comes later, which keeps a part of the turns. */
+enum conf_priority { PRIORITY_TRANSACTIONAL, PRIORITY_NORMAL, PRIORITY_BULK, PRIORITIES };
 
 /* listen[]: where clients may hand in mail. */
 struct conf_listen {
@@ -70,6 +72,10 @@ struct conf_tenant {
 	char *others_address;        /* what REWRITE makes of them; NULL: nothing is rewritten */
 	enum conf_answer suppression_answer; /* UNSET: as suppression.answer */
 	enum conf_scope suppression_scope;   /* UNSET: as suppression.scope */
+	enum conf_priority priority; /* of its mail, unless a message asks for another */
+	bool priority_raise;         /* its messages may ask for transactional */
+	uint32_t weight;             /* 1..100: its part of a destination's capacity among tenants of the same class */
+	int64_t expire_ms;           /* age at which its mail bounces; 0: as retry says */
 	struct usage *usage;         /* what is counted of it; attached before the snapshot is shared (relay/intake/usage.h), else NULL */
 };
 
@@ -237,6 +243,7 @@ struct conf_tls_rpt {
 
 struct conf_retry {
 	int64_t first_ms, max_ms, expire_ms, warn_ms;
+	int64_t expire_transactional_ms, expire_bulk_ms; /* of those classes; 0: expire_ms */
 	bool warnings; /* false: nobody is told at warn_ms */
 };
 
@@ -388,6 +395,14 @@ void conf_reference(FILE *out);
 /* Names of settings that differ between the two and need a restart (state user control workers), separated by ", "; NULL when none.
  * malloc'ed. */
 char *conf_restart_needed(const struct conf *running, const struct conf *next);
+
+/* The class of a message with this MT-PRIORITY (RFC 6710): above 0 transactional, below 0 bulk, 0 its tenant's own. tenant NULL: one that is not in
+ * the configuration, as of our own reports. */
+enum conf_priority conf_priority_of(const struct conf_tenant *tenant, int priority);
+const char *conf_priority_name(enum conf_priority class); /* as in the file */
+
+/* How long such a message is tried: what its tenant says, else what retry says for its class. */
+int64_t conf_expire_ms(const struct conf *conf, const struct conf_tenant *tenant, int priority);
 
 /* Find by name; NULL: no such. Borrowed from the snapshot. */
 const struct conf_tenant *conf_tenant_find(const struct conf *conf, const char *name);

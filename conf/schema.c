@@ -48,6 +48,7 @@
 #define C_OVER         enum conf_over
 #define C_WINDOW       enum conf_window
 #define C_DUPLICATES   enum conf_duplicates
+#define C_PRIORITY     enum conf_priority
 #define C_RULE         enum conf_rule
 #define C_ANSWER       enum conf_answer
 #define C_SCOPE        enum conf_scope

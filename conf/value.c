@@ -35,6 +35,9 @@ static const struct word window_words[] = { { "sliding", WINDOW_SLIDING }, { "ca
 static const struct word duplicates_words[] = {
 	{ "refuse", DUPLICATES_REFUSE }, { "first", DUPLICATES_FIRST }, { "accept", DUPLICATES_ACCEPT }, { NULL, 0 },
 };
+static const struct word priority_words[] = {
+	{ "transactional", PRIORITY_TRANSACTIONAL }, { "normal", PRIORITY_NORMAL }, { "bulk", PRIORITY_BULK }, { NULL, 0 },
+};
 static const struct word rule_words[] = { { "accept", RULE_ACCEPT }, { "refuse", RULE_REFUSE }, { NULL, 0 } };
 static const struct word answer_words[] = { { "refuse", ANSWER_REFUSE }, { "drop", ANSWER_DROP }, { NULL, 0 } };
 static const struct word scope_words[] = { { "tenant", SUPPRESS_TENANT }, { "all", SUPPRESS_ALL }, { NULL, 0 } };
@@ -96,6 +99,7 @@ static const struct type_row types[VALUE_TYPES] = {
 [VALUE_OVER]         = { SHAPE_WORD, false, NULL, NULL, over_words,       "one of refuse, delay" },
 [VALUE_WINDOW]       = { SHAPE_WORD, false, NULL, NULL, window_words,     "one of sliding, calendar" },
 [VALUE_DUPLICATES]   = { SHAPE_WORD, false, NULL, NULL, duplicates_words, "one of refuse, first, accept" },
+[VALUE_PRIORITY]     = { SHAPE_WORD, false, NULL, NULL, priority_words,   "one of transactional, normal, bulk" },
 [VALUE_RULE]         = { SHAPE_WORD, false, NULL, NULL, rule_words,       "one of accept, refuse" },
 [VALUE_ANSWER]       = { SHAPE_WORD, false, NULL, NULL, answer_words,     "one of refuse, drop" },
 [VALUE_SCOPE]        = { SHAPE_WORD, false, NULL, NULL, scope_words,      "one of tenant, all" },

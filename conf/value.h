@@ -42,6 +42,7 @@ enum value_type {
 	VALUE_OVER,         /* enum conf_over */
 	VALUE_WINDOW,       /* enum conf_window */
 	VALUE_DUPLICATES,   /* enum conf_duplicates */
+	VALUE_PRIORITY,     /* enum conf_priority */
 	VALUE_RULE,         /* enum conf_rule */
 	VALUE_ANSWER,       /* enum conf_answer */
 	VALUE_SCOPE,        /* enum conf_scope */

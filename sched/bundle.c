@@ -81,16 +81,19 @@ struct bundle *bundle_get(struct sched *sched, struct dest *dest, struct pool *p
 
 void bundle_refresh(struct sched *sched, struct bundle *bundle)
 {
-	bool runnable = bundle->shares != NULL && bundle->open > 0 && !bundle->dest->blocked &&
-	    !bundle->dest->crowded && !bundle->dest->sated;
+	unsigned waiting = share_waiting(bundle);
+	bool runnable = waiting != 0 && bundle->open > 0 && !bundle->dest->blocked && !bundle->dest->crowded &&
+	    !bundle->dest->sated;
+	enum conf_priority ring = runnable ? (enum conf_priority)__builtin_ctz(waiting) : bundle->ring;
 
-	if (runnable == bundle->runnable)
+	if (runnable == bundle->runnable && ring == bundle->ring)
 		return;
+	if (bundle->runnable)
+		DL_DELETE2(sched->runnable[bundle->ring], bundle, prev, next);
 	bundle->runnable = runnable;
+	bundle->ring = ring;
 	if (runnable)
-		DL_APPEND2(sched->runnable, bundle, prev, next);
-	else
-		DL_DELETE2(sched->runnable, bundle, prev, next);
+		DL_APPEND2(sched->runnable[ring], bundle, prev, next);
 }
 
 void bundle_close(struct sched *sched, struct bundle *bundle, uint32_t place)
@@ -170,7 +173,7 @@ void bundle_free_all(struct sched *sched, struct dest *dest)
 	struct bundle *b;
 
 	while ((b = dest->bundles) != NULL) {
-		must(b->shares == NULL);
+		must(share_waiting(b) == 0);
 		bundle_refresh(sched, b);
 		dest->bundles = b->dest_next;
 		model_free(sched, b, bundle_size(b->words));

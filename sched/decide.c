@@ -46,7 +46,7 @@ static void look_up(struct sched *sched, struct sched_decision *out)
 	};
 }
 
-static void start(struct sched *sched, struct line *line, struct lane *lane, wall_ms now, struct sched_decision *out)
+void decide_start(struct sched *sched, struct line *line, struct lane *lane, wall_ms now, struct sched_decision *out)
 {
 	uint32_t number = line->head, part;
 	struct entry *e = get(sched, number);
@@ -54,7 +54,7 @@ static void start(struct sched *sched, struct line *line, struct lane *lane, wal
 
 	part = lane_part(lane, e->rcpts, now);
 	must(part > 0);
-	line_turn(sched, line);
+	line_turn(sched, line, part);
 	lane_charge(sched, lane, part, now);
 	if (lane->cold != NULL)
 		cold_claim(lane->cold, part, now);
@@ -74,28 +74,21 @@ static void start(struct sched *sched, struct line *line, struct lane *lane, wal
 	out->messages_left = dest_message_limit(sched, dest);
 }
 
-#define SHARES_TRIED 16
-#define RISKY_TURN   20 /* every so manieth turn of a tenant with a bad record is one: a twentieth of the mail */
-
-/* The line whose turn it is. From cold sources alone mail of tenants with a good record goes first; the others take what is left of a day. */
-static struct line *line_in_turn(struct bundle *bundle)
+static unsigned rings_waiting(const struct sched *sched)
 {
-	struct share *share = bundle->shares, *other = share->next;
+	unsigned waiting = 0;
 
-	if (bundle->pool->cold_count < bundle->pool->source_count || !name_is_risky(share->tenant) ||
-	    ++bundle->risky_turns % RISKY_TURN == 0)
-		return share->lines;
-	for (unsigned i = 0; i < SHARES_TRIED && other != NULL; i++, other = other->next)
-		if (!name_is_risky(other->tenant))
-			return other->lines;
-	return share->lines;
+	for (unsigned class = 0; class < PRIORITIES; class++)
+		waiting |= (unsigned)(sched->runnable[class] != NULL) << class;
+	return waiting;
 }
 
 /* The bundle whose turn it is starts its next job, or has one obstacle less to look at: a closed lane or an outdated route. */
-static bool start_next(struct sched *sched, wall_ms now, struct sched_decision *out)
+static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struct sched_decision *out)
 {
-	struct bundle *bundle = sched->runnable;
-	struct line *line = line_in_turn(bundle);
+	enum conf_priority ring = share_class_in_turn(sched->passed, waiting);
+	struct bundle *bundle = sched->runnable[ring];
+	struct line *line = share_in_turn(bundle)->lines;
 	struct lane *lane;
 
 	if (line->domain->expires <= now) {
@@ -110,7 +103,9 @@ static bool start_next(struct sched *sched, wall_ms now, struct sched_decision *
 	if (lane == NULL)
 		return false;
 	limit_connected(sched, lane, now);
-	start(sched, line, lane, now, out);
+	share_class_served(sched->passed, waiting, ring);
+	bundle->strayed = 0;
+	decide_start(sched, line, lane, now, out);
 	return true;
 }
 
@@ -124,6 +119,7 @@ static void nothing(struct sched *sched, bool all_moved, wall_ms now, struct sch
 
 void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 {
+	unsigned waiting;
 	bool all_moved;
 
 	sched->now = now;
@@ -142,58 +138,11 @@ void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 		}
 		if (sched->connections >= sched->conf->delivery.connections)
 			break;
-		if (sched->runnable == NULL && !limit_wake(sched, now))
+		waiting = rings_waiting(sched);
+		if (waiting == 0 && !limit_wake(sched, now))
 			break;
-		if (sched->runnable == NULL)
-			continue;
-		if (start_next(sched, now, out))
+		if (waiting != 0 && start_next(sched, waiting, now, out))
 			return;
 	}
 	nothing(sched, all_moved, now, out);
-}
-
-/* --- more for an open connection --- */
-
-/* Lines of one route take turns here as well; so many are looked at. */
-#define LINES_TRIED 16
-
-static bool line_fits(const struct sched *sched, const struct line *line, const struct lane *lane, wall_ms now)
-{
-	const struct lane *bound = blocked_lane(sched, get(sched, line->head));
-
-	return line->share->turning && line->domain->expires > now && (bound == NULL || bound == lane) &&
-	    name_pool_has(slots_get(&sched->pools, line->key.pool), lane->source, NULL);
-}
-
-static bool lane_may_go_on(const struct sched *sched, const struct lane *lane, uint32_t rcpts, wall_ms now)
-{
-	wall_ms when;
-
-	return limit_dest_rate(sched, lane->dest, rcpts, now) <= now &&
-	    lane_check(sched, lane->dest, lane->source, lane, false, rcpts, now, &when) == 0;
-}
-
-void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_ms now, struct sched_decision *out)
-{
-	struct lane *lane = slots_get(&sched->lanes, handle);
-	struct domain *domain = domain_find(sched, name);
-	struct route *route = domain != NULL ? domain->route : NULL;
-
-	*out = (struct sched_decision){ .kind = SCHED_NOTHING, .when = WALL_NEVER, .lane = LANE_NONE };
-	if (lane == NULL || route == NULL || domain->dest != lane->dest || lane->dest->blocked || lane->dest->down)
-		return;
-	timer_run(sched, now);
-	job_advance(sched, now);
-	lane = slots_get(&sched->lanes, handle);
-	for (unsigned i = 0; i < LINES_TRIED && route->lines != NULL; i++) {
-		struct line *line = route->lines;
-
-		if (line_fits(sched, line, lane, now)) {
-			if (lane_may_go_on(sched, lane, get(sched, line->head)->rcpts, now))
-				start(sched, line, lane, now, out);
-			return;
-		}
-		DL_DELETE2(route->lines, line, route_prev, route_next);
-		DL_APPEND2(route->lines, line, route_prev, route_next);
-	}
 }

@@ -157,7 +157,8 @@ static void route_leave(struct sched *sched, struct domain *domain)
 	domain->route = NULL;
 	if (route == NULL || --route->domains > 0)
 		return;
-	must(route->lines == NULL);
+	for (unsigned class = 0; class < PRIORITIES; class++)
+		must(route->lines[class] == NULL);
 	HASH_DEL(sched->routes, route);
 	model_free(sched, route, sizeof(*route));
 }

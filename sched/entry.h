@@ -31,6 +31,11 @@ enum entry_flag {
 	ENTRY_STAYS = 1 << 5,   /* greylisted: its next attempt should come from the same source */
 };
 
+#define ENTRY_FLAGS 0x3fu
+
+/* What a message says of its own class. Its tenant's may change, and counts for what waits. */
+enum urgency { URGENCY_OWN, URGENCY_HIGH, URGENCY_LOW, URGENCIES };
+
 struct entry {
 	uint64_t id;
 	wall_ms due, deadline; /* due <= deadline, so that the heap finds the end too */
@@ -41,7 +46,8 @@ struct entry {
 	uint32_t younger, elder; /* all jobs of the domain in order of arrival */
 	uint16_t pool, source;   /* handles; source: of the last attempt */
 	uint16_t attempts;       /* stops at its maximum */
-	uint8_t flags;           /* enum entry_flag */
+	uint8_t flags : 6;       /* enum entry_flag */
+	uint8_t urgency : 2;     /* enum urgency */
 	uint8_t place : 4;       /* enum place */
 	uint8_t lost : 3;        /* connections lost in a row before the job could be tried, or turns given away for its source */
 	uint8_t rebuilt : 1;     /* which of the domain's two lists of arrival it is in */

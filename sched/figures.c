@@ -191,7 +191,7 @@ static void tell_tenant(const struct teller *to, const struct tenant *tenant)
 {
 	const struct share *share;
 
-	tell(to, "tenant %s: %s", tenant->name,
+	tell(to, "tenant %s: %s mail, weight %" PRIu32 "; %s", tenant->name, conf_priority_name(tenant->priority), tenant->weight,
 	    !tenant->present     ? "not in the configuration, its mail is held"
 		: tenant->paused ? "paused by the operator"
 				 : "may send");
@@ -201,8 +201,8 @@ static void tell_tenant(const struct teller *to, const struct tenant *tenant)
 		wall_ms when;
 		unsigned reasons = reason_of_dest(to->sched, share->bundle->dest, to->now, &when);
 
-		tell(to, "due mail to %s through pool %s: %s; asked again %s", share->bundle->dest->name,
-		    share->bundle->pool->name, sched_why_text(reasons, words), again(when, time));
+		tell(to, "due %s mail to %s through pool %s: %s; asked again %s", conf_priority_name(share->priority),
+		    share->bundle->dest->name, share->bundle->pool->name, sched_why_text(reasons, words), again(when, time));
 	}
 }
 

@@ -144,7 +144,7 @@ void job_set_flags(struct sched *sched, struct entry *e, unsigned set, unsigned 
 {
 	enum sched_state from = job_state(e);
 
-	e->flags = (uint8_t)((e->flags & ~clear) | set);
+	e->flags = ((e->flags & ~clear) | set) & ENTRY_FLAGS;
 	count(sched, e, from, job_state(e));
 }
 

@@ -1,4 +1,4 @@
-/* sched/line.c - the due jobs: lines of (domain, tenant, pool), and the shares in which tenants take turns. */
+/* sched/line.c - the due jobs: lines of (domain, tenant, pool, urgency). */
 #include "sched/model.h"
 
 static struct entry *get(const struct sched *sched, uint32_t number)
@@ -6,102 +6,56 @@ static struct entry *get(const struct sched *sched, uint32_t number)
 	return entries_get(&sched->entries, number);
 }
 
-static struct share *share_get(struct sched *sched, struct bundle *bundle, struct tenant *tenant)
+enum conf_priority line_priority(const struct tenant *tenant, enum urgency urgency)
 {
-	struct share_key key = { .bundle = bundle, .tenant = tenant };
-	struct share *share;
-
-	HASH_FIND(hh, sched->share_keys, &key, sizeof(key), share);
-	if (share != NULL)
-		return share;
-	share = model_alloc(sched, sizeof(*share));
-	share->key = key;
-	share->bundle = bundle;
-	share->tenant = tenant;
-	HASH_ADD(hh, sched->share_keys, key, sizeof(key), share);
-	DL_APPEND2(tenant->shares, share, tenant_prev, tenant_next);
-	share->turning = !tenant->paused;
-	if (share->turning)
-		DL_APPEND2(bundle->shares, share, prev, next);
-	return share;
-}
-
-static void share_free(struct sched *sched, struct share *share)
-{
-	if (share->turning)
-		DL_DELETE2(share->bundle->shares, share, prev, next);
-	DL_DELETE2(share->tenant->shares, share, tenant_prev, tenant_next);
-	HASH_DEL(sched->share_keys, share);
-	bundle_refresh(sched, share->bundle);
-	model_free(sched, share, sizeof(*share));
-}
-
-void line_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused)
-{
-	struct share *share;
-
-	tenant->paused = paused;
-	DL_FOREACH2(tenant->shares, share, tenant_next)
-	{
-		if (share->turning == !paused)
-			continue;
-		share->turning = !paused;
-		if (paused)
-			DL_DELETE2(share->bundle->shares, share, prev, next);
-		else
-			DL_APPEND2(share->bundle->shares, share, prev, next);
-		bundle_refresh(sched, share->bundle);
-	}
+	return urgency == URGENCY_HIGH ? PRIORITY_TRANSACTIONAL : urgency == URGENCY_LOW ? PRIORITY_BULK : tenant->priority;
 }
 
 void line_attach(struct sched *sched, struct line *line)
 {
 	struct domain *domain = line->domain;
 	struct pool *pool = slots_get(&sched->pools, line->key.pool);
-	struct bundle *bundle = bundle_get(sched, domain->dest, pool, domain->families);
 
 	must(line->share == NULL);
-	line->share = share_get(sched, bundle, slots_get(&sched->tenants, line->key.tenant));
-	DL_APPEND2(line->share->lines, line, prev, next);
-	DL_APPEND2(domain->route->lines, line, route_prev, route_next);
-	bundle_refresh(sched, bundle);
+	line->priority = line_priority(slots_get(&sched->tenants, line->key.tenant), (enum urgency)line->key.urgency);
+	DL_APPEND2(domain->route->lines[line->priority], line, route_prev, route_next);
+	share_add_line(sched, bundle_get(sched, domain->dest, pool, domain->families), line);
 }
 
 void line_detach(struct sched *sched, struct line *line)
 {
-	struct share *share = line->share;
-
-	if (share == NULL)
+	if (line->share == NULL)
 		return;
-	DL_DELETE2(share->lines, line, prev, next);
-	DL_DELETE2(line->domain->route->lines, line, route_prev, route_next);
-	line->share = NULL;
-	if (share->lines == NULL)
-		share_free(sched, share);
+	DL_DELETE2(line->domain->route->lines[line->priority], line, route_prev, route_next);
+	share_remove_line(sched, line);
 }
 
-void line_turn(struct sched *sched, struct line *line)
+void line_turn(struct sched *sched, struct line *line, uint32_t rcpts)
 {
 	struct share *share = line->share;
 	struct bundle *bundle = share->bundle;
+	struct route *route = line->domain->route;
 
 	DL_DELETE2(share->lines, line, prev, next);
 	DL_APPEND2(share->lines, line, prev, next);
-	DL_DELETE2(line->domain->route->lines, line, route_prev, route_next);
-	DL_APPEND2(line->domain->route->lines, line, route_prev, route_next);
-	if (share->turning) {
-		DL_DELETE2(bundle->shares, share, prev, next);
-		DL_APPEND2(bundle->shares, share, prev, next);
-	}
+	DL_DELETE2(route->lines[line->priority], line, route_prev, route_next);
+	DL_APPEND2(route->lines[line->priority], line, route_prev, route_next);
+	share_served(share, rcpts);
+	share_class_served(bundle->passed, share_waiting(bundle), line->priority);
+	bundle->served = ++sched->turns;
 	if (bundle->runnable) {
-		DL_DELETE2(sched->runnable, bundle, prev, next);
-		DL_APPEND2(sched->runnable, bundle, prev, next);
+		DL_DELETE2(sched->runnable[bundle->ring], bundle, prev, next);
+		DL_APPEND2(sched->runnable[bundle->ring], bundle, prev, next);
 	}
 }
 
-static struct line *line_find(const struct sched *sched, const struct entry *e)
+static struct line_key key_of(const struct entry *e)
 {
-	struct line_key key = { .domain = e->domain, .tenant = e->tenant, .pool = e->pool };
+	return (struct line_key){ .domain = e->domain, .tenant = e->tenant, .pool = e->pool, .urgency = e->urgency };
+}
+
+static struct line *line_find(const struct sched *sched, struct line_key key)
+{
 	struct line *line;
 
 	HASH_FIND(hh, sched->line_keys, &key, sizeof(key), line);
@@ -112,7 +66,7 @@ static struct line *line_add(struct sched *sched, const struct entry *e)
 {
 	struct line *line = model_alloc(sched, sizeof(*line));
 
-	line->key = (struct line_key){ .domain = e->domain, .tenant = e->tenant, .pool = e->pool };
+	line->key = key_of(e);
 	line->domain = domain_of(sched, e);
 	line->head = line->tail = ENTRY_NONE;
 	HASH_ADD(hh, sched->line_keys, key, sizeof(line->key), line);
@@ -123,7 +77,7 @@ static struct line *line_add(struct sched *sched, const struct entry *e)
 void line_push(struct sched *sched, uint32_t number, wall_ms now)
 {
 	struct entry *e = get(sched, number);
-	struct line *line = line_find(sched, e);
+	struct line *line = line_find(sched, key_of(e));
 	bool fresh = line == NULL;
 
 	if (fresh)
@@ -144,7 +98,7 @@ void line_push(struct sched *sched, uint32_t number, wall_ms now)
 void line_remove(struct sched *sched, uint32_t number)
 {
 	struct entry *e = get(sched, number);
-	struct line *line = line_find(sched, e);
+	struct line *line = line_find(sched, key_of(e));
 
 	if (e->prev != ENTRY_NONE)
 		get(sched, e->prev)->next = e->next;
@@ -163,4 +117,26 @@ void line_remove(struct sched *sched, uint32_t number)
 		domain_unwant(sched, line->domain);
 	HASH_DEL(sched->line_keys, line);
 	model_free(sched, line, sizeof(*line));
+}
+
+#define LINES_TRIED 16
+
+struct line *line_on_route(const struct sched *sched, const struct share *share, const struct domain *domain)
+{
+	struct line_key key = { .domain = domain->handle, .tenant = share->tenant->handle, .pool = share->bundle->pool->handle };
+	struct line *line = share->lines;
+
+	for (key.urgency = 0; key.urgency < URGENCIES; key.urgency++) {
+		struct line *own;
+
+		if (line_priority(share->tenant, (enum urgency)key.urgency) != share->priority)
+			continue;
+		own = line_find(sched, key);
+		if (own != NULL && own->share == share)
+			return own;
+	}
+	for (unsigned i = 0; i < LINES_TRIED && line != NULL; i++, line = line->next)
+		if (line->domain->route == domain->route)
+			return line;
+	return NULL;
 }

@@ -1,8 +1,8 @@
 /* sched/model.h - the structures inside the scheduler and who points to whom. For the files of sched/ alone.
  *
  *     entry ─▶ domain ─▶ destination ◀─ lane ─▶ source          lane: one source towards one destination
- *     line    the due jobs of one (domain, tenant, pool), first come first served; hangs on its domain
- *     share   the lines of one tenant in a bundle; shares take turns, so no tenant's backlog starves another's
+ *     line    the due jobs of one (domain, tenant, pool, urgency), first come first served; hangs on its domain
+ *     share   the lines of one tenant and class in a bundle; shares of a class take turns by weight (share.c)
  *     bundle  what one pool may send to one destination with the same address families; runnable bundles take turns
  *     route   the domains with the same set of hosts: one connection serves them all
  *
@@ -51,6 +51,8 @@ struct tenant {
 	double tried, bad; /* recipients of late, and those of them unknown (or complaining, which counts more) */
 	bool present; /* in the configuration */
 	bool paused;  /* by the operator */
+	enum conf_priority priority; /* of its mail that asks for nothing else */
+	uint32_t weight;
 	struct share *shares;
 	UT_hash_handle hh;
 };
@@ -97,7 +99,7 @@ struct route_key {
 struct route {
 	struct route_key key;
 	uint32_t domains; /* that hang on it */
-	struct line *lines;
+	struct line *lines[PRIORITIES];
 	UT_hash_handle hh;
 };
 
@@ -157,12 +159,23 @@ struct dest {
 	UT_hash_handle hh_key, hh_name;
 };
 
+/* Shares of one class in a bundle. */
+struct tier {
+	struct share *open;  /* they may still send in this round, in the order of their turns */
+	struct share *spent; /* they have had their part of it */
+	uint32_t round;
+};
+
 struct bundle {
 	struct dest *dest;
 	struct pool *pool;
 	unsigned families;
 	bool runnable;
-	struct share *shares;       /* of tenants that are not paused */
+	enum conf_priority ring;    /* the ring of runnable ones it is in: of its highest class that waits */
+	struct tier tiers[PRIORITIES]; /* of tenants that are not paused */
+	uint32_t passed[PRIORITIES];   /* turns of higher classes since one of this one */
+	uint32_t strayed;           /* turns that open connections have taken out of order, for their route was another */
+	uint64_t served;            /* sched->turns at its last turn */
 	uint32_t cursor;            /* place in the pool where the next source is looked for */
 	uint32_t turn;              /* index into the pool's turns */
 	uint32_t risky_turns;       /* of tenants with a bad record, while all sources are cold */
@@ -177,13 +190,19 @@ struct bundle {
 struct share_key {
 	const struct bundle *bundle;
 	const struct tenant *tenant;
+	uint64_t priority;
 };
+
+enum share_place { SHARE_RESTING, SHARE_OPEN, SHARE_SPENT }; /* resting: the tenant is paused */
 
 struct share {
 	struct share_key key;
 	struct bundle *bundle;
 	struct tenant *tenant;
-	bool turning; /* in bundle->shares */
+	enum conf_priority priority;
+	enum share_place place;
+	uint32_t round; /* of its tier, in which it got credit last */
+	int64_t credit; /* recipients that it may send in this round; below 0: a debt of the rounds before */
 	struct line *lines;
 	struct share *prev, *next;
 	struct share *tenant_prev, *tenant_next;
@@ -191,13 +210,14 @@ struct share {
 };
 
 struct line_key {
-	uint32_t domain, tenant, pool;
+	uint32_t domain, tenant, pool, urgency;
 };
 
 struct line {
 	struct line_key key;
 	struct domain *domain;
 	struct share *share;      /* NULL: the domain has no route now */
+	enum conf_priority priority; /* counts while it hangs in a share */
 	uint32_t head, tail;      /* entries, never empty */
 	struct line *prev, *next; /* of the share */
 	struct line *domain_prev, *domain_next;
@@ -267,7 +287,9 @@ struct sched {
 	struct recall *unsaved;    /* keys whose rows have changed */
 	struct recall *remembered; /* rows of the store that nobody has asked for yet */
 	struct slots tenants, sources, pools, domains, dests, lanes;
-	struct bundle *runnable;
+	struct bundle *runnable[PRIORITIES]; /* bundles that take turns, by their highest class that waits */
+	uint32_t passed[PRIORITIES]; /* turns of higher classes since one of this one */
+	uint64_t turns;
 	struct source *roomy;
 	struct domain *wanted; /* look-ups to do */
 	struct domain *idle;   /* domains without jobs, longest idle first */
@@ -350,14 +372,29 @@ uint32_t bundle_choose(struct bundle *bundle); /* next place in turn, healthy on
 void bundle_free_all(struct sched *sched, struct dest *dest);
 size_t bundle_size(uint32_t words);
 
+/* --- share.c: whose turn it is ---------------------------------------------------------------------------------------- */
+
+/* The class whose turn it is among those in `waiting` (bits), and that a turn of `taken` was had. */
+enum conf_priority share_class_in_turn(const uint32_t passed[PRIORITIES], unsigned waiting);
+void share_class_served(uint32_t passed[PRIORITIES], unsigned waiting, enum conf_priority taken);
+unsigned share_waiting(const struct bundle *bundle); /* classes with mail of tenants that are not paused, as bits */
+/* The share in turn of a bundle with waiting mail; grants what the round gives it. */
+struct share *share_in_turn(struct bundle *bundle);
+void share_served(struct share *share, uint32_t rcpts); /* its place in the round moves */
+void share_add_line(struct sched *sched, struct bundle *bundle, struct line *line);
+void share_remove_line(struct sched *sched, struct line *line); /* forgets a share without lines */
+void share_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused);
+
 /* --- line.c --------------------------------------------------------------------------------------------------------------- */
 
+enum conf_priority line_priority(const struct tenant *tenant, enum urgency urgency);
 void line_push(struct sched *sched, uint32_t number, wall_ms now);
 void line_remove(struct sched *sched, uint32_t number);
 void line_attach(struct sched *sched, struct line *line);
 void line_detach(struct sched *sched, struct line *line);
-void line_turn(struct sched *sched, struct line *line); /* others of its share, bundle and route are next */
-void line_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused);
+void line_turn(struct sched *sched, struct line *line, uint32_t rcpts); /* others of its share, bundle and route are next */
+/* A line of the share whose mail a connection to `route` can take, of `domain` first; NULL: none near the head. */
+struct line *line_on_route(const struct sched *sched, const struct share *share, const struct domain *domain);
 
 /* --- lane.c --------------------------------------------------------------------------------------------------------------- */
 
@@ -461,6 +498,11 @@ void job_set_flags(struct sched *sched, struct entry *e, unsigned set, unsigned 
 void job_set_rcpts(struct sched *sched, struct entry *e, uint32_t rcpts);
 void job_forget(struct sched *sched, uint32_t number, wall_ms now);
 bool job_advance(struct sched *sched, wall_ms now); /* what has become due moves; false: more is to do */
+
+/* --- decide.c, onward.c ------------------------------------------------------------------------------------------------------ */
+
+/* The first job of `line` goes out on `lane`. */
+void decide_start(struct sched *sched, struct line *line, struct lane *lane, wall_ms now, struct sched_decision *out);
 
 /* --- timer.c ---------------------------------------------------------------------------------------------------------------- */
 

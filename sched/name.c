@@ -4,6 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void load_tenant(const struct sched *sched, struct tenant *tenant)
+{
+	const struct conf_tenant *conf = conf_tenant_find(sched->conf, tenant->name);
+
+	tenant->present = conf != NULL || strcmp(tenant->name, SCHED_TENANT_INTERNAL) == 0;
+	tenant->priority = conf != NULL ? conf->priority : PRIORITY_NORMAL;
+	tenant->weight = conf != NULL ? conf->weight : 1;
+}
+
 struct tenant *name_tenant(struct sched *sched, const char *name)
 {
 	struct tenant *tenant;
@@ -13,7 +22,7 @@ struct tenant *name_tenant(struct sched *sched, const char *name)
 		return tenant;
 	tenant = model_alloc(sched, sizeof(*tenant));
 	tenant->name = xstrdup(name);
-	tenant->present = strcmp(name, SCHED_TENANT_INTERNAL) == 0 || conf_tenant_find(sched->conf, name) != NULL;
+	load_tenant(sched, tenant);
 	tenant->handle = slots_add(&sched->tenants, tenant);
 	HASH_ADD_KEYPTR(hh, sched->tenant_names, tenant->name, strlen(tenant->name), tenant);
 	return tenant;
@@ -160,8 +169,7 @@ void name_load(struct sched *sched)
 	load_sources(sched);
 	load_pools(sched);
 	for (struct tenant *tenant = sched->tenant_names; tenant != NULL; tenant = tenant->hh.next)
-		tenant->present = strcmp(tenant->name, SCHED_TENANT_INTERNAL) == 0 ||
-		    conf_tenant_find(sched->conf, tenant->name) != NULL;
+		load_tenant(sched, tenant);
 }
 
 void name_fini(struct sched *sched)

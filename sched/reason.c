@@ -176,7 +176,7 @@ static unsigned gates_of_bundle(const struct sched *sched, const struct bundle *
 	unsigned reasons = 0;
 
 	*when = now;
-	if (bundle->shares != NULL)
+	if (share_waiting(bundle) != 0)
 		gates_of_lanes(sched, bundle->dest, bundle->pool, bundle->families, 1, now, &reasons, when);
 	return reasons;
 }
@@ -192,7 +192,7 @@ unsigned reason_of_dest(const struct sched *sched, const struct dest *dest, wall
 	for (const struct bundle *b = dest->bundles; b != NULL; b = b->dest_next) {
 		wall_ms when;
 
-		if (b->shares == NULL)
+		if (share_waiting(b) == 0)
 			continue;
 		ready = true;
 		lanes |= gates_of_bundle(sched, b, now, &when);

@@ -116,6 +116,7 @@ bool sched_add(struct sched *sched, const struct sched_job *job, wall_ms now)
 	e->due = job->due < job->deadline ? job->due : job->deadline;
 	e->attempts = job->attempts < UINT16_MAX ? (uint16_t)job->attempts : UINT16_MAX;
 	e->flags = job->held ? ENTRY_HOLD : job->blocked ? ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_HOPPED : 0;
+	e->urgency = job->priority > 0 ? URGENCY_HIGH : job->priority < 0 ? URGENCY_LOW : URGENCY_OWN;
 	domain_add_job(sched, domain, number);
 	job_enter(sched, number, now);
 	return true;
@@ -305,7 +306,7 @@ static bool pause_tenant(struct sched *sched, const char *name, bool paused, wal
 		return false;
 	tenant = name_tenant(sched, name);
 	sched->operator_pauses += (uint32_t)paused - (uint32_t)tenant->paused;
-	line_tenant_paused(sched, tenant, paused);
+	share_tenant_paused(sched, tenant, paused);
 	recall_note_pause(sched, 't', name);
 	return true;
 }

@@ -34,6 +34,7 @@ struct sched_job {
 	wall_ms due;     /* not before */
 	wall_ms deadline;
 	uint32_t attempts; /* of the recipient that has most */
+	int8_t priority;   /* MT-PRIORITY (RFC 6710): above 0 transactional, below 0 bulk, 0: its tenant's own class */
 	bool held;
 	bool blocked;       /* refused for reasons of ours the last time */
 	const char *source; /* of the last attempt, where the next one should come from the same; may be NULL or "" */

@@ -44,7 +44,7 @@ static uint32_t verify_line(const struct sched *sched, const struct line *line)
 		const struct entry *e = get(sched, n);
 
 		must(e->place == PLACE_READY && e->prev == prev && e->domain == line->domain->handle);
-		must(e->tenant == line->key.tenant && e->pool == line->key.pool);
+		must(e->tenant == line->key.tenant && e->pool == line->key.pool && e->urgency == line->key.urgency);
 		prev = n;
 		jobs++;
 	}
@@ -98,7 +98,7 @@ static void verify_bundle(const struct sched *sched, const struct bundle *b)
 		    !bundle_is_closed(b, i) || (source->families & b->families) == 0 || (lane != NULL && lane->closed));
 	}
 	must(open == b->open);
-	must(b->runnable == (b->shares != NULL && open > 0 && !b->dest->blocked && !b->dest->crowded && !b->dest->sated));
+	must(b->runnable == (share_waiting(b) != 0 && open > 0 && !b->dest->blocked && !b->dest->crowded && !b->dest->sated));
 }
 
 static void verify_dests(const struct sched *sched)

@@ -93,6 +93,7 @@ void dispatch_add(struct dispatch *d, struct intake_job *job)
 	struct sched_job entry = {
 	    .id = job->id, .first = job->first | (job->held ? JOB_HELD_PART : 0), .held = job->held, .rcpts = job->rcpts,
 	    .domain = job->domain, .tenant = job->tenant, .pool = job->pool, .due = job->due, .deadline = job->deadline,
+	    .priority = job->priority,
 	};
 
 	(void)sched_add(d->env.sched, &entry, dispatch_now(d));

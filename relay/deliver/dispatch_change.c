@@ -31,6 +31,7 @@ static struct sched_job part_of(const struct queue_job *job, size_t at, size_t e
 	struct sched_job entry = {
 	    .id = message->id, .first = job->rcpts[at].job | (held ? JOB_HELD_PART : 0), .domain = job->rcpts[at].domain,
 	    .tenant = message->tenant, .pool = message->pool, .due = WALL_NEVER, .deadline = message->deadline, .held = held,
+	    .priority = message->priority,
 	};
 
 	for (size_t i = at; i < end; i++) {

@@ -16,7 +16,8 @@ bool report_wants_failure(const struct queue_rcpt *rcpt)
 /* When it could first have been tried: the sender may have put it off (RFC 4865). */
 static wall_ms began(const struct dispatch *d, const struct queue_message *message)
 {
-	wall_ms start = message->deadline - d->conf->retry.expire_ms;
+	const struct conf_tenant *tenant = conf_tenant_find(d->conf, message->tenant);
+	wall_ms start = message->deadline - conf_expire_ms(d->conf, tenant, message->priority);
 
 	return start > message->arrived ? start : message->arrived;
 }

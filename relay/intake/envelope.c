@@ -79,10 +79,12 @@ void envelope_mail(struct dialog *d, const struct command *c)
 	d->mails++;
 	d->tx = transaction_create(d, &own);
 	d->tx->release = release_of(c);
+	d->tx->priority = rights_priority(d->tenant, c->priority);
 	if (rights_of_sender(d->tenant, &c->path) == OTHERS_HOLD)
 		d->tx->hold = "the sender is of a domain that this tenant may not use";
 	dialog_enter(d, DIALOG_MAIL);
-	dialog_reply(d, "250 2.1.0 ok");
+	/* RFC 6710: mail that may not be raised is taken all the same, and the client is told. */
+	dialog_reply(d, d->tx->priority == c->priority ? "250 2.1.0 ok" : "250 2.3.6 0 is the priority, this tenant may not raise it");
 }
 
 static bool refuse_rcpt(struct dialog *d, const struct command *c, const char *reply)

@@ -45,6 +45,7 @@ void greet_hello(struct dialog *d, const struct command *c)
 	    "250-BINARYMIME\r\n"
 	    "250-DSN\r\n"
 	    "250-LIMITS RCPTMAX=%" PRIu32 "%s\r\n"
+	    "250-MT-PRIORITY\r\n"
 	    "250-FUTURERELEASE %" PRId64 " %.19sZ\r\n"
 	    "%s%s%s%s"
 	    "250 HELP\r\n",

@@ -15,6 +15,7 @@ struct intake_job {
 	wall_ms arrived, deadline;
 	wall_ms due;              /* not before; arrived where no quota puts it off */
 	bool held;                /* it waits for the operator */
+	int8_t priority;          /* MT-PRIORITY (RFC 6710) */
 	const char *domain, *tenant, *pool;
 };
 

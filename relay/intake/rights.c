@@ -27,3 +27,10 @@ uint32_t rights_recipients(const struct conf *conf, const struct conf_tenant *te
 
 	return tenant != NULL && tenant->recipients > 0 && tenant->recipients < most ? tenant->recipients : most;
 }
+
+int8_t rights_priority(const struct conf_tenant *tenant, int8_t asked)
+{
+	bool raises = tenant != NULL && asked > 0 && tenant->priority > PRIORITY_TRANSACTIONAL;
+
+	return raises && !tenant->priority_raise ? 0 : asked;
+}

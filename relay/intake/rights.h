@@ -13,4 +13,7 @@ enum conf_others rights_of_sender(const struct conf_tenant *tenant, const struct
 uint64_t rights_message_bytes(const struct conf *conf, const struct conf_tenant *tenant);
 uint32_t rights_recipients(const struct conf *conf, const struct conf_tenant *tenant);
 
+/* The MT-PRIORITY (RFC 6710) that a message gets which asks for `asked`: 0, its tenant's own class, where the tenant may not raise it. */
+int8_t rights_priority(const struct conf_tenant *tenant, int8_t asked);
+
 #endif

@@ -107,7 +107,7 @@ enum err transaction_add(struct transaction *tx, const struct command *c, wall_m
 		return OK;
 	if (tx->rcpt_count + tx->dropped_count >= rights_recipients(tx->conf, tx->tenant))
 		return ERR_LIMIT;
-	if (usage_take(tx->tenant, clock_wall(), tx->conf->retry.expire_ms, opens_out) != OK)
+	if (usage_take(tx->tenant, clock_wall(), conf_expire_ms(tx->conf, tx->tenant, tx->priority), opens_out) != OK)
 		return ERR_BUSY;
 	if (tx->rcpt_count == tx->rcpt_cap) {
 		tx->rcpt_cap = tx->rcpt_cap > 0 ? 4 * tx->rcpt_cap : 4;
@@ -250,6 +250,7 @@ static struct intake_job *job_create(const struct transaction *tx, uint32_t firs
 	job->arrived = tx->arrived;
 	job->due = tx->rows[first].next;
 	job->held = tx->hold != NULL;
+	job->priority = tx->priority;
 	job->deadline = tx->accept.message.deadline;
 	job->domain = copy_to(&at, domain);
 	job->tenant = copy_to(&at, tenant);
@@ -364,9 +365,10 @@ static void submit(struct transaction *tx)
 		.message = {
 			.id = tx->id,
 			.arrived = tx->arrived,
-			.deadline = first_attempt(tx) + tx->conf->retry.expire_ms,
+			.deadline = first_attempt(tx) + conf_expire_ms(tx->conf, tx->tenant, tx->priority),
 			.rcpt_count = (uint32_t)tx->rcpt_count,
 			.flags = tx->flags,
+			.priority = tx->priority,
 			.sender = tx->strings.data + tx->sender,
 			.tenant = tx->tenant->name,
 			.pool = tx->tenant->pool,

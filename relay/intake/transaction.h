@@ -31,6 +31,7 @@ struct transaction {
 	msg_id id;             /* 0 until the content begins */
 	wall_ms arrived;
 	wall_ms release;       /* not to be delivered before (RFC 4865); 0: at once */
+	int8_t priority;       /* MT-PRIORITY (RFC 6710) that it may have */
 	mono_ms began, ended;
 	uint32_t flags;        /* enum message_flag */
 	struct buf strings;    /* offsets, since it moves while it grows */

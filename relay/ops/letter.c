@@ -141,7 +141,8 @@ static enum err get_mailboxes(struct reading *r, const char *key, struct compose
 
 static enum err check_known(const struct reading *r)
 {
-	static const char *const known[] = { "from", "to", "cc", "bcc", "subject", "text", "html", "headers", "attachments", "raw" };
+	static const char *const known[] = { "from", "to", "cc", "bcc", "subject", "text", "html", "headers", "attachments", "raw",
+		"priority" };
 	const char *key;
 	json_t *value;
 
@@ -153,6 +154,18 @@ static enum err check_known(const struct reading *r)
 		if (i == ARRAY_LEN(known))
 			return err_set(r->why, ERR_INVALID, "unknown field \"%.80s\"", key);
 	}
+	return OK;
+}
+
+static enum err get_priority(struct reading *r)
+{
+	json_t *value = json_object_get(r->root, "priority");
+
+	if (value == NULL || json_is_null(value))
+		return OK;
+	if (!json_is_integer(value) || json_integer_value(value) < -9 || json_integer_value(value) > 9)
+		return wrong(r, "priority", "a whole number from -9 to 9");
+	r->letter->priority = (int8_t)json_integer_value(value);
 	return OK;
 }
 
@@ -369,6 +382,8 @@ enum err letter_read_json(const struct letter_env *env, const char *text, size_t
 	}
 	raw = json_object_get(r.root, "raw");
 	err = check_known(&r);
+	if (err == OK)
+		err = get_priority(&r);
 	if (err == OK)
 		err = get_recipients(&r);
 	if (err == OK)

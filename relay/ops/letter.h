@@ -22,12 +22,14 @@ struct letter {
 	size_t rcpt_count;
 	bool utf8;              /* needs SMTPUTF8 (RFC 6531): an address, or the header of a raw message */
 	bool eight_bit;         /* needs 8BITMIME */
+	int8_t priority;        /* MT-PRIORITY (RFC 6710), -9..9 */
 	struct buf message;
 };
 
 /*
  * Read a JSON object: from, to, cc, bcc (a text or an array of texts), subject, text, html, headers (an object of texts, or of arrays of them),
- * attachments (an array of {name, type, content: base64}); or from, to and raw (base64 of a whole message). from is "address" or
+ * attachments (an array of {name, type, content: base64}); or from, to and raw (base64 of a whole message). priority, a number from -9 to 9,
+ * may stand in both. from is "address" or
  * "Name <address>"; with raw it may be "". A field that is not known is an error, so that none is ignored by a slip.
  *
  * ERR_INVALID: not of that form; ERR_LIMIT: too many recipients or too large a message; `why` is for the client. Any thread.

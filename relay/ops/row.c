@@ -82,6 +82,7 @@ void row_fill(struct row *row, const struct ops_env *env, const struct queue_job
 	row->rcpt = rcpt;
 	(void)snprintf(row->id, sizeof(row->id), "%s.%" PRIu32, msg_id_format(job->message.id, id), rcpt->n);
 	row->scheduled = env->sched && sched_find(env->sched, job->message.id, entry_of(rcpt), now, &row->view);
+	row->priority = row_priority(env, &job->message);
 	row->since = 0;
 	row->state = state_of(row);
 	if (env->dispatch && dispatch_is_active(env->dispatch, job->message.id, entry_of(rcpt), &source, &row->since))
@@ -90,6 +91,13 @@ void row_fill(struct row *row, const struct ops_env *env, const struct queue_job
 	row->destination = destination_of(row, env);
 	row->reason = reason_of(row);
 	row->next = next_of(row);
+}
+
+const char *row_priority(const struct ops_env *env, const struct queue_message *message)
+{
+	const struct conf *conf = env->conf ? env->conf(env->arg) : NULL;
+
+	return conf_priority_name(conf_priority_of(conf ? conf_tenant_find(conf, message->tenant) : NULL, message->priority));
 }
 
 json_t *row_json(const struct row *row)
@@ -103,6 +111,7 @@ json_t *row_json(const struct row *row)
 	fact_text(o, "destination", row->destination);
 	fact_text(o, "state", row_state_name(row->state));
 	fact_text(o, "reason", row->reason);
+	fact_text(o, "priority", row->priority);
 	fact_number(o, "attempts", row->rcpt->attempts);
 	fact_time(o, "next", row->next);
 	fact_time(o, "deadline", row->message->deadline);

@@ -19,6 +19,7 @@ struct row {
 	enum row_state state;
 	const char *destination; /* the scheduler's, else the provider's of the domain, else the domain */
 	const char *reason;      /* why it is in its state; "" nothing to tell */
+	const char *priority;    /* its class */
 	const char *source;      /* of the attempt under way or the last one; "" none */
 	wall_ms next;            /* 0: no attempt is planned (active, held) */
 	wall_ms since;           /* ACTIVE: start of the attempt; else 0 */
@@ -33,7 +34,10 @@ void row_fill(struct row *row, const struct ops_env *env, const struct queue_job
 /* The scheduler's time with a daemon, else the clock. */
 wall_ms row_now(const struct ops_env *env);
 
-/* The members of `list`: id rcpt sender tenant destination state reason attempts next deadline size source reply class. */
+/* The class of a message in words. */
+const char *row_priority(const struct ops_env *env, const struct queue_message *message);
+
+/* The members of `list`: id rcpt sender tenant destination state reason priority attempts next deadline size source reply class. */
 json_t *row_json(const struct row *row) MUST_USE;
 
 /* The reasons of `bits` as an array of short names. */

@@ -208,6 +208,8 @@ static enum task_state show_step(struct task *task)
 	fact_text(o, "sender", job->message.sender);
 	fact_text(o, "tenant", job->message.tenant);
 	fact_text(o, "pool", job->message.pool);
+	fact_text(o, "priority", row_priority(task->env, &job->message));
+	fact_number(o, "mt_priority", job->message.priority);
 	fact_text(o, "client", job->message.client);
 	fact_text(o, "login", job->message.login);
 	fact_time(o, "arrived", job->message.arrived);

@@ -230,7 +230,7 @@ static void send_envelope(struct submission *s)
 {
 	const struct letter *letter = &s->letter;
 
-	conn_printf(s->conn, "MAIL FROM:<%s> SIZE=%zu%s%s\r\n", letter->sender.text, letter->message.len,
+	conn_printf(s->conn, "MAIL FROM:<%s> SIZE=%zu MT-PRIORITY=%d%s%s\r\n", letter->sender.text, letter->message.len, letter->priority,
 	    letter->eight_bit || letter->utf8 ? " BODY=8BITMIME" : "", letter->utf8 ? " SMTPUTF8" : "");
 	for (size_t i = 0; i < letter->rcpt_count; i++)
 		conn_printf(s->conn, "RCPT TO:<%s>\r\n", letter->rcpts[i].text);

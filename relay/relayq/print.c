@@ -158,6 +158,8 @@ static void why_rcpt(struct print *print, const json_t *row)
 		    text_date(ask_again, date));
 	else if (json_array_size(json_object_get(row, "reasons")) > 0)
 		(void)fputs("    asked again when that changes\n", print->out);
+	if (field_text(row, "priority")[0])
+		(void)fprintf(print->out, "    class %s\n", field_text(row, "priority"));
 	(void)fprintf(print->out, "    given up %s (%s)\n", text_relative(field_time(row, "deadline"), print->now, relative),
 	    text_date(field_time(row, "deadline"), date));
 }

@@ -42,6 +42,7 @@ static void put_envelope(struct print *print, const json_t *row)
 	put(print, "size", xasprintf("%s%s%s%s", text_size(bytes, size), bytes < 1024 ? " bytes" : "", field_bool(row, "eight_bit") ? ", 8-bit" : "",
 	    field_bool(row, "smtputf8") ? ", SMTPUTF8" : ""));
 	put(print, "pool", xstrdup(field_text(row, "pool")));
+	put(print, "priority", xstrdup(field_text(row, "priority")));
 	if (field_bool(row, "in_doubt"))
 		put(print, "in doubt", xstrdup("a crash fell into an attempt: it may have been delivered already"));
 }

@@ -44,7 +44,7 @@ static const struct verb_row {
 
 typedef enum err parse_value(struct span value, struct command *out, struct command_fault *fault);
 static parse_value value_size, value_body, value_smtputf8, value_auth, value_requiretls, value_ret, value_envid, value_hold_for,
-    value_hold_until, value_notify, value_orcpt;
+    value_hold_until, value_priority, value_notify, value_orcpt;
 
 /* ESMTP parameters. `seen` is a bit of its own for each, so that none is given twice (RFC 1869 section 6.1). */
 static const struct param_row {
@@ -64,6 +64,7 @@ static const struct param_row {
 	/* RFC 4865 section 4: one of the two */
 	{ VERB_MAIL, "HOLDFOR",  1 << 7, true,  value_hold_for },
 	{ VERB_MAIL, "HOLDUNTIL", 1 << 7, true, value_hold_until },
+	{ VERB_MAIL, "MT-PRIORITY", 1 << 8, true, value_priority },
 	{ VERB_RCPT, "NOTIFY",   1 << 0, true,  value_notify },
 	{ VERB_RCPT, "ORCPT",    1 << 1, true,  value_orcpt },
 };
@@ -207,6 +208,13 @@ static enum err value_hold_until(struct span value, struct command *out, struct 
 {
 	if (!param_hold_until(value.text, value.len, &out->hold_until))
 		return fault_set(fault, 501, "5.5.4", "HOLDUNTIL takes a time such as 2026-11-24T21:00:00Z");
+	return OK;
+}
+
+static enum err value_priority(struct span value, struct command *out, struct command_fault *fault)
+{
+	if (!param_priority(value.text, value.len, &out->priority))
+		return fault_set(fault, 501, "5.5.4", "MT-PRIORITY takes -9 to 9");
 	return OK;
 }
 

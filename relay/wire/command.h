@@ -31,6 +31,7 @@ struct command {
 	char envid[ENVID_MAX + 1]; /* MAIL ENVID=, as given; "" without */
 	uint32_t hold_for;    /* MAIL HOLDFOR= (RFC 4865), seconds; 0: not given */
 	wall_ms hold_until;   /* MAIL HOLDUNTIL=; 0: not given. Never both */
+	int8_t priority;      /* MAIL MT-PRIORITY= (RFC 6710), -9..9 */
 	uint8_t notify;       /* RCPT NOTIFY= (RFC 3461), enum param_notify; 0: not given */
 	char orcpt[ORCPT_MAX + 1]; /* RCPT ORCPT=, as given; "" without */
 	uint64_t chunk_size;  /* BDAT */

@@ -173,3 +173,14 @@ bool param_hold_until(const char *text, size_t len, wall_ms *out)
 	*out = SECONDS(((days_of(year, month, day) * 24 + hour) * 60 + minute - east) * 60 + second);
 	return true;
 }
+
+bool param_priority(const char *text, size_t len, int8_t *out)
+{
+	bool below = len == 2 && text[0] == '-';
+	int value = len == 1 + (size_t)below ? digits(text + below, 1) : -1;
+
+	if (value < 0 || (below && value == 0))
+		return false;
+	*out = (int8_t)(below ? -value : value);
+	return true;
+}

@@ -1,4 +1,4 @@
-/* relay/wire/param.h - values of MAIL and RCPT parameters: DSN (RFC 3461), FUTURERELEASE (RFC 4865). Pure.
+/* relay/wire/param.h - values of MAIL and RCPT parameters: DSN (RFC 3461), FUTURERELEASE (RFC 4865), MT-PRIORITY (RFC 6710). Pure.
  *
  * Each reads a whole value of `len` bytes; false: not of that form, and the output is as it was. */
 #ifndef WIRE_PARAM_H
@@ -32,5 +32,8 @@ bool param_orcpt(const char *text, size_t len, char out[ORCPT_MAX + 1]);
 /* HOLDFOR=: seconds, 1..999999999. HOLDUNTIL=: a date-time of RFC 3339. */
 bool param_hold_for(const char *text, size_t len, uint32_t *out);
 bool param_hold_until(const char *text, size_t len, wall_ms *out);
+
+/* MT-PRIORITY=: -9..9, one digit, no plus sign (RFC 6710). */
+bool param_priority(const char *text, size_t len, int8_t *out);
 
 #endif

@@ -32,7 +32,7 @@ static void a_bad_key_or_shape_is_named_with_its_place(void **state)
 		{ "unknown key at the top", "hostnme: x.example\nuser: root\n" L,
 		  "relay.yaml:1:1: unknown key \"hostnme\", did you mean \"hostname\"?\n" },
 		{ "unknown key without a near one", H L "retry: {colour: red}\n",
-		  "relay.yaml:4:9: unknown key \"colour\", expected one of: first, max, expire, warn, warnings\n" },
+		  "relay.yaml:4:9: unknown key \"colour\", expected one of: first, max, expire, expire_transactional, expire_bulk, warn, warnings\n" },
 		{ "unknown key in an entry", H L "tenants:\n  - name: t\n    form: [10.0.0.0/8]\n",
 		  "relay.yaml:6:5: unknown key \"form\", did you mean \"from\"?\n" },
 		{ "a dotted key is no map", H L "retry.first: 5m\n",
@@ -42,7 +42,7 @@ static void a_bad_key_or_shape_is_named_with_its_place(void **state)
 		  "relay.yaml:5:1: duplicate key \"workers\", expected it once: it stands in line 4\n" },
 		{ "text for a list", H "listen: 25\n", "relay.yaml:3:9: listen is a text, expected a list\n" },
 		{ "text for a map", H L "retry: 5m\n",
-		  "relay.yaml:4:8: retry is a text, expected a map of: first, max, expire, warn, warnings\n" },
+		  "relay.yaml:4:8: retry is a text, expected a map of: first, max, expire, expire_transactional, expire_bulk, warn, warnings\n" },
 		{ "nothing for a map", H L "tls:\n", "relay.yaml:4:5: tls is nothing, expected a map of: cert, key, more\n" },
 		{ "map for a text", H L "workers: {a: 1}\n",
 		  "relay.yaml:4:10: workers is a map, expected a whole number from 0 to 256\n" },
@@ -201,7 +201,7 @@ static void what_is_not_plain_yaml_is_refused(void **state)
 		{ "alias", H L "limits: &a {message: 1M}\nretry: *a\n",
 		  "relay.yaml:4:9: found an anchor (&), expected a plain value\n"
 		  "relay.yaml:5:8: found an alias (*), expected a plain value\n"
-		  "relay.yaml:5:8: retry is a text, expected a map of: first, max, expire, warn, warnings\n" },
+		  "relay.yaml:5:8: retry is a text, expected a map of: first, max, expire, expire_transactional, expire_bulk, warn, warnings\n" },
 		{ "tag", H L "workers: !!int 3\n", "relay.yaml:4:10: found a tag (!), expected a plain value\n" },
 		{ "second document", H L "---\nworkers: 1\n", "relay.yaml:4:1: found a second document, expected one\n" },
 		{ "not UTF-8", H L "bounce: {pool: \xff}\n", "relay.yaml:4:16: found the byte 0xff, expected UTF-8\n" },

@@ -31,6 +31,7 @@ struct stored {
 	char envid[101], asked[8000]; /* asked: NOTIFY as a number and ORCPT of each */
 	uint32_t flags, chunks, rcpt_count;
 	wall_ms arrived, deadline, next; /* next: of the first recipient */
+	int priority;
 	size_t size;
 	bool held; /* the first recipient */
 };
@@ -87,7 +88,7 @@ static void remember(const struct queue_accept *accept)
 	int at = 0, asked_at = 0;
 
 	*s = (struct stored){ .id = message->id, .flags = message->flags, .chunks = message->chunks, .rcpt_count = message->rcpt_count,
-		.arrived = message->arrived, .deadline = message->deadline, .next = accept->rcpts[0].next, .size = message->size_bytes };
+		.priority = message->priority, .arrived = message->arrived, .deadline = message->deadline, .next = accept->rcpts[0].next, .size = message->size_bytes };
 	snprintf(s->sender, sizeof(s->sender), "%s", message->sender);
 	snprintf(s->tenant, sizeof(s->tenant), "%s", message->tenant);
 	snprintf(s->login, sizeof(s->login), "%s", message->login);

@@ -35,7 +35,7 @@ static const struct {
 	{ "EHLO lists what is offered", "10.0.0.1",
 	  "< 220 \n> EHLO c.test\n< 250-relay.test hello c.test [10.0.0.1]\n< 250-PIPELINING\n< 250-SIZE 512000\n< 250-8BITMIME\n"
 	  "< 250-SMTPUTF8\n< 250-ENHANCEDSTATUSCODES\n< 250-CHUNKING\n< 250-BINARYMIME\n< 250-DSN\n"
-	  "< 250-LIMITS RCPTMAX=4\n< 250-FUTURERELEASE 2592000 20\n< 250 HELP" },
+	  "< 250-LIMITS RCPTMAX=4\n< 250-MT-PRIORITY\n< 250-FUTURERELEASE 2592000 20\n< 250 HELP" },
 	{ "a plain message", "10.0.0.1", DATA "+ Subject: x\n+ \n+ text\n> .\n< 250 2.0.0 queued as \n> QUIT\n< 221 2.0.0\nclosed" },
 	{ "a pipelined message", "10.0.0.1",
 	  HELLO "+ MAIL FROM:<a@b.test>\n+ RCPT TO:<c@d.test>\n> DATA\n< 250 2.1.0\n< 250 2.1.5\n< 354\n+ text\n+ .\n> QUIT\n"
@@ -65,7 +65,9 @@ static const struct {
 	{ "BINARYMIME by DATA", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> BODY=BINARYMIME\n< 250\n> RCPT TO:<c@d.test>\n< 250\n> DATA\n< 503 5.5.1" },
 	{ "a release too far off", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> HOLDFOR=2592060\n< 501 5.5.4\n> MAIL FROM:<a@b.test> HOLDUNTIL=2199-01-01T00:00:00Z\n< 501 5.5.4" },
 	{ "a release in the past", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> HOLDUNTIL=1999-01-01T00:00:00Z\n< 250" },
-	{ "MT-PRIORITY", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> MT-PRIORITY=3\n< 555 5.5.4" },
+	{ "a priority above the tenant's", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> MT-PRIORITY=3\n< 250 2.3.6 0 " },
+	{ "a priority below the tenant's", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> MT-PRIORITY=-9\n< 250 2.1.0" },
+	{ "a priority that is none", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> MT-PRIORITY=10\n< 501 5.5.4" },
 	{ "REQUIRETLS in the clear", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> REQUIRETLS\n< 555 5.5.4" },
 	{ "DSN parameters", "10.0.0.1", HELLO "> MAIL FROM:<a@b.test> RET=HDRS ENVID=x\n< 250\n> RCPT TO:<c@d.test> NOTIFY=SUCCESS ORCPT=rfc822;c@d.test\n< 250" },
 	{ "NOTIFY that means nothing", "10.0.0.1", MAIL "> RCPT TO:<c@d.test> NOTIFY=NEVER,SUCCESS\n< 501 5.5.4" },

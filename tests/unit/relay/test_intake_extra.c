@@ -11,7 +11,11 @@ static const char SETTINGS[] =
     "  - {at: \"127.0.0.1:2526\", tls: implicit}\n"
     "limits: {message: 1M}\n"
     "tenants:\n"
-    "  - {name: shop, from: [10.0.0.0/8], pool: default}\n";
+    "  - {name: shop, from: [10.0.0.0/8], pool: default}\n"
+    "  - {name: codes, from: [10.2.0.0/16], priority_raise: true}\n"
+    "  - {name: letters, from: [10.3.0.0/16], priority: bulk}\n"
+    "  - {name: short, from: [10.4.0.0/16], expire: 2h}\n"
+    "retry: {expire: 3d, expire_transactional: 1d, expire_bulk: 4d}\n";
 
 static struct certificate certificate;
 
@@ -120,6 +124,35 @@ static void delivery_is_put_off_and_the_deadline_with_it(void **state)
 	assert_in_range(store.message.next - store.message.arrived, SECONDS(3590), SECONDS(3600));
 }
 
+static void a_priority_is_kept_within_what_the_tenant_may_and_decides_the_deadline(void **state)
+{
+	static const struct {
+		const char *label, *client, *parameter, *reply;
+		int priority;
+		int64_t expire;
+	} rows[] = {
+		{ "nothing asked", "10.0.0.1", "", "250 2.1.0", 0, DAYS(3) },
+		{ "more than it may", "10.0.0.1", " MT-PRIORITY=5", "250 2.3.6 0 ", 0, DAYS(3) },
+		{ "less than its own", "10.0.0.1", " MT-PRIORITY=-2", "250 2.1.0", -2, DAYS(4) },
+		{ "as much as it may", "10.2.0.1", " MT-PRIORITY=9", "250 2.1.0", 9, DAYS(1) },
+		{ "a bulk tenant's own", "10.3.0.1", "", "250 2.1.0", 0, DAYS(4) },
+		{ "a bulk tenant that asks for more", "10.3.0.1", " MT-PRIORITY=1", "250 2.3.6 0 ", 0, DAYS(4) },
+		{ "an expiry of the tenant's own", "10.4.0.1", " MT-PRIORITY=-1", "250 2.1.0", -1, HOURS(2) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char *script = xasprintf(HELLO "> MAIL FROM:<a@b.test>%s\n< %s\n> RCPT TO:<c@d.test>\n< 250\n> DATA\n< 354\n> .\n"
+		    "< 250 2.0.0 queued", rows[i].parameter, rows[i].reply);
+
+		hello_from(rows[i].client, 0, NULL);
+		play(rows[i].label, script);
+		if (store.message.priority != rows[i].priority || store.message.deadline - store.message.arrived != rows[i].expire)
+			fail_msg("%s: %d, %lld ms", rows[i].label, store.message.priority,
+			    (long long)(store.message.deadline - store.message.arrived));
+		free(script);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -128,6 +161,7 @@ int main(void)
 		TEST(what_the_sender_wants_to_know_is_stored),
 		TEST(binary_content_is_stored_byte_for_byte),
 		TEST(delivery_is_put_off_and_the_deadline_with_it),
+		TEST(a_priority_is_kept_within_what_the_tenant_may_and_decides_the_deadline),
 		TEST(requiretls_is_offered_and_stored_on_tls),
 		TEST(tls_required_no_sets_the_wishes_of_domains_aside_but_for_requiretls),
 	};

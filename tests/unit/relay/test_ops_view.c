@@ -54,7 +54,7 @@ static struct answer ask_view(struct view *view, const char *verb, const char *a
 
 static void list_has_the_keys_that_tools_rely_on(void **state)
 {
-	static const char *const KEYS[] = { "id", "rcpt", "sender", "tenant", "destination", "state", "reason", "attempts", "next", "deadline",
+	static const char *const KEYS[] = { "id", "rcpt", "sender", "tenant", "destination", "state", "reason", "priority", "attempts", "next", "deadline",
 		"size", "source", "reply", "class" };
 	struct view *view = *state;
 	struct answer answer = ask_view(view, "list", "{}");

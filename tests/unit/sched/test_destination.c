@@ -283,7 +283,7 @@ static void explanations_name_every_reason(void **state)
 		{ "one.example", "hangs on destination mx.one.example" },
 		{ "a", "source a: in use" },
 		{ "b", "parked, no such address" },
-		{ "shop", "due mail to mx.one.example through pool main" },
+		{ "shop", "due normal mail to mx.one.example through pool main" },
 	};
 
 	world_open(&w, BASICS "lanes: {connections: 1}\n");

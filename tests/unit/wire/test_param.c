@@ -53,7 +53,17 @@ static void parameters_are_taken_or_refused_whole(void **state)
 		{ "MAIL FROM:<a@b.example> HOLDFOR=1000000000", 501 },
 		{ "MAIL FROM:<a@b.example> HOLDFOR=1 HOLDUNTIL=2026-11-24T21:00:00Z", 501 },
 		{ "MAIL FROM:<a@b.example> HOLDUNTIL=tomorrow", 501 },
-		{ "MAIL FROM:<a@b.example> MT-PRIORITY=9", 555 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY=9", 0 },
+		{ "MAIL FROM:<a@b.example> mt-priority=-9", 0 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY=0", 0 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY=-0", 501 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY=+1", 501 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY=10", 501 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY=-", 501 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY=", 501 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY", 501 },
+		{ "MAIL FROM:<a@b.example> MT-PRIORITY=1 MT-PRIORITY=1", 501 },
+		{ "RCPT TO:<a@b.example> MT-PRIORITY=1", 555 },
 	};
 
 	(void)state;
@@ -72,9 +82,9 @@ static void values_come_out(void **state)
 	int code;
 
 	(void)state;
-	c = parsed("MAIL FROM:<a@b.example> RET=HDRS ENVID=job+2B17 BODY=BINARYMIME REQUIRETLS HOLDFOR=60", &code);
+	c = parsed("MAIL FROM:<a@b.example> RET=HDRS ENVID=job+2B17 BODY=BINARYMIME REQUIRETLS HOLDFOR=60 MT-PRIORITY=-4", &code);
 	assert_int_equal(code, 0);
-	assert_true(c.ret == RET_HDRS && c.body == BODY_BINARYMIME && c.requiretls && c.hold_for == 60);
+	assert_true(c.ret == RET_HDRS && c.body == BODY_BINARYMIME && c.requiretls && c.hold_for == 60 && c.priority == -4);
 	assert_string_equal(c.envid, "job+2B17");
 	c = parsed("RCPT TO:<a@b.example> NOTIFY=DELAY,SUCCESS ORCPT=rfc822;a+2Bb@b.example", &code);
 	assert_int_equal(code, 0);

@@ -1,0 +1,214 @@
+/* sched/share.c - whose turn it is in a bundle: classes in their order, tenants of a class by deficit round robin in recipients.
+ *
+ * In a round each share may send as many recipients as its tenant's weight; shares with credit left take turns job by job, so that one that has
+ * just come waits for one job of each other, not for their whole rounds. A job larger than the credit leaves a debt that later rounds pay. All
+ * of it costs a step for each job and one for each recipient at most. */
+#include "sched/model.h"
+
+/* --- classes --- */
+
+/* A class that has been passed over so often in a row has the next turn. It counts only while mail of the class waits, and anew after each of
+ * its turns: a lone transactional mail among bulk never meets a turn that bulk is owed. */
+static const uint32_t patience[PRIORITIES] = { [PRIORITY_NORMAL] = 4, [PRIORITY_BULK] = 9 };
+
+enum conf_priority share_class_in_turn(const uint32_t passed[PRIORITIES], unsigned waiting)
+{
+	unsigned highest = (unsigned)__builtin_ctz(waiting);
+
+	for (unsigned class = PRIORITIES - 1; class > highest; class--)
+		if (waiting >> class & 1 && passed[class] >= patience[class])
+			return (enum conf_priority)class;
+	return (enum conf_priority)highest;
+}
+
+void share_class_served(uint32_t passed[PRIORITIES], unsigned waiting, enum conf_priority taken)
+{
+	passed[taken] = 0;
+	for (unsigned class = taken + 1; class < PRIORITIES; class++)
+		passed[class] = waiting >> class & 1 ? passed[class] + 1 : 0;
+}
+
+unsigned share_waiting(const struct bundle *bundle)
+{
+	unsigned waiting = 0;
+
+	for (unsigned class = 0; class < PRIORITIES; class++)
+		waiting |= (unsigned)(bundle->tiers[class].open != NULL || bundle->tiers[class].spent != NULL) << class;
+	return waiting;
+}
+
+/* --- a tier's two lists --- */
+
+static struct tier *tier_of(const struct share *share)
+{
+	return &share->bundle->tiers[share->priority];
+}
+
+static void leave(struct share *share)
+{
+	struct tier *tier = tier_of(share);
+
+	if (share->place == SHARE_OPEN)
+		DL_DELETE2(tier->open, share, prev, next);
+	else if (share->place == SHARE_SPENT)
+		DL_DELETE2(tier->spent, share, prev, next);
+	share->place = SHARE_RESTING;
+}
+
+static void enter(struct share *share, enum share_place place)
+{
+	struct tier *tier = tier_of(share);
+
+	share->place = place;
+	if (place == SHARE_OPEN)
+		DL_APPEND2(tier->open, share, prev, next);
+	else
+		DL_APPEND2(tier->spent, share, prev, next);
+}
+
+static void next_round(struct tier *tier)
+{
+	struct share *share;
+
+	/* Nobody else has been kept waiting by the debt of the only one. */
+	if (tier->spent->next == NULL)
+		tier->spent->credit = 0;
+	DL_FOREACH2(tier->spent, share, next)
+	share->place = SHARE_OPEN;
+	tier->open = tier->spent;
+	tier->spent = NULL;
+	tier->round++;
+}
+
+static struct share *tier_in_turn(struct tier *tier)
+{
+	for (;;) {
+		struct share *share = tier->open;
+
+		if (share == NULL) {
+			next_round(tier);
+			continue;
+		}
+		if (share->round != tier->round) {
+			share->round = tier->round;
+			share->credit += share->tenant->weight;
+			if (share->credit > share->tenant->weight)
+				share->credit = share->tenant->weight;
+		}
+		if (share->credit > 0)
+			return share;
+		leave(share);
+		enter(share, SHARE_SPENT);
+	}
+}
+
+/* --- tenants with a bad record --- */
+
+#define SHARES_TRIED 16
+#define RISKY_TURN   20 /* every so manieth turn of a tenant with a bad record is one: a twentieth of the mail */
+
+static struct share *decent_of(struct share *list, unsigned *left)
+{
+	for (; list != NULL && *left > 0; list = list->next, (*left)--)
+		if (!name_is_risky(list->tenant))
+			return list;
+	return NULL;
+}
+
+static struct share *decent_one(struct bundle *bundle)
+{
+	unsigned left = SHARES_TRIED;
+	struct share *share = NULL;
+
+	for (unsigned class = 0; class < PRIORITIES && share == NULL; class++) {
+		share = decent_of(bundle->tiers[class].open, &left);
+		if (share == NULL)
+			share = decent_of(bundle->tiers[class].spent, &left);
+	}
+	return share;
+}
+
+/* From cold sources alone mail of tenants with a good record goes first; the others take what is left of a day. */
+struct share *share_in_turn(struct bundle *bundle)
+{
+	enum conf_priority class = share_class_in_turn(bundle->passed, share_waiting(bundle));
+	struct share *share = tier_in_turn(&bundle->tiers[class]), *other;
+
+	if (bundle->pool->cold_count < bundle->pool->source_count || !name_is_risky(share->tenant) ||
+	    ++bundle->risky_turns % RISKY_TURN == 0)
+		return share;
+	other = decent_one(bundle);
+	return other != NULL ? other : share;
+}
+
+void share_served(struct share *share, uint32_t rcpts)
+{
+	if (share->place == SHARE_RESTING)
+		return;
+	share->credit -= rcpts;
+	leave(share);
+	enter(share, share->credit > 0 ? SHARE_OPEN : SHARE_SPENT);
+}
+
+/* --- life --- */
+
+static struct share *get(struct sched *sched, struct bundle *bundle, struct tenant *tenant, enum conf_priority priority)
+{
+	struct share_key key = { .bundle = bundle, .tenant = tenant, .priority = priority };
+	struct share *share;
+
+	HASH_FIND(hh, sched->share_keys, &key, sizeof(key), share);
+	if (share != NULL)
+		return share;
+	share = model_alloc(sched, sizeof(*share));
+	share->key = key;
+	share->bundle = bundle;
+	share->tenant = tenant;
+	share->priority = priority;
+	share->round = bundle->tiers[priority].round;
+	share->credit = tenant->weight;
+	HASH_ADD(hh, sched->share_keys, key, sizeof(key), share);
+	DL_APPEND2(tenant->shares, share, tenant_prev, tenant_next);
+	if (!tenant->paused)
+		enter(share, SHARE_OPEN);
+	return share;
+}
+
+void share_add_line(struct sched *sched, struct bundle *bundle, struct line *line)
+{
+	line->share = get(sched, bundle, slots_get(&sched->tenants, line->key.tenant), line->priority);
+	DL_APPEND2(line->share->lines, line, prev, next);
+	bundle_refresh(sched, bundle);
+}
+
+void share_remove_line(struct sched *sched, struct line *line)
+{
+	struct share *share = line->share;
+
+	DL_DELETE2(share->lines, line, prev, next);
+	line->share = NULL;
+	if (share->lines != NULL)
+		return;
+	leave(share);
+	DL_DELETE2(share->tenant->shares, share, tenant_prev, tenant_next);
+	HASH_DEL(sched->share_keys, share);
+	bundle_refresh(sched, share->bundle);
+	model_free(sched, share, sizeof(*share));
+}
+
+void share_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused)
+{
+	struct share *share;
+
+	tenant->paused = paused;
+	DL_FOREACH2(tenant->shares, share, tenant_next)
+	{
+		if ((share->place == SHARE_RESTING) == paused)
+			continue;
+		if (paused)
+			leave(share);
+		else
+			enter(share, SHARE_OPEN);
+		bundle_refresh(sched, share->bundle);
+	}
+}
