@@ -230,6 +230,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	restore_hosts(d);
 	dispatch_lane_listen(d);
 	dispatch_learned_restore(d);
+	d->suppression = suppression_create(d);
 	d->fetcher = fetcher_create(env->loop, resolver);
 	d->sts = sts_create(env->loop, d->fetcher, env->queue, env->reader, d->conf, resolver, dispatch_now(d));
 	if (dispatch_warm_restore(d, why) != OK || dispatch_service_restore(d, why) != OK)
@@ -250,6 +251,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	timer_fini(&d->rebuild_timer);
 	dispatch_routes_fini(d);
 	dispatch_links_fini(d);
+	suppression_destroy(&d->suppression);
 	sched_listen(d->env.sched, NULL, NULL);
 	sts_destroy(&d->sts);
 	fetcher_destroy(&d->fetcher);

@@ -66,6 +66,7 @@ struct domain_route {
 };
 
 struct settling;
+struct suppression;
 struct service;
 
 struct dispatch {
@@ -79,6 +80,7 @@ struct dispatch {
 	struct service *services; /* sources that were ever out of service, by name */
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
+	struct suppression *suppression;
 	struct rand rand;
 	wall_ms wall_offset;      /* wall clock less monotonic clock */
 	struct timer pump_timer, idle_timer, settle_timer, drain_timer;
@@ -134,6 +136,11 @@ struct tally {
 };
 void dispatch_judge(struct dispatch *d, struct attempt *attempt);
 struct tally dispatch_tally(const struct delivery *delivery, bool held);
+
+/* suppression.c: addresses that do not exist */
+struct suppression *suppression_create(struct dispatch *d) MUST_USE;
+void suppression_destroy(struct suppression **suppression);
+void suppression_strike(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* after dispatch_judge */
 
 /* dispatch_report.c: what the sender is told (RFC 3461) */
 bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, size_t i, wall_ms now); /* of rcpts[i] of its job */

@@ -62,6 +62,22 @@ static void fail_jobs(struct dispatch *d, const char *domain, const struct route
 	}
 }
 
+/* A provider that is no more: known without DNS, where its name may still stand for years. */
+static bool is_closed(struct dispatch *d, const char *domain, wall_ms now)
+{
+	const struct conf_provider *provider = conf_provider_by_domain(d->conf, domain);
+	struct route_failure failure = {.permanent = true, .enhanced = "5.1.2"};
+	char *own;
+
+	if (!provider || !provider->closed || conf_route_find(d->conf, domain))
+		return false;
+	(void)snprintf(failure.text, sizeof(failure.text), "%s takes no mail any more: %s", domain, provider->closed);
+	own = xstrdup(domain); /* the scheduler's may go with its jobs */
+	fail_jobs(d, own, &failure, now);
+	free(own);
+	return true;
+}
+
 static void on_route(void *arg, struct route *route, const struct route_failure *failure)
 {
 	struct domain_route *entry = arg;
@@ -93,6 +109,10 @@ void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now)
 {
 	struct domain_route *entry = route_entry(d, domain);
 
+	if (!entry && is_closed(d, domain, now)) {
+		dispatch_pump_soon(d);
+		return;
+	}
 	if (!entry) {
 		if (HASH_COUNT(d->routes) >= d->routes_sweep_at)
 			sweep(d, now);

@@ -11,6 +11,7 @@
 #include "relay/relayq/hash.h"
 #include "relay/relayq/dkim_verb.h"
 #include "relay/relayq/settings.h"
+#include "relay/relayq/transfer.h"
 #include "relay/relayq/verb.h"
 
 #define WIDTH_LEAST 40 /* a narrower terminal wraps */
@@ -107,7 +108,9 @@ int main(int argc, char **argv)
 	status = verb_parse(&call, argc, argv, stdout, stderr);
 	if (status != OPS_DONE || !call.verb)
 		return (int)status;
-	if (call.verb->printer)
+	if (transfer_is_meant(&call))
+		status = transfer_run(&call, stdout, stderr);
+	else if (call.verb->printer)
 		status = run(&call);
 	else
 		status = run_here(&call);

@@ -21,6 +21,7 @@ enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, 
 #define ROWS    BIT(7)
 #define KEYS    BIT(8)
 #define HASH    BIT(9)
+#define SPAN    BIT(10)
 
 /* clang-format off */
 static const struct option_row {
@@ -45,6 +46,8 @@ static const struct option_row {
 	{ "--selector",    "selector",    "NAME",     "selector (default: a letter and the day)",       KIND_TEXT,     KEYS },
 	{ "--type",        "type",        "TYPE",     "rsa, ed25519 or both (default both)",            KIND_TEXT,     KEYS },
 	{ "--dir",         "dir",         "FOLDER",   "where key files go (default keys/ beside FILE)", KIND_TEXT,     KEYS },
+	{ "--tenant",      "tenant",      "NAME",     "for mail of this tenant (default: for all)",      KIND_TEXT,     SPAN },
+	{ "--for",         "for",         "DURATION", "so long (default: until it is deleted)",         KIND_DURATION, SPAN },
 	{ "--scram",       "scram",       NULL,       "a SCRAM-SHA-256 verifier instead of a yescrypt hash", KIND_FLAG, HASH },
 	{ "--min",         "min",         "N",        "characters that the password must have",         KIND_COUNT,    HASH },
 	{ "--all",         NULL,          NULL,       "every destination, not only the busiest",        KIND_ALL,      ROWS },
@@ -89,6 +92,10 @@ static const struct verb verbs[] = {
 	  OPERANDS_WORDS, KEYS, NULL },
 	{ "ban", "[list|lift NAME]", "who is kept out after too many failed logins", "Addresses and IPv6 networks are banned, logins are locked; both end by themselves.\n"
 	  "lift: ends the ban of an address, network or login now and forgets its failures.", OPERANDS_WORDS, 0, &print_ban },
+	{ "suppress", "[list|add|del|export|import]", "addresses that nothing is taken for",
+	  "list [PATTERN]; add ADDRESS...; del ADDRESS...; export: CSV of address, tenant, since, until and reason on standard output, or with --json\n"
+	  "one object a line; import [FILE]: the same of either form, or one address a line, from FILE or standard input.", OPERANDS_WORDS,
+	  SPAN | REASON, &print_suppress },
 	{ "classify", "", "`provider TAB reply` lines in, `class TAB action TAB rule` out",
 	  "Needs no daemon. With -c the rules of that configuration come first; without it the shipped ones stand alone.", OPERANDS_NONE, 0, NULL },
 	{ "hash", "", "a password line in, the string for logins[].hash out", "With -c the length that is asked for is auth.password_length of that "
@@ -99,7 +106,7 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "reroute", "suppress", "dead", "doctor", "lint", "providers", "export", "import",
+	"top", "tail", "reroute", "dead", "doctor", "lint", "providers", "export", "import",
 };
 
 static const struct verb *verb_find(const char *name)

@@ -1,0 +1,305 @@
+/* relay/relayq/transfer.c - suppressed addresses out to a file and in from one. */
+#include "relay/relayq/transfer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/suppress.h"
+#include "relay/ops/fact.h"
+#include "relay/relayq/client.h"
+#include "relay/relayq/field.h"
+#include "relay/relayq/settings.h"
+#include "relay/relayq/text.h"
+
+#define TITLES      "address,tenant,since,until,reason"
+#define CELLS       5
+#define SLICE       500   /* addresses in one request */
+#define SLICE_BYTES 40000 /* of their lines, so that a request stays below what the daemon reads */
+#define TOLD_MAX    20    /* bad lines that are told one by one */
+
+static const char *word(const struct verb_call *call, size_t i)
+{
+	const char *text = json_string_value(json_array_get(json_object_get(call->args, "words"), i));
+
+	return text ? text : "";
+}
+
+bool transfer_is_meant(const struct verb_call *call)
+{
+	return strcmp(call->verb->name, "suppress") == 0 && (strcmp(word(call, 0), "export") == 0 || strcmp(word(call, 0), "import") == 0);
+}
+
+/* --- out -------------------------------------------------------------------------------------------------------------------- */
+
+struct outlet {
+	FILE *out, *err;
+	bool json;
+};
+
+/* RFC 4180: quoted where it must be. */
+static void put_cell(FILE *out, const char *text, bool last)
+{
+	bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+
+	if (quoted)
+		(void)fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"')
+			(void)fputc('"', out);
+		(void)fputc(*text, out);
+	}
+	if (quoted)
+		(void)fputc('"', out);
+	(void)fputc(last ? '\n' : ',', out);
+}
+
+static void on_row(void *arg, const json_t *row)
+{
+	static const char *const CELL_KEYS[CELLS] = { "address", "tenant", "since", "until", "reason" };
+	struct outlet *outlet = arg;
+
+	if (outlet->json) {
+		(void)json_dumpf(row, outlet->out, JSON_COMPACT);
+		(void)fputc('\n', outlet->out);
+		return;
+	}
+	for (size_t i = 0; i < CELLS; i++)
+		put_cell(outlet->out, field_text(row, CELL_KEYS[i]), i == CELLS - 1);
+}
+
+static void on_end(void *arg, const json_t *end)
+{
+	struct outlet *outlet = arg;
+
+	if (field_number(end, "exit") != OPS_DONE)
+		(void)fprintf(outlet->err, "relayq: %s\n", field_text(end, "message"));
+}
+
+static enum ops_exit export(struct conf *conf, const struct verb_call *call, FILE *out, FILE *err)
+{
+	struct outlet outlet = { .out = out, .err = err, .json = call->json };
+	struct client_sink sink = { .row = on_row, .end = on_end, .arg = &outlet };
+	json_t *args = json_pack("{s:[s]}", "words", "list");
+	enum ops_exit status;
+
+	if (json_object_get(call->args, "tenant"))
+		(void)json_object_set(args, "tenant", json_object_get(call->args, "tenant"));
+	if (!call->json)
+		(void)fputs(TITLES "\n", out);
+	status = client_ask(conf, "suppress", args, &sink);
+	json_decref(args);
+	if (fflush(out) != 0 || ferror(out)) {
+		(void)fputs("relayq: the output cannot be written\n", err);
+		return OPS_REFUSED;
+	}
+	return status;
+}
+
+/* --- in --------------------------------------------------------------------------------------------------------------------- */
+
+/* The cells of a line, unquoted in place; how many, 0: not CSV. */
+static size_t split(char *line, char *cells[CELLS])
+{
+	size_t count = 0;
+
+	for (char *at = line; count < CELLS;) {
+		char *to = at;
+		bool quoted = *at == '"';
+
+		cells[count++] = to;
+		for (at += quoted; *at && (quoted || *at != ','); at++) {
+			if (quoted && *at == '"' && *++at != '"') {
+				quoted = false;
+				if (*at && *at != ',')
+					return 0;
+				break;
+			}
+			*to++ = *at;
+		}
+		if (quoted)
+			return 0;
+		if (*at == '\0') {
+			*to = '\0';
+			return count;
+		}
+		at++;
+		*to = '\0';
+	}
+	return 0;
+}
+
+static void put_time(json_t *object, const char *key, const char *text)
+{
+	wall_ms when = text_parse_time(text);
+
+	if (when > 0)
+		fact_number(object, key, (uint64_t)when);
+}
+
+static json_t *read_csv(char *line)
+{
+	char *cells[CELLS];
+	size_t count = split(line, cells);
+	json_t *entry;
+
+	if (count == 0 || cells[0][0] == '\0')
+		return NULL;
+	entry = json_object();
+	fact_text(entry, "address", cells[0]);
+	if (count > 1)
+		fact_text(entry, "tenant", cells[1]);
+	if (count > 2)
+		put_time(entry, "since", cells[2]);
+	if (count > 3)
+		put_time(entry, "until", cells[3]);
+	if (count > 4)
+		fact_text(entry, "reason", cells[4]);
+	return entry;
+}
+
+static json_t *read_json(const char *line, size_t len)
+{
+	json_t *row = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL), *entry;
+
+	if (!json_is_object(row) || field_text(row, "address")[0] == '\0') {
+		json_decref(row);
+		return NULL;
+	}
+	entry = json_object();
+	fact_text(entry, "address", field_text(row, "address"));
+	fact_text(entry, "tenant", field_text(row, "tenant"));
+	fact_text(entry, "reason", field_text(row, "reason"));
+	put_time(entry, "since", field_text(row, "since"));
+	put_time(entry, "until", field_text(row, "until"));
+	json_decref(row);
+	return entry;
+}
+
+json_t *transfer_read_line(const char *line, size_t len)
+{
+	char *copy;
+	json_t *entry;
+
+	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r' || line[len - 1] == ' '))
+		len--;
+	if (len == 0 || memchr(line, '\0', len))
+		return NULL;
+	if (line[0] == '{')
+		return read_json(line, len);
+	copy = xcalloc(1, len + 1);
+	memcpy(copy, line, len);
+	entry = read_csv(copy);
+	free(copy);
+	return entry;
+}
+
+struct inlet {
+	struct conf *conf;
+	FILE *err;
+	json_t *entries;
+	size_t bytes, line, bad;
+	uint64_t changed, known, refused;
+	bool failed;
+};
+
+static void on_taken(void *arg, const json_t *row)
+{
+	(void)arg;
+	(void)row;
+}
+
+static void on_slice_end(void *arg, const json_t *end)
+{
+	struct inlet *inlet = arg;
+
+	inlet->changed += field_number(end, "changed");
+	inlet->known += field_number(end, "known");
+	inlet->refused += field_number(end, "refused");
+	if (json_object_get(end, "changed"))
+		return;
+	inlet->failed = true;
+	(void)fprintf(inlet->err, "relayq: before line %zu: %s\n", inlet->line, field_text(end, "message"));
+}
+
+static enum ops_exit hand_in(struct inlet *inlet)
+{
+	struct client_sink sink = { .row = on_taken, .end = on_slice_end, .arg = inlet };
+	json_t *args;
+	enum ops_exit status;
+
+	if (json_array_size(inlet->entries) == 0)
+		return OPS_DONE;
+	args = json_pack("{s:[s], s:O}", "words", "import", "entries", inlet->entries);
+	status = client_ask(inlet->conf, "suppress", args, &sink);
+	json_decref(args);
+	(void)json_array_clear(inlet->entries);
+	inlet->bytes = 0;
+	return inlet->failed ? status : OPS_DONE;
+}
+
+static void take_line(struct inlet *inlet, const char *line, size_t len, const char *tenant)
+{
+	json_t *entry = transfer_read_line(line, len);
+
+	if (!entry) {
+		if (len > 0 && strspn(line, " \t\r\n") < len && ++inlet->bad <= TOLD_MAX)
+			(void)fprintf(inlet->err, "relayq: line %zu: expected an address, \"" TITLES "\", or a JSON object\n", inlet->line);
+		return;
+	}
+	if (tenant)
+		fact_text(entry, "tenant", tenant);
+	(void)json_array_append_new(inlet->entries, entry);
+	inlet->bytes += len + 100;
+}
+
+static enum ops_exit import(struct conf *conf, const struct verb_call *call, FILE *in, FILE *out, FILE *err)
+{
+	struct inlet inlet = { .conf = conf, .err = err, .entries = json_array() };
+	const char *tenant = json_string_value(json_object_get(call->args, "tenant"));
+	enum ops_exit status = OPS_DONE;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	while (status == OPS_DONE && (len = getline(&line, &size, in)) > 0) {
+		if (++inlet.line == 1 && strncmp(line, "address,", 8) == 0)
+			continue;
+		take_line(&inlet, line, (size_t)len, tenant);
+		if (json_array_size(inlet.entries) == SLICE || inlet.bytes > SLICE_BYTES)
+			status = hand_in(&inlet);
+	}
+	free(line);
+	if (status == OPS_DONE)
+		status = hand_in(&inlet);
+	json_decref(inlet.entries);
+	(void)fprintf(out, "%llu suppressed, %llu were already, %llu refused, %zu lines not read\n", (unsigned long long)inlet.changed,
+	    (unsigned long long)inlet.known, (unsigned long long)inlet.refused, inlet.bad);
+	if (status != OPS_DONE)
+		return status;
+	return inlet.refused + inlet.bad > 0 ? OPS_REFUSED : OPS_DONE;
+}
+
+enum ops_exit transfer_run(const struct verb_call *call, FILE *out, FILE *err)
+{
+	struct conf *conf = settings_load(call->file, err);
+	const char *file = word(call, 1);
+	enum ops_exit status;
+	FILE *in = stdin;
+
+	if (!conf)
+		return OPS_USAGE;
+	if (strcmp(word(call, 0), "export") == 0) {
+		status = export(conf, call, out, err);
+	} else {
+		if (file[0] && strcmp(file, "-") != 0)
+			in = fopen(file, "re");
+		if (!in)
+			(void)fprintf(err, "relayq: %s: %s\n", file, strerror(errno));
+		status = in ? import(conf, call, in, out, err) : OPS_USAGE;
+		if (in && in != stdin)
+			(void)fclose(in);
+	}
+	conf_unref(&conf);
+	return status;
+}
