@@ -117,11 +117,20 @@ struct tls_server *tls_server_create(const char *cert, const char *key, const ch
 enum err tls_server_add(struct tls_server *server, const char *cert, const char *key, const char **warning_out, struct err_detail *why)
 {
 	struct err_detail detail = { .code = ERR_INVALID };
-	SSL_CTX *ctx = certificate_context(cert, key, warning_out, &detail);
+	SSL_CTX *ctx = certificate_context(cert, key, warning_out, &detail), *twin;
 
 	if (ctx == NULL)
 		return err_set(why, detail.code, "%s", detail.text);
-	tls_names_add(server->ctx, ctx);
+	twin = tls_names_twin(server->ctx, SSL_CTX_get0_certificate(ctx));
+	if (twin == NULL) {
+		tls_names_add(server->ctx, ctx);
+		return OK;
+	}
+	SSL_CTX_free(ctx);
+	if (server_load(twin, cert, key, &detail) != OK)
+		return err_set(why, detail.code, "%s", detail.text);
+	/* By its own names a context is known: they are the same in both. */
+	must(SSL_CTX_set_current_cert(twin, SSL_CERT_SET_FIRST) == 1);
 	return OK;
 }
 

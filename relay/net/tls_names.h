@@ -8,4 +8,8 @@
  * `other`. Before `first` is shared. */
 void tls_names_add(SSL_CTX *first, SSL_CTX *other);
 
+/* The context, `first` or one that it hands over to, whose certificate is for the very names of `cert` and which has no key of its kind yet: the
+ * two serve side by side there, say RSA for old clients and ECDSA for the others. NULL: there is none. */
+SSL_CTX *tls_names_twin(SSL_CTX *first, X509 *cert);
+
 #endif
