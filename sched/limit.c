@@ -80,10 +80,11 @@ void limit_wait(struct sched *sched, struct lane *lane, wall_ms when)
 	must(!lane->waiting);
 	lane->waiting = true;
 	DL_APPEND2(source->waiters, lane, wait_prev, wait_next);
-	source->waiter_count++;
+	if (++source->waiter_count == 1)
+		source->wake_at = WALL_NEVER; /* what those before waited for is over */
 	if (!(lane->reasons & WHY_SOURCE_RATE))
 		return;
-	if (source->waiter_count == 1 || when < source->wake_at)
+	if (when < source->wake_at)
 		source->wake_at = when;
 	if (!source->roomy)
 		timer_set(sched, TIMER_SOURCE, source->handle, source->wake_at);

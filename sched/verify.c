@@ -84,6 +84,43 @@ static void verify_domains(const struct sched *sched)
 	must(wanted == 0);
 }
 
+static uint32_t verify_list(const struct share *list, enum share_place place, const struct bundle *b, unsigned class)
+{
+	uint32_t count = 0;
+
+	for (const struct share *s = list; s != NULL; s = s->next) {
+		must(s->place == place && s->bundle == b && s->priority == class && !s->tenant->paused);
+		must(s->credit <= s->tenant->weight || s->round != b->tiers[class].round);
+		count++;
+	}
+	return count;
+}
+
+/* Every line of a share is of its class, as its tenant is classed now; shares rest exactly while their tenant is paused. */
+static void verify_shares(const struct sched *sched)
+{
+	uint32_t turning = 0, listed = 0;
+
+	for (const struct share *s = sched->share_keys; s != NULL; s = s->hh.next) {
+		const struct line *line;
+
+		must(s->lines != NULL && (s->place == SHARE_RESTING) == s->tenant->paused);
+		turning += s->place != SHARE_RESTING;
+		DL_FOREACH(s->lines, line)
+		must(line->share == s && line->priority == s->priority &&
+		    line_priority(s->tenant, (enum urgency)line->key.urgency) == s->priority);
+	}
+	for (const struct dest *d = sched->dest_keys; d != NULL; d = d->hh_key.next)
+		for (const struct bundle *b = d->bundles; b != NULL; b = b->dest_next) {
+			for (unsigned class = 0; class < PRIORITIES; class++) {
+				listed += verify_list(b->tiers[class].open, SHARE_OPEN, b, class);
+				listed += verify_list(b->tiers[class].spent, SHARE_SPENT, b, class);
+			}
+			must(!b->runnable || (unsigned)__builtin_ctz(share_waiting(b)) == b->ring);
+		}
+	must(turning == listed);
+}
+
 /* A closed bit belongs to a closed lane or to a source that cannot reach there: nothing is left closed for ever. */
 static void verify_bundle(const struct sched *sched, const struct bundle *b)
 {
@@ -177,6 +214,7 @@ void sched_verify(const struct sched *sched)
 	verify_jobs(sched);
 	verify_domains(sched);
 	verify_dests(sched);
+	verify_shares(sched);
 	verify_lanes(sched);
 	verify_sources(sched);
 }

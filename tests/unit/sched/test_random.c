@@ -76,6 +76,7 @@ static void add_job(struct run *r)
 	job.rcpts = 1 + rand_below(&r->rand, 8);
 	job.due += (int64_t)rand_below(&r->rand, 3) * MINUTES(rand_below(&r->rand, 60));
 	job.deadline = r->w.now + MINUTES(rand_below(&r->rand, 3000));
+	job.priority = (int8_t)(rand_below(&r->rand, 3) == 0 ? (int)rand_below(&r->rand, 19) - 9 : 0);
 	job.held = rand_below(&r->rand, 20) == 0;
 	job.attempts = rand_below(&r->rand, 3);
 	job.source = rand_below(&r->rand, 2) ? "a" : NULL;
@@ -227,6 +228,21 @@ static void decide(struct run *r)
 	}
 }
 
+/* The same, or with another class and weight of its first tenant: both count for what waits. */
+static void reload(struct run *r)
+{
+	static const char from[] = "pool: main}", to[] = "pool: main, priority: bulk, weight: 7}";
+	const char *at = strstr(r->yaml, from);
+	char text[4096];
+
+	if (rand_below(&r->rand, 2)) {
+		world_reload(&r->w, r->yaml);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - r->yaml), r->yaml, to, at + strlen(from));
+	world_reload(&r->w, text);
+}
+
 static void operator_acts(struct run *r)
 {
 	static const char *const names[][2] = { { "tenant", "shop" }, { "source", "a" }, { "source", "six" },
@@ -261,7 +277,7 @@ static void operator_acts(struct run *r)
 		break;
 	default:
 		if (rand_below(&r->rand, 8) == 0)
-			world_reload(&r->w, r->yaml);
+			reload(r);
 		err = sched_drop(r->w.sched, r->ids[job], 0);
 		assert_int_equal(err, queued ? OK : r->fates[job] == FATE_OUT ? ERR_BUSY : ERR_NOT_FOUND);
 		if (err == OK) {

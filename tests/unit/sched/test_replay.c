@@ -241,6 +241,7 @@ static void do_add(struct play *p, char **words, size_t count)
 		job.tenant = option(words, count, "tenant", "shop");
 		job.pool = option(words, count, "pool", "main");
 		job.rcpts = (uint32_t)strtoul(option(words, count, "rcpts", "1"), NULL, 10);
+		job.priority = (int8_t)strtol(option(words, count, "priority", "0"), NULL, 10);
 		job.due += duration(p, option(words, count, "due", "0s"));
 		job.deadline = p->w.now + duration(p, option(words, count, "expire", "5d"));
 		sched_add(p->w.sched, &job, p->w.now);
