@@ -123,6 +123,7 @@ void cold_attach(struct sched *sched, struct lane *lane)
 	if (cold->conf == NULL)
 		resolve(sched, cold);
 	cold->lane = lane;
+	cold->base = lane->dest->started - cold->state.beside;
 	lane->cold = cold;
 }
 
@@ -134,8 +135,10 @@ void cold_reload(struct sched *sched)
 
 void cold_detach(struct lane *lane)
 {
-	if (lane->cold != NULL)
+	if (lane->cold != NULL) {
+		cold_beside(lane->cold);
 		lane->cold->lane = NULL;
+	}
 	lane->cold = NULL;
 }
 
@@ -151,11 +154,6 @@ void cold_fini(struct sched *sched)
 }
 
 /* --- decisions --- */
-
-uint32_t cold_used(const struct cold *cold)
-{
-	return cold->state.used;
-}
 
 uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms *when_out)
 {
@@ -173,23 +171,32 @@ uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms 
 
 void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now)
 {
+	int32_t day = cold->state.day;
+
 	warmup_claim(&cold->state, &cold->plan, rcpts, now + cold->offset);
+	if (cold->state.day != day && cold->lane != NULL)
+		cold_day_began(cold, cold->lane->dest, rcpts);
 	cold->out++;
 }
 
 void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer *answer, wall_ms now)
 {
+	int32_t day = cold->state.day;
+
 	if (cold->out > 0)
 		cold->out--;
 	if (untried > 0)
 		warmup_give_back(&cold->state, untried, now + cold->offset);
 	warmup_answer(&cold->state, &cold->plan, answer, now + cold->offset);
+	if (cold->state.day != day && cold->lane != NULL)
+		cold_day_began(cold, cold->lane->dest, 0);
 }
 
 /* --- the store --- */
 
-static void encode(const struct cold *cold, struct sched_warm *out)
+static void encode(struct cold *cold, struct sched_warm *out)
 {
+	cold_beside(cold);
 	out->key = cold->key;
 	out->len = warmup_encode(&cold->state, out->data);
 }
@@ -204,15 +211,39 @@ bool sched_warm_state(struct sched *sched, uint32_t handle, struct sched_warm *o
 	return true;
 }
 
+void sched_warm_each(struct sched *sched, sched_warm_changed_fn fn, void *arg)
+{
+	struct sched_warm state;
+
+	for (struct cold *cold = sched->colds; cold != NULL; cold = cold->hh.next) {
+		if (!cold->known)
+			continue;
+		encode(cold, &state);
+		fn(arg, &state);
+	}
+	for (struct tenant *tenant = sched->tenant_names; tenant != NULL; tenant = tenant->hh.next)
+		if (repute_state(tenant, &state))
+			fn(arg, &state);
+}
+
+/* " t NAME": no lane's, for no source has an empty name. */
+static bool is_record(const char *key)
+{
+	return key[0] == ' ' && key[1] == REPUTE_MARK && key[2] == ' ' && key[3] != '\0';
+}
+
 enum err sched_warm_restore(struct sched *sched, const char *key, const void *data, size_t len)
 {
 	struct warmup state;
-	enum err e = warmup_decode(data, len, &state);
 	struct cold *cold;
+	enum err e;
 
+	if (is_record(key))
+		return repute_restore(name_tenant(sched, key + 3), data, len);
+	e = warmup_decode(data, len, &state);
 	if (e != OK)
 		return e;
-	if (strchr(key, ' ') == NULL || strlen(strchr(key, ' ')) < 4)
+	if (key[0] == ' ' || strchr(key, ' ') == NULL || strlen(strchr(key, ' ')) < 4)
 		return ERR_CORRUPT;
 	cold = cold_get(sched, key);
 	if (cold->known)

@@ -102,6 +102,8 @@ static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struc
 	lane = lane_choose(sched, bundle, get(sched, line->head), now);
 	if (lane == NULL)
 		return false;
+	if (bundle->second != NULL)
+		repute_count_turn(bundle->second);
 	limit_connected(sched, lane, now);
 	share_class_served(sched->passed, waiting, ring);
 	bundle->strayed = 0;

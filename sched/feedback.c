@@ -203,7 +203,8 @@ static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const
 		.blocked = r->blocked,
 		.unknown = r->unknown,
 		.other = r->refused,
-		.complained = r->complained };
+		.complained = r->complained,
+		.unheard = !r->attempted && (r->scope == SCOPE_HOST || r->scope == SCOPE_DESTINATION) };
 	uint32_t used = tried(r);
 
 	if (lane->cold == NULL)
@@ -243,7 +244,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	claimed = e->prev;
 	part = lane != NULL && claimed < e->rcpts;
 	e->next = e->prev = ENTRY_NONE;
-	name_record(name_tenant_of(sched, e), tried(result), result->unknown, result->complained);
+	repute_note(name_tenant_of(sched, e), tried(result), result->unknown, result->complained);
 	job_set_rcpts(sched, e, result->rcpts_left);
 	job_move(sched, number, PLACE_DONE, now);
 	/* An attempt that found out nothing leaves it where it was. */

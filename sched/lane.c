@@ -4,7 +4,6 @@
 /* Idle connections are known by the handle of their lane: it must not become another lane's while one may be open. */
 #define KEEP_MARGIN_MS SECONDS(60)
 
-#define COLD_TRIED     16 /* cold lanes that one choice looks at first */
 
 void lane_used(struct sched *sched, struct lane *lane, wall_ms now)
 {
@@ -195,10 +194,6 @@ void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms
 		pace_begin(&lane->pace, sched->conf->slow_start_idle_ms, now);
 	limit_charge(sched, lane, rcpts, now);
 	rate_of(sched, lane->dest, &count, &period);
-	if (now - lane->dest->started_since >= DAYS(1)) {
-		lane->dest->started_since = now;
-		lane->dest->started = 0;
-	}
 	lane->dest->started += rcpts;
 	lane->rate_full_us = rate_take(lane->rate_full_us, count, period, rcpts, now);
 	lane->active++;
@@ -288,32 +283,11 @@ static struct lane *try_place(
 	return NULL;
 }
 
-static bool is_mixed(const struct pool *pool)
+static bool is_cold(const struct sched *sched, const struct bundle *bundle, uint32_t place)
 {
-	return pool->cold_count > 0 && pool->cold_count < pool->source_count;
-}
+	const struct source *source = source_at(sched, bundle, place);
 
-/* Beside warm sources: an open cold lane that has had less than its share of the day's mail. They take what is over, not what comes first. */
-static struct lane *cold_behind(const struct sched *sched, struct bundle *bundle)
-{
-	const struct pool *pool = bundle->pool;
-	uint32_t place;
-
-	if (!is_mixed(pool))
-		return NULL;
-	for (uint32_t i = 0; i < COLD_TRIED && i < pool->cold_count; i++) {
-		struct lane *lane;
-
-		bundle->cold_cursor = (bundle->cold_cursor + 1) % pool->cold_count;
-		place = pool->cold_places[bundle->cold_cursor];
-		if (bundle_is_closed(bundle, place))
-			continue;
-		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
-		if (lane != NULL && lane->failures == 0 && lane->cold != NULL &&
-		    cold_used(lane->cold) * (uint64_t)pool->source_count <= bundle->dest->started)
-			return lane;
-	}
-	return NULL;
+	return source->conf != NULL && source->conf->plan != NULL;
 }
 
 struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now)
@@ -321,7 +295,7 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 	const struct lane *bound = blocked_lane(sched, e);
 	struct lane *lane;
 	uint32_t place = preferred(sched, bundle, e);
-	bool risky;
+	bool mixed, risky;
 
 	if (bound != NULL && name_pool_has(bundle->pool, bound->source, &place))
 		return try_place(sched, bundle, place, lane_find(sched, bundle->dest, bound->source), e, now);
@@ -331,18 +305,21 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 		    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 			return lane;
 	}
-	risky = is_mixed(bundle->pool) && name_is_risky(name_tenant_of(sched, e));
-	for (uint32_t i = 0; risky && i < COLD_TRIED; i++) {
-		place = bundle_choose(bundle);
-		if (place == UINT32_MAX || source_at(sched, bundle, place)->conf == NULL ||
-		    source_at(sched, bundle, place)->conf->plan == NULL)
-			break;
-		bundle->cursor = (place + 1) % bundle->pool->source_count; /* a warm one is better for such mail */
+	mixed = bundle->pool->cold_count > 0 && bundle->pool->cold_count < bundle->pool->source_count;
+	/* A warm source is better for the mail of a tenant with a bad record. */
+	risky = mixed && repute_is_risky(name_tenant_of(sched, e));
+	while (!risky && (place = cold_choose(sched, bundle, now)) != UINT32_MAX) {
+		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
+		if ((lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
+			return lane;
 	}
-	if (!risky && (lane = cold_behind(sched, bundle)) != NULL &&
-	    name_pool_has(bundle->pool, lane->source, &place) &&
-	    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
-		return lane;
+	/* Cold ones that have had their share come last. */
+	for (uint32_t i = 0; mixed && i < COLD_TRIED; i++) {
+		place = bundle_choose(bundle);
+		if (place == UINT32_MAX || !is_cold(sched, bundle, place))
+			break;
+		bundle->cursor = (place + 1) % bundle->pool->source_count;
+	}
 	while ((place = bundle_choose(bundle)) != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
 		/* The bundle may be younger than the lane's failures. */

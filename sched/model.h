@@ -41,6 +41,7 @@ struct cold {
 	wall_ms offset;      /* from the wall clock to the clock of its days */
 	wall_ms since;       /* not before */
 	uint32_t out;        /* claims whose end has not come yet */
+	uint64_t base;       /* dest->started when the lane's day began; wraps around after a restart */
 	struct lane *lane;   /* NULL: none now, or its source has no plan */
 	UT_hash_handle hh;
 };
@@ -49,6 +50,8 @@ struct tenant {
 	uint32_t handle;
 	char *name;
 	double tried, bad; /* recipients of late, and those of them unknown (or complaining, which counts more) */
+	uint32_t risky_turns; /* while it is a risk, of those from cold sources alone */
+	char *key;            /* of its stored record; NULL: not made yet */
 	bool present; /* in the configuration */
 	bool paused;  /* by the operator */
 	enum conf_priority priority; /* of its mail that asks for nothing else */
@@ -136,8 +139,7 @@ struct dest {
 	struct lane *lanes;
 	uint64_t rcpts[JOB_STATES];
 	uint32_t connections;
-	uint64_t started;      /* recipients in the day that began at started_since */
-	wall_ms started_since;
+	uint64_t started;      /* recipients, since it is known */
 	bool operator_paused;
 	bool down;         /* paused after failures; one probe once pause_until has passed */
 	bool blocked;      /* operator_paused, or down and no probe may start */
@@ -178,7 +180,7 @@ struct bundle {
 	uint64_t served;            /* sched->turns at its last turn */
 	uint32_t cursor;            /* place in the pool where the next source is looked for */
 	uint32_t turn;              /* index into the pool's turns */
-	uint32_t risky_turns;       /* of tenants with a bad record, while all sources are cold */
+	struct tenant *second;      /* whose turn it is, a risk, while all sources are cold; NULL */
 	uint32_t cold_cursor;       /* index into the pool's cold_places */
 	uint32_t open;              /* sources whose bit in `closed` is clear */
 	struct bundle *prev, *next; /* runnable ones */
@@ -323,9 +325,6 @@ struct source *name_source(struct sched *sched, const char *name);
 struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e);
 struct pool *name_pool_of(const struct sched *sched, const struct entry *e);
 bool name_pool_has(const struct pool *pool, const struct source *source, uint32_t *place_out);
-/* What became of a tenant's mail, and whether that makes it a risk for an address without a reputation. */
-void name_record(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained);
-bool name_is_risky(const struct tenant *tenant);
 /* Places in a pool in the order of their turns: `weights` (1.., one for each place) divided by their common divisor, each place's turns spread
  * evenly. malloc'ed; NULL: all weigh the same. */
 uint32_t *turns_make(const uint32_t *weights, uint32_t count, uint32_t *turn_count_out) MUST_USE;
@@ -476,6 +475,16 @@ void recall_lane(struct sched *sched, struct lane *lane); /* at its making: what
 void recall_dest(struct sched *sched, struct dest *dest);
 void recall_fini(struct sched *sched);
 
+/* --- repute.c: what became of a tenant's mail, and whether that makes it a risk for an address without a reputation ---------- */
+
+#define REPUTE_MARK 't' /* its stored states are under " t NAME" */
+void repute_note(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained);
+bool repute_is_risky(const struct tenant *tenant);
+bool repute_has_turn(const struct tenant *tenant); /* one of the few that a risky one has among good ones */
+void repute_count_turn(struct tenant *tenant);
+bool repute_state(struct tenant *tenant, struct sched_warm *out); /* false: nothing to store */
+MUST_USE enum err repute_restore(struct tenant *tenant, const void *data, size_t len);
+
 /* --- cold.c --------------------------------------------------------------------------------------------------------------- */
 
 struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_provider *provider);
@@ -483,10 +492,17 @@ void cold_attach(struct sched *sched, struct lane *lane); /* at its making and a
 void cold_detach(struct lane *lane);
 void cold_reload(struct sched *sched); /* plans of another configuration */
 void cold_fini(struct sched *sched);
-uint32_t cold_used(const struct cold *cold); /* today */
 uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms *when_out);
 void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now);
 void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer *answer, wall_ms now);
+
+/* --- cold_choice.c --------------------------------------------------------------------------------------------------------- */
+
+#define COLD_TRIED 16 /* cold lanes that one choice looks at */
+/* The open cold place whose turn it is; UINT32_MAX: none, warm ones come first. */
+uint32_t cold_choose(struct sched *sched, struct bundle *bundle, wall_ms now);
+void cold_day_began(struct cold *cold, const struct dest *dest, uint32_t rcpts); /* with a first claim of so many */
+void cold_beside(struct cold *cold);                                          /* into its state, to be stored */
 
 /* --- job.c: the only place that changes entry.place --------------------------------------------------------------------- */
 

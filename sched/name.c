@@ -142,28 +142,6 @@ static void load_pools(struct sched *sched)
 	}
 }
 
-/* --- the record of a tenant: whose mail a cold address should carry first --- */
-
-#define RECORD_LEAST  30   /* recipients until it says something */
-#define RECORD_LONG   2000 /* beyond, older ones count half */
-#define RISKY_SHARE   0.03 /* of unknown recipients; senders' platforms step in at 3 to 5 % */
-#define COMPLAINT_AS  10   /* a complaint weighs like so many unknown recipients */
-
-void name_record(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained)
-{
-	tenant->tried += tried;
-	tenant->bad += unknown + COMPLAINT_AS * complained;
-	if (tenant->tried > RECORD_LONG) {
-		tenant->tried /= 2;
-		tenant->bad /= 2;
-	}
-}
-
-bool name_is_risky(const struct tenant *tenant)
-{
-	return tenant->tried >= RECORD_LEAST && tenant->bad > RISKY_SHARE * tenant->tried + 1;
-}
-
 void name_load(struct sched *sched)
 {
 	load_sources(sched);
@@ -181,6 +159,7 @@ void name_fini(struct sched *sched)
 	HASH_ITER (hh, sched->tenant_names, tenant, next_tenant) {
 		HASH_DEL(sched->tenant_names, tenant);
 		free(tenant->name);
+		free(tenant->key);
 		model_free(sched, tenant, sizeof(*tenant));
 	}
 	HASH_ITER (hh, sched->source_names, source, next_source) {

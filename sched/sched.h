@@ -209,6 +209,10 @@ struct sched_warm {
 /* The state of a lane as it is now; false: the lane is not cold. Call it after a START and after sched_done. */
 bool sched_warm_state(struct sched *sched, uint32_t lane, struct sched_warm *out);
 
+/* All states as they are now, and the records of the tenants: for the store, or for a copy that looks ahead. */
+typedef void (*sched_warm_changed_fn)(void *arg, const struct sched_warm *state);
+void sched_warm_each(struct sched *sched, sched_warm_changed_fn fn, void *arg);
+
 /* Give a stored state back, before the first decision. ERR_EXISTS: the lane has gone on already; ERR_VERSION, ERR_CORRUPT. */
 MUST_USE enum err sched_warm_restore(struct sched *sched, const char *key, const void *data, size_t len);
 
@@ -231,7 +235,6 @@ void sched_warm_read(struct sched *sched, wall_ms now, sched_warm_fn fn, void *a
 /* The operator's words about the cold lanes of a source (destination NULL: all). volume: of STEP, recipients a day. `fn` (may be NULL) is called
  * with each changed state, which is to be stored. Returns how many. */
 enum sched_warm_verb { WARM_PAUSE, WARM_RESUME, WARM_STEP, WARM_RESTART, WARM_ADOPT };
-typedef void (*sched_warm_changed_fn)(void *arg, const struct sched_warm *state);
 uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const char *source, const char *destination,
     uint32_t volume, wall_ms now, sched_warm_changed_fn fn, void *arg);
 

@@ -105,12 +105,11 @@ static struct share *tier_in_turn(struct tier *tier)
 /* --- tenants with a bad record --- */
 
 #define SHARES_TRIED 16
-#define RISKY_TURN   20 /* every so manieth turn of a tenant with a bad record is one: a twentieth of the mail */
 
 static struct share *decent_of(struct share *list, unsigned *left)
 {
 	for (; list != NULL && *left > 0; list = list->next, (*left)--)
-		if (!name_is_risky(list->tenant))
+		if (!repute_is_risky(list->tenant))
 			return list;
 	return NULL;
 }
@@ -134,8 +133,11 @@ struct share *share_in_turn(struct bundle *bundle)
 	enum conf_priority class = share_class_in_turn(bundle->passed, share_waiting(bundle));
 	struct share *share = tier_in_turn(&bundle->tiers[class]), *other;
 
-	if (bundle->pool->cold_count < bundle->pool->source_count || !name_is_risky(share->tenant) ||
-	    ++bundle->risky_turns % RISKY_TURN == 0)
+	bundle->second = NULL;
+	if (bundle->pool->cold_count < bundle->pool->source_count || !repute_is_risky(share->tenant))
+		return share;
+	bundle->second = share->tenant;
+	if (repute_has_turn(share->tenant))
 		return share;
 	other = decent_one(bundle);
 	return other != NULL ? other : share;

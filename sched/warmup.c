@@ -37,13 +37,17 @@ void warmup_init(struct warmup *w, const struct warmup_plan *plan)
 		.hour_share = HOUR_SHARE };
 }
 
+/* From day to day; of an adaptive plan half of what it may be. */
+static double growth_of(const struct warmup_plan *plan)
+{
+	return plan->adapt ? 1 + (plan->growth - 1) / 2 : plan->growth;
+}
+
 uint32_t warmup_planned(const struct warmup_plan *plan, uint32_t step)
 {
-	double growth = plan->adapt ? 1 + (plan->growth - 1) / 2 : plan->growth;
-
 	if (plan->days != NULL)
 		return plan->days[step < plan->day_count ? step : plan->day_count - 1];
-	return to_volume(plan->start * pow(growth, step));
+	return to_volume(plan->start * pow(growth_of(plan), step));
 }
 
 /* Is the share of `hits` in `tried` above `limit`, and by more than chance would have it (two standard deviations)? */
@@ -116,7 +120,7 @@ static void close_day(struct warmup *w, const struct warmup_plan *plan)
 	w->limited = w->forced = 0;
 	/* A sign is of its day; a block is not. */
 	w->sign_refused = w->row_deferred = w->hour_cap = 0;
-	if (w->halt == WARMUP_ENDED || (w->halt == WARMUP_RESTING && !w->listed))
+	if (w->halt == WARMUP_ENDED || (w->halt == WARMUP_RESTING && !w->listed && !w->mute))
 		w->halt = WARMUP_GOING;
 }
 
@@ -201,8 +205,8 @@ static uint32_t may_on_its_day(const struct warmup *w, const struct warmup_plan 
 		return out > 0 ? 0 : 1;
 	*when_out = day_end(w);
 	if (w->halt == WARMUP_RESTING) {
-		/* A throttle is forgiven with the day, a block is not. */
-		if (local < w->pause_until && (w->listed || w->pause_until < *when_out))
+		/* A throttle is forgiven with the day, a block and a silence are not. */
+		if (local < w->pause_until && (w->listed || w->mute || w->pause_until < *when_out))
 			*when_out = w->pause_until;
 		return 0;
 	}
@@ -267,6 +271,8 @@ void warmup_give_back(struct warmup *w, uint32_t count, wall_ms local)
 
 void warmup_step_to(struct warmup *w, const struct warmup_plan *plan, uint32_t volume, wall_ms local)
 {
+	double growth;
+
 	warmup_tick(w, plan, local);
 	w->phase = WARMUP_CLIMB;
 	w->halt = WARMUP_GOING;
@@ -275,8 +281,11 @@ void warmup_step_to(struct warmup *w, const struct warmup_plan *plan, uint32_t v
 	if (w->next_at > local + MINUTES(30))
 		w->next_at = local; /* the pace of a smaller budget */
 	w->step = 0;
-	while (warmup_planned(plan, w->step) < volume && w->step < 1000)
+	while (plan->days != NULL && w->step < plan->day_count && plan->days[w->step] < volume)
 		w->step++;
+	growth = growth_of(plan);
+	if (plan->days == NULL && volume > plan->start && growth > 1)
+		w->step = (uint32_t)smaller(1000, ceil(log((double)volume / plan->start) / log(growth)));
 }
 
 void warmup_restart(struct warmup *w, const struct warmup_plan *plan, wall_ms local)
@@ -314,6 +323,8 @@ const char *warmup_obstacle(const struct warmup *w, wall_ms local)
 		return "paused by the operator";
 	if (w->halt == WARMUP_RESTING && w->listed)
 		return "blocked: rests, then one recipient is tried";
+	if (w->halt == WARMUP_RESTING && w->mute)
+		return "nobody answers: rests, then one recipient is tried";
 	if (w->halt == WARMUP_RESTING)
 		return w->hour_wait ? "throttled: rests until the hour is over"
 				    : "throttled: rests, then one recipient is tried";

@@ -65,6 +65,10 @@ struct warmup {
 	uint32_t before;   /* and attempted on it */
 	wall_ms pause_until;
 	wall_ms next_at;   /* pace: not before */
+	uint8_t mute;      /* the rest follows lost connections */
+	uint32_t unheard;  /* connections in a row that were lost before anything was said */
+	uint32_t mutes;    /* rests after those in a row */
+	uint32_t beside;   /* recipients that all sources have had at the destination since the day began */
 	double mean;       /* of accepted a day, exponential, half-life one day */
 	double factor;     /* the budget's relation to the mean */
 	double base;       /* what the provider takes whatever the mean */
@@ -82,6 +86,7 @@ struct warmup_answer {
 	uint32_t unknown;    /* mailboxes that do not exist */
 	uint32_t other;      /* refused for what the message is */
 	uint32_t complained;
+	bool unheard;        /* nothing was tried: the connection was lost or never came about */
 };
 
 /* A new lane. */

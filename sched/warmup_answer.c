@@ -22,6 +22,9 @@
 #define QUIET          0.015 /* below that share a deferral is rather a limit in other words */
 #define QUIET_FIRST    0.04  /* the same for a new lane, of which little is known */
 #define LEAST_SHARE    (1.0 / 22)
+#define UNHEARD        3           /* connections lost in a row: whoever is to blame, going on tells nothing new */
+#define MUTE_REST_MS   MINUTES(15) /* longer each time, always well beyond the pause of a destination that is down */
+#define MUTE_DOUBLES   4
 
 static uint32_t allowance(const struct warmup *w)
 {
@@ -165,6 +168,32 @@ static void on_probe(struct warmup *w, const struct warmup_answer *a, wall_ms lo
 		probe_failed(w, local);
 }
 
+/* Nothing was tried. A probe that reached nobody is still to come; a silence that lasts is met with rests. */
+static void on_nothing(struct warmup *w, const struct warmup_answer *a, wall_ms local)
+{
+	bool probe = w->halt == WARMUP_PROBING;
+
+	if (probe)
+		w->halt = WARMUP_RESTING;
+	w->unheard += a->unheard;
+	if (!a->unheard || (probe ? !w->mute && w->unheard < UNHEARD : w->halt != WARMUP_GOING || w->unheard < UNHEARD))
+		return;
+	if (w->halt == WARMUP_RESTING && !w->mute) {
+		/* The rest it has come from goes on. */
+		w->pause_until = local + MUTE_REST_MS;
+		return;
+	}
+	w->mute = 1;
+	w->hour_wait = w->listed = 0;
+	rest(w, local + (MUTE_REST_MS << (w->mutes < MUTE_DOUBLES ? w->mutes : MUTE_DOUBLES)));
+	w->mutes += w->mutes < MUTE_DOUBLES;
+}
+
+static void heard(struct warmup *w)
+{
+	w->unheard = w->mutes = 0;
+}
+
 static bool is_block(struct warmup *w, const struct warmup_answer *a)
 {
 	if (a->blocked == 0) {
@@ -193,7 +222,8 @@ static void listen(struct warmup *w, const struct warmup_answer *a)
 	uint32_t n = count_all(a);
 
 	if (n > 0)
-		w->noise += (a->deferred - w->noise * n) / larger(MEMORY, n);
+		/* Rounding must not take it below nothing: a stored state is refused for that. */
+		w->noise = larger(0, w->noise + (a->deferred - w->noise * n) / larger(MEMORY, n));
 }
 
 /* Whatever the words: nothing but 4xx several times in a row, or for half of many, is no accident. */
@@ -227,8 +257,19 @@ void warmup_answer(struct warmup *w, const struct warmup_plan *plan, const struc
 {
 	warmup_tick(w, plan, local);
 	count(w, a);
-	if (!plan->adapt || count_all(a) == 0)
+	if (!plan->adapt)
 		return;
+	if (count_all(a) == 0) {
+		if (a->complained == 0)
+			on_nothing(w, a, local);
+		return;
+	}
+	heard(w);
+	if (w->halt == WARMUP_PROBING && w->mute) {
+		/* Somebody speaks again: what is said counts as at any other time. */
+		w->halt = WARMUP_GOING;
+		w->mute = 0;
+	}
 	if (w->halt == WARMUP_PROBING) {
 		on_probe(w, a, local);
 		return;

@@ -3,7 +3,7 @@
 
 #include "sched/warmup.h"
 
-#define VERSION 1
+#define VERSION 2
 
 struct field {
 	size_t at, size;
@@ -19,7 +19,12 @@ static const struct field fields[] = {
 	FIELD(block_row), FIELD(probes), FIELD(blocks), FIELD(idle), FIELD(freeze), FIELD(hour),
 	FIELD(hour_used), FIELD(last), FIELD(before), FIELD(row_deferred), FIELD(hour_sign), FIELD(wordless), FIELD(noise), FIELD(hour_cap), FIELD(pause_until), FIELD(next_at), FIELD(mean), FIELD(factor), FIELD(base),
 	FIELD(pressure), FIELD(hour_share),
+	/* since version 2 */
+	FIELD(mute), FIELD(unheard), FIELD(mutes), FIELD(beside),
 };
+
+/* How many of them a version has. */
+static const size_t counts[VERSION + 1] = { 0, 42, ARRAY_LEN(fields) };
 
 /* A field's bytes as a number, whatever its size. */
 static uint64_t take(const struct field *field, const struct warmup *w)
@@ -84,12 +89,14 @@ enum err warmup_decode(const void *data, size_t len, struct warmup *w)
 {
 	const uint8_t *at = data, *end = at + len;
 	struct warmup read = { 0 };
+	size_t count;
 
 	if (len == 0)
 		return ERR_CORRUPT;
-	if (*at++ != VERSION)
+	if (*at == 0 || *at > VERSION)
 		return ERR_VERSION;
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+	count = counts[*at++];
+	for (size_t i = 0; i < count; i++) {
 		uint64_t value = 0;
 
 		if ((size_t)(end - at) < fields[i].size)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sim.h"
@@ -12,17 +13,15 @@
 #define PLANS_MAX  32
 
 static const struct run_plan all_plans[] = {
-	{ "adaptive", false },
-	{ "sendgrid", false },
-	{ "sparkpost", false },
-	{ "oracle", false },
-	{ "doubling", false },
-	{ "x1.25", false },
-	{ "oracle-bound", true },
+	{ .name = "adaptive" }, { .name = "sendgrid" }, { .name = "sparkpost" }, { .name = "oracle" },
+	{ .name = "doubling" }, { .name = "x1.25" }, { .name = "oracle-bound", .bound = true },
 };
 
+/* Summaries of the models that share a scheduler, one after the other. */
 struct work {
-	struct summary *summary;
+	struct summary *summaries;
+	const struct model *models;
+	unsigned sites;
 	const struct run_plan *plan;
 	unsigned restart_hours;
 	_Atomic unsigned next;
@@ -31,33 +30,39 @@ struct work {
 static void *worker(void *arg)
 {
 	struct work *work = arg;
+	struct run_result *results = xcalloc(work->sites, sizeof(*results));
 	struct conf *conf = NULL;
 	unsigned i;
 
-	while ((i = work->next++) < work->summary->count)
-		run_once(work->summary->model, work->plan, i + 1, work->restart_hours, &conf, &work->summary->runs[i]);
+	while ((i = work->next++) < work->summaries[0].count) {
+		run_once(work->models, work->sites, work->plan, i + 1, work->restart_hours, &conf, results);
+		for (unsigned site = 0; site < work->sites; site++)
+			work->summaries[site].runs[i] = results[site];
+	}
 	if (conf)
 		conf_unref(&conf);
+	free(results);
 	return NULL;
 }
 
-static void run_all(struct summary *s, const struct run_plan *plan, unsigned restart_hours)
+static void run_all(struct work *work)
 {
-	struct work work = { .summary = s, .plan = plan, .restart_hours = restart_hours };
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned count = cores < 1 ? 1 : cores > 16 ? 16 : (unsigned)cores;
 	pthread_t threads[16];
 
-	s->runs = xcalloc(s->count, sizeof(*s->runs));
+	if (count > work->summaries[0].count)
+		count = work->summaries[0].count;
 	for (unsigned i = 0; i < count; i++)
-		must(pthread_create(&threads[i], NULL, worker, &work) == 0);
+		must(pthread_create(&threads[i], NULL, worker, work) == 0);
 	for (unsigned i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
 }
 
 static int usage(void)
 {
-	fputs("usage: warmup-sim --model FILE... [--plan NAME...] [--seeds N] [--restart HOURS] [--svg FILE]\n"
+	fputs("usage: warmup-sim --model FILE... [--plan NAME...] [--seeds N] [--restart HOURS] [--svg FILE] [--together]\n"
+	      "--together: all models are providers of one relay, under one scheduler; the sources are the first one's.\n"
 	      "Plans: adaptive sendgrid sparkpost oracle doubling x1.25 oracle-bound; any other is looked up in the "
 	      "shipped plans.\n",
 	    stderr);
@@ -70,6 +75,7 @@ struct options {
 	struct run_plan plans[PLANS_MAX];
 	size_t plan_count;
 	unsigned seeds, restart_hours;
+	bool together;
 	const char *svg;
 };
 
@@ -77,7 +83,7 @@ static bool add_plan(struct options *o, const char *name)
 {
 	if (o->plan_count == PLANS_MAX)
 		return false;
-	o->plans[o->plan_count++] = (struct run_plan){ name, strcmp(name, "oracle-bound") == 0 };
+	o->plans[o->plan_count++] = (struct run_plan){ .name = name, .bound = strcmp(name, "oracle-bound") == 0 };
 	return true;
 }
 
@@ -92,7 +98,7 @@ static bool parse(struct options *o, int argc, char **argv)
 	static const struct option known[] = { { "model", required_argument, NULL, 'm' },
 		{ "plan", required_argument, NULL, 'p' }, { "seeds", required_argument, NULL, 'n' },
 		{ "restart", required_argument, NULL, 'r' }, { "svg", required_argument, NULL, 's' },
-		{ NULL, 0, NULL, 0 } };
+		{ "together", no_argument, NULL, 't' }, { NULL, 0, NULL, 0 } };
 	int last = 0, option;
 	bool ok = true;
 
@@ -109,6 +115,8 @@ static bool parse(struct options *o, int argc, char **argv)
 			o->restart_hours = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 's')
 			o->svg = optarg;
+		else if (option == 't')
+			o->together = true;
 		else
 			ok = false;
 	}
@@ -118,29 +126,59 @@ static bool parse(struct options *o, int argc, char **argv)
 	return ok && o->model_count > 0;
 }
 
+/* `sites` models under one plan. */
+static void run_group(const struct options *o, const struct model *models, unsigned sites, const struct run_plan *plan, struct summary *out)
+{
+	struct work work = { .summaries = out, .models = models, .sites = sites, .plan = plan, .restart_hours = o->restart_hours };
+
+	for (unsigned i = 0; i < sites; i++) {
+		out[i] = (struct summary){ .model = &models[i],
+			.plan = plan->name,
+			.count = o->seeds ? o->seeds : models[0].seeds,
+			.sources = (unsigned)models[0].keys[KEY_SOURCES].values[0] };
+		out[i].runs = xcalloc(out[i].count, sizeof(*out[i].runs));
+	}
+	run_all(&work);
+	for (unsigned i = 0; i < sites; i++)
+		report_line(&out[i]);
+}
+
+static double seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Plans are compared by model in the picture, by group in a run together. */
+static size_t run_options(const struct options *o, struct summary *all)
+{
+	unsigned sites = o->together ? (unsigned)o->model_count : 1;
+	double begin = seconds_now();
+	size_t count = 0;
+
+	for (size_t m = 0; m < o->model_count; m += sites)
+		for (size_t p = 0; p < o->plan_count; p++, count += sites)
+			run_group(o, &o->models[m], sites, &o->plans[p], &all[count]);
+	if (o->together)
+		report_total(all, count, o->plan_count, seconds_now() - begin);
+	return count;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .models = xcalloc(MODELS_MAX, sizeof(struct model)) };
 	struct summary *all;
-	size_t count = 0;
+	size_t count;
 	int status = 0;
 
-	if (!parse(&o, argc, argv)) {
+	if (!parse(&o, argc, argv) || (o.together && (o.model_count > SITES_MAX || o.svg))) {
 		free(o.models);
 		return usage();
 	}
 	all = xcalloc(o.model_count * o.plan_count, sizeof(*all));
-	for (size_t m = 0; m < o.model_count; m++)
-		for (size_t p = 0; p < o.plan_count; p++) {
-			struct summary *s = &all[count++];
-
-			*s = (struct summary){ .model = &o.models[m],
-				.plan = o.plans[p].name,
-				.count = o.seeds ? o.seeds : o.models[m].seeds,
-				.sources = (unsigned)o.models[m].keys[KEY_SOURCES].values[0] };
-			run_all(s, &o.plans[p], o.restart_hours);
-			report_line(s);
-		}
+	count = run_options(&o, all);
 	if (o.svg && !plot_write(o.svg, all, count))
 		status = 1;
 	for (size_t i = 0; i < count; i++)

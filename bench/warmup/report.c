@@ -52,3 +52,18 @@ void report_line(const struct summary *s)
 	fflush(stdout);
 	free(days);
 }
+
+void report_total(const struct summary *all, size_t count, size_t plans, double seconds)
+{
+	double attempts = 0, delivered = 0;
+	unsigned days = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (unsigned run = 0; run < all[i].count; run++) {
+			attempts += all[i].runs[run].attempts;
+			delivered += all[i].runs[run].delivered;
+			days = all[i].runs[run].simulated > days ? all[i].runs[run].simulated : days;
+		}
+	printf("warmup-sim together providers=%zu sources=%u days=%u runs=%zu attempts=%.0f delivered=%.0f seconds=%.1f\n",
+	    count / plans, all[0].sources, days, all[0].count * plans, attempts, delivered, seconds);
+}

@@ -8,6 +8,7 @@
 
 #define CHOICES_MAX 16
 #define SOURCES_MAX 64
+#define SITES_MAX   64
 #define DAYS_MAX    1000
 
 /* --- model.c: a file of the form of a provider model --- */
@@ -77,13 +78,17 @@ struct run_result {
 
 struct run_plan {
 	const char *name;
-	bool bound; /* knows the limits */
+	const char *text; /* the plan's keys in YAML; NULL: a shipped one */
+	bool bound;       /* knows the limits */
 };
 
-/* confs: made by the caller of runs for a plan and a number of sources. */
-struct conf *run_conf(const struct run_plan *plan, unsigned cold, unsigned warm) MUST_USE;
-void run_once(const struct model *model, const struct run_plan *plan, unsigned seed, unsigned restart_hours, struct conf **conf,
-    struct run_result *out);
+/* The configuration of runs under a plan: made once, used by all of them. setting.c. */
+struct conf *run_conf(const struct run_plan *plan, unsigned cold, unsigned warm, unsigned sites) MUST_USE;
+void run_domain(unsigned site, char out[32]);
+
+/* One seed of `count` models side by side under one scheduler; sources are those of the first. *conf is made when NULL. */
+void run_once(const struct model *models, unsigned count, const struct run_plan *plan, unsigned seed, unsigned restart_hours,
+    struct conf **conf, struct run_result *out);
 
 /* --- report.c, plot.c --- */
 
@@ -95,6 +100,8 @@ struct summary {
 };
 
 void report_line(const struct summary *s);
+/* All of them under one scheduler: recipients and seconds. */
+void report_total(const struct summary *all, size_t count, size_t plans, double seconds);
 bool plot_write(const char *file, const struct summary *all, size_t count) MUST_USE;
 
 #endif

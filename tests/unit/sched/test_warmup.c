@@ -352,6 +352,91 @@ static void bytes_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(warmup_decode(data, len, &read), ERR_CORRUPT);
 }
 
+static void a_state_of_the_first_version_opens(void **state)
+{
+	struct trip t = start(&adaptive);
+	struct warmup read;
+	uint8_t data[WARMUP_ENCODED_MAX];
+	size_t len;
+
+	(void)state;
+	send_all(&t, &taken, 30, MIDNIGHT + WARMUP_DAY_MS);
+	t.w.mutes = 3;
+	len = warmup_encode(&t.w, data);
+	assert_int_equal(data[0], 2);
+	/* Since then: a byte and three numbers. */
+	data[0] = 1;
+	assert_int_equal(warmup_decode(data, len, &read), ERR_CORRUPT);
+	assert_int_equal(warmup_decode(data, len - 13, &read), OK);
+	assert_int_equal(read.used, 30);
+	assert_int_equal(read.mutes, 0);
+	assert_true(read.hour_share == t.w.hour_share);
+}
+
+static void connections_that_reach_nobody_are_met_with_growing_rests(void **state)
+{
+	static const struct warmup_answer unheard = { .unheard = true };
+	struct trip t = start(&adaptive);
+	wall_ms rests[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		wall_ms when;
+
+		for (unsigned tries = 0; t.w.halt != WARMUP_RESTING; tries++) {
+			assert_true(tries < 4);
+			while (may(&t, &when) == 0)
+				t.now = when;
+			warmup_claim(&t.w, t.plan, 1, t.now);
+			warmup_give_back(&t.w, 1, t.now);
+			warmup_answer(&t.w, t.plan, &unheard, t.now);
+		}
+		assert_int_equal(may(&t, &when), 0);
+		rests[i] = when - t.now;
+		t.now = when;
+		assert_int_equal(may(&t, &when), 1);
+		warmup_claim(&t.w, t.plan, 1, t.now);
+		warmup_give_back(&t.w, 1, t.now);
+		warmup_answer(&t.w, t.plan, &unheard, t.now);
+	}
+	assert_true(rests[0] >= MINUTES(15) && rests[1] >= 2 * rests[0] && rests[2] >= 2 * rests[1]);
+	t.now = t.w.pause_until;
+	assert_true(send(&t, &taken, t.now + HOURS(1)));
+	assert_int_equal(t.w.halt, WARMUP_GOING);
+}
+
+static void a_probe_that_was_lost_is_tried_again(void **state)
+{
+	static const struct warmup_answer nothing = { 0 };
+	struct trip t = start(&careful);
+	wall_ms when;
+
+	(void)state;
+	send_all(&t, &taken, 5, MIDNIGHT + WARMUP_DAY_MS);
+	assert_true(send(&t, &throttled, MIDNIGHT + WARMUP_DAY_MS));
+	assert_int_equal(t.w.halt, WARMUP_RESTING);
+	t.now = t.w.pause_until;
+	warmup_claim(&t.w, t.plan, 1, t.now);
+	warmup_give_back(&t.w, 1, t.now);
+	warmup_answer(&t.w, t.plan, &nothing, t.now);
+	assert_int_equal(may(&t, &when), 1);
+}
+
+static void rounding_never_makes_a_state_that_is_refused(void **state)
+{
+	struct trip t = start(&adaptive);
+	struct warmup read;
+	uint8_t data[WARMUP_ENCODED_MAX];
+
+	(void)state;
+	for (unsigned i = 1; i < 2000; i++) {
+		const struct warmup_answer many = { .delivered = 200 + i, .deferred = i % 7 == 0 };
+
+		warmup_answer(&t.w, t.plan, &many, t.now);
+		assert_int_equal(warmup_decode(data, warmup_encode(&t.w, data), &read), OK);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +457,10 @@ int main(void)
 		cmocka_unit_test(connections_grow_with_the_budget),
 		cmocka_unit_test(the_stored_form_gives_the_same_state_back),
 		cmocka_unit_test(bytes_that_make_no_sense_are_refused),
+		cmocka_unit_test(a_state_of_the_first_version_opens),
+		cmocka_unit_test(connections_that_reach_nobody_are_met_with_growing_rests),
+		cmocka_unit_test(a_probe_that_was_lost_is_tried_again),
+		cmocka_unit_test(rounding_never_makes_a_state_that_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

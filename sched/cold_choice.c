@@ -1,0 +1,76 @@
+/* sched/cold_choice.c - which of a pool's cold lanes has the next job: the one that had least today, as long as it is behind its share.
+ *
+ * Everything it goes by is in the stored states, so a restart changes nobody's turn. */
+#include "sched/model.h"
+
+/* Beside warm sources a cold lane takes so many fourths of its even share of the day's mail, not whatever comes first: a little more than its
+ * share, for it loses time to rests, and what it may send tomorrow hangs on what it sends today. */
+#define SHARE_4 5
+
+#define UNUSED_MS MINUTES(10)
+
+/* Today's recipients of the lane, and of its destination since the lane's day began. */
+static uint64_t used_today(const struct cold *cold, const struct dest *dest, wall_ms now, uint64_t *total_out)
+{
+	bool same = cold->state.day == (int32_t)((now + cold->offset) / WARMUP_DAY_MS);
+
+	*total_out = same ? dest->started - cold->base : 0;
+	return same ? cold->state.used : 0;
+}
+
+/* What the lane remembers counts even if it has not been used since the start; one that stays unused is forgotten again. */
+static const struct cold *cold_at(struct sched *sched, const struct bundle *bundle, uint32_t place, wall_ms now)
+{
+	struct source *source = slots_get(&sched->sources, bundle->pool->sources[place]);
+	struct lane *lane = lane_find(sched, bundle->dest, source);
+
+	if (lane == NULL) {
+		lane = lane_get(sched, bundle->dest, source);
+		timer_chore(sched, lane, now + UNUSED_MS);
+	}
+	return lane->cold;
+}
+
+uint32_t cold_choose(struct sched *sched, struct bundle *bundle, wall_ms now)
+{
+	const struct pool *pool = bundle->pool;
+	bool alone = pool->cold_count == pool->source_count;
+	uint32_t best = UINT32_MAX;
+	uint64_t least = UINT64_MAX;
+
+	if (pool->cold_count > COLD_TRIED)
+		bundle->cold_cursor = (bundle->cold_cursor + 1) % pool->cold_count;
+	for (uint32_t i = 0; i < COLD_TRIED && i < pool->cold_count; i++) {
+		uint32_t place = pool->cold_places[(bundle->cold_cursor + i) % pool->cold_count];
+		const struct cold *cold;
+		uint64_t used = 0, total = 0;
+
+		if (bundle_is_closed(bundle, place))
+			continue;
+		cold = cold_at(sched, bundle, place, now);
+		if (cold != NULL)
+			used = used_today(cold, bundle->dest, now, &total);
+		if (used < least && (alone || used * pool->source_count * 4 <= total * SHARE_4)) {
+			least = used;
+			best = place;
+		}
+	}
+	return best;
+}
+
+/* --- the count of what went to the destination since the lane's day began --- */
+
+void cold_day_began(struct cold *cold, const struct dest *dest, uint32_t rcpts)
+{
+	cold->base = dest->started - rcpts;
+}
+
+void cold_beside(struct cold *cold)
+{
+	uint64_t total;
+
+	if (cold->lane == NULL)
+		return;
+	total = cold->lane->dest->started - cold->base;
+	cold->state.beside = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
+}

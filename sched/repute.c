@@ -1,0 +1,112 @@
+/* sched/repute.c - the record of a tenant: whose mail a cold address should carry first. Stored, so that a restart does not forget it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/model.h"
+
+#define RECORD_LEAST  30   /* recipients until it says something */
+#define RECORD_LONG   2000 /* beyond, older ones count half */
+#define RISKY_SHARE   0.03 /* of unknown recipients; senders' platforms step in at 3 to 5 % */
+#define COMPLAINT_AS  10   /* a complaint weighs like so many unknown recipients */
+#define RISKY_TURN    20   /* every so manieth turn is one: a twentieth of the mail */
+
+#define VERSION     1
+#define ENCODED_LEN 25 /* version, tried, bad, turns */
+
+void repute_note(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained)
+{
+	tenant->tried += tried;
+	tenant->bad += unknown + COMPLAINT_AS * complained;
+	if (tenant->tried > RECORD_LONG) {
+		tenant->tried /= 2;
+		tenant->bad /= 2;
+	}
+}
+
+bool repute_is_risky(const struct tenant *tenant)
+{
+	return tenant->tried >= RECORD_LEAST && tenant->bad > RISKY_SHARE * tenant->tried + 1;
+}
+
+bool repute_has_turn(const struct tenant *tenant)
+{
+	return (tenant->risky_turns + 1) % RISKY_TURN == 0;
+}
+
+void repute_count_turn(struct tenant *tenant)
+{
+	tenant->risky_turns++;
+}
+
+static uint8_t *put(uint8_t *at, uint64_t value)
+{
+	for (unsigned shift = 64; shift > 0; shift -= 8)
+		*at++ = (uint8_t)(value >> (shift - 8));
+	return at;
+}
+
+static uint8_t *put_real(uint8_t *at, double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return put(at, bits);
+}
+
+static uint64_t get(const uint8_t *at)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		value = value << 8 | at[i];
+	return value;
+}
+
+static double get_real(const uint8_t *at)
+{
+	uint64_t bits = get(at);
+	double value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+bool repute_state(struct tenant *tenant, struct sched_warm *out)
+{
+	uint8_t *at = out->data;
+
+	if (tenant->tried <= 0 && tenant->bad <= 0)
+		return false;
+	if (tenant->key == NULL)
+		tenant->key = xasprintf(" %c %s", REPUTE_MARK, tenant->name);
+	*at++ = VERSION;
+	at = put_real(at, tenant->tried);
+	at = put_real(at, tenant->bad);
+	put(at, tenant->risky_turns % RISKY_TURN);
+	out->key = tenant->key;
+	out->len = ENCODED_LEN;
+	return true;
+}
+
+enum err repute_restore(struct tenant *tenant, const void *data, size_t len)
+{
+	const uint8_t *at = data;
+	double tried, bad;
+
+	if (len == 0)
+		return ERR_CORRUPT;
+	if (at[0] != VERSION)
+		return ERR_VERSION;
+	if (len != ENCODED_LEN)
+		return ERR_CORRUPT;
+	if (tenant->tried > 0)
+		return ERR_EXISTS;
+	tried = get_real(at + 1);
+	bad = get_real(at + 9);
+	if (!(tried >= 0 && tried <= 1e12 && bad >= 0 && bad <= 1e12))
+		return ERR_CORRUPT;
+	tenant->tried = tried;
+	tenant->bad = bad;
+	tenant->risky_turns = (uint32_t)(get(at + 17) % RISKY_TURN);
+	return OK;
+}
