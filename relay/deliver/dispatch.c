@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "relay/deliver/tlsrpt.h"
 
 #define PUMP_SLICE     256   /* decisions in one turn of the loop */
 #define SETTLES_MAX    8192  /* outcomes that wait for the store; beyond, nothing new is started */
@@ -233,6 +234,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	d->suppression = suppression_create(d);
 	d->fetcher = fetcher_create(env->loop, resolver);
 	d->sts = sts_create(env->loop, d->fetcher, env->queue, env->reader, d->conf, resolver, dispatch_now(d));
+	dispatch_tlsrpt_start(d);
 	if (dispatch_warm_restore(d, why) != OK || dispatch_service_restore(d, why) != OK)
 		dispatch_destroy(&d);
 	return d;
@@ -253,6 +255,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	dispatch_links_fini(d);
 	suppression_destroy(&d->suppression);
 	sched_listen(d->env.sched, NULL, NULL);
+	tlsrpt_destroy(&d->tlsrpt);
 	sts_destroy(&d->sts);
 	fetcher_destroy(&d->fetcher);
 	resolver_destroy(&d->resolver);
@@ -288,6 +291,7 @@ enum err dispatch_reconfigure(struct dispatch *d, struct conf *conf, struct err_
 	d->resolver = resolver;
 	fetcher_use(d->fetcher, resolver);
 	sts_use(d->sts, d->conf, resolver);
+	tlsrpt_use(d->tlsrpt, d->conf, resolver);
 	dispatch_routes_restart(d);
 	resolver_destroy(&old);
 	dispatch_quit_idle(d);

@@ -88,6 +88,9 @@ bool dispatch_serve(struct dispatch *dispatch, const char *source, bool in_servi
 #define SERVICE_MEMO "service/" /* and the source's name: what the store keeps of that */
 bool service_memo_read(const void *data, size_t len); /* out of service? */
 
+/* What is known for TLS reports (tlsrpt.h). */
+struct tlsrpt *dispatch_tlsrpt(struct dispatch *dispatch);
+
 /* Change the warm-up of a source's lanes (destination NULL: all), in the scheduler and in the store. Returns how many there are. */
 uint32_t dispatch_warm_change(struct dispatch *dispatch, enum sched_warm_verb verb, const char *source, const char *destination,
     uint32_t volume);

@@ -78,6 +78,7 @@ struct dispatch {
 	struct fetcher *fetcher;
 	struct sts *sts;
 	struct service *services; /* sources that were ever out of service, by name */
+	struct tlsrpt *tlsrpt;
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct suppression *suppression;
@@ -161,6 +162,10 @@ void dispatch_learned_restore(struct dispatch *d); /* before the first decision 
 
 /* dispatch_lane.c: lanes */
 void dispatch_lane_listen(struct dispatch *d); /* tell the log what becomes of them */
+
+/* dispatch_tlsrpt.c: TLS reports */
+void dispatch_tlsrpt_start(struct dispatch *d);
+void dispatch_tls_notes(struct dispatch *d, const struct attempt *attempt);
 
 /* dispatch_warm.c: warm-up */
 MUST_USE enum err dispatch_warm_restore(struct dispatch *d, struct err_detail *why); /* before the first decision */

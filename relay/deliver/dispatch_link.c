@@ -365,6 +365,7 @@ void dispatch_delivered(struct dispatch *d, struct delivery *delivery)
 	must(link && link->attempt == attempt);
 	link->attempt = NULL;
 	learn_hosts(d, attempt, now);
+	dispatch_tls_notes(d, attempt);
 	if (delivery->source_fails)
 		park_source(d, attempt, now);
 	dispatch_settle(d, attempt, now);

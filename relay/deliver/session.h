@@ -7,7 +7,7 @@
 #include "relay/deliver/hostmap.h"
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/route.h"
-#include "relay/deliver/tls_note.h"
+#include "relay/notify/tls_note.h"
 #include "relay/net/loop.h"
 #include "relay/net/tls.h"
 

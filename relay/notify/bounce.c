@@ -130,8 +130,7 @@ static char *read_original(struct queue_reader *reader, const struct queue_messa
 	return text;
 }
 
-/* Put our signatures above the report; without a key, or when that fails, it goes as it is. */
-static void sign(struct buf *text, const struct conf *conf, const char *id, wall_ms now)
+void bounce_sign(struct buf *text, const struct conf *conf, const char *id, wall_ms now)
 {
 	struct signing *signing = signing_begin(keyring_of(conf), NULL, 0);
 	struct err_detail why;
@@ -191,7 +190,7 @@ struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, c
 		must(err == OK);
 	}
 	free(original);
-	sign(&bounce->text, conf, id, now);
+	bounce_sign(&bounce->text, conf, id, now);
 	rows_set(bounce, conf, job, now);
 	blobs_set(bounce);
 	return bounce;

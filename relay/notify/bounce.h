@@ -29,4 +29,7 @@ struct queue_accept *bounce_accept(struct bounce *bounce);
 
 void bounce_destroy(struct bounce **bounce);
 
+/* Put our signatures above a message of ours, by its From field; without a key, or when that fails, it goes as it is. `id` for the log. */
+void bounce_sign(struct buf *text, const struct conf *conf, const char *id, wall_ms now);
+
 #endif

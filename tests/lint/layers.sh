@@ -26,7 +26,8 @@ unbound    relay/net
 ldns/      relay/net
 lmdb.h     queue
 yaml.h     conf
-jansson.h  conf relay/ops relay/relayq
+jansson.h  conf relay/ops relay/relayq relay/notify
+zlib.h     relay/notify
 uthash.h   base
 pcre2.h    relay/deliver/pattern.c
 '

@@ -1,5 +1,5 @@
-/* relay/deliver/tls_note.c - how TLS with a host went, for reports to its domain. */
-#include "relay/deliver/tls_note.h"
+/* relay/notify/tls_note.c - how TLS with a host went, for reports to its domain. */
+#include "relay/notify/tls_note.h"
 
 #include <string.h>
 

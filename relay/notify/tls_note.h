@@ -1,6 +1,6 @@
-/* relay/deliver/tls_note.h - how TLS with a host went, for reports to its domain (RFC 8460 section 4.3). */
-#ifndef DELIVER_TLS_NOTE_H
-#define DELIVER_TLS_NOTE_H
+/* relay/notify/tls_note.h - how TLS with a host went, for reports to its domain (RFC 8460 section 4.3). */
+#ifndef NOTIFY_TLS_NOTE_H
+#define NOTIFY_TLS_NOTE_H
 
 #include "base/ip.h"
 
