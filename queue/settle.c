@@ -22,8 +22,12 @@ static enum err check_item(const struct queue_settle_item *item, struct err_deta
 	return recipient_check(&rcpt, why);
 }
 
+#define POOL_MAX 255 /* bytes that a message's row has for it */
+
 enum err settle_check(const struct queue_settle *settle, struct err_detail *why)
 {
+	if (settle->pool && strlen(settle->pool) > POOL_MAX)
+		return err_set(why, ERR_LIMIT, "the name of a pool is too long");
 	for (size_t i = 0; i < settle->item_count; i++) {
 		enum err e = check_item(&settle->items[i], why);
 
@@ -141,6 +145,27 @@ static enum err end_message(struct apply *apply, msg_id id, struct err_detail *w
 	return dead_store_release(apply, id, why);
 }
 
+/* The row of a message that takes another pool. */
+static enum err change_pool(struct apply *apply, const struct queue_settle *settle, MDB_val stored, struct err_detail *why)
+{
+	char text[CODEC_RECORD_MAX];
+	struct codec_texts room = { text, text + sizeof(text) };
+	struct queue_message message;
+	size_t len;
+	enum err e = message_decode(settle->id, stored.mv_data, stored.mv_size, &message, &room, why);
+
+	if (e != OK)
+		return e;
+	message.pool = settle->pool;
+	e = message_check(&message, why);
+	if (e != OK)
+		return e;
+	len = message_encode(&message, apply->record);
+	apply->dirty = true;
+	return txn_fold(apply->txn.env, txn_put(&apply->txn, TXN_MSG, settle->id, 0, apply->record, len, false),
+	    "put message", why);
+}
+
 enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct err_detail *why)
 {
 	MDB_val message;
@@ -153,6 +178,8 @@ enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct e
 	if (rc == MDB_NOTFOUND)
 		return err_set(why, ERR_NOT_FOUND, "message is not in the queue");
 	e = txn_fold(apply->txn.env, rc, "get message", why);
+	if (e == OK && settle->pool)
+		e = change_pool(apply, settle, message, why);
 	if (e == OK && settle->bounce)
 		e = apply_accept_check(apply, settle->bounce, why);
 	if (e == OK)

@@ -58,7 +58,7 @@ wall_ms dispatch_now(struct dispatch *dispatch);
 
 /* --- the operator's changes (relay/ops) ------------------------------------------------------------------------------ */
 
-enum change_verb { CHANGE_RETRY, CHANGE_HOLD, CHANGE_RELEASE, CHANGE_DROP, CHANGE_BOUNCE };
+enum change_verb { CHANGE_RETRY, CHANGE_HOLD, CHANGE_RELEASE, CHANGE_DROP, CHANGE_BOUNCE, CHANGE_REROUTE };
 
 /* How a change of one message ended. */
 struct change_result {
@@ -70,7 +70,8 @@ struct change_result {
 typedef void (*change_fn)(void *arg, const struct change_result *result);
 
 /* Change recipients ns[] of message `id` (count 0: all of it). In one transaction with the DSNs owed (BOUNCE). `fn` is called once, after the
- * commit, never from inside. `reason`: the operator's words, stored with HOLD and told in a BOUNCE. */
+ * commit, never from inside. `reason`: the operator's words, stored with HOLD and told in a BOUNCE; with REROUTE the name of the
+ * pool that the message takes from now on: all of it, unless part of it is being delivered. */
 void dispatch_change(struct dispatch *dispatch, msg_id id, const uint32_t *ns, size_t count, enum change_verb verb,
     const char *reason, change_fn fn, void *arg);
 

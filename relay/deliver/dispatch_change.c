@@ -133,7 +133,7 @@ static void log_change(const struct changing *c)
 {
 	static const char *const EVENTS[] = {
 	    [CHANGE_RETRY] = "retried", [CHANGE_HOLD] = "held", [CHANGE_RELEASE] = "released", [CHANGE_DROP] = "dropped",
-	    [CHANGE_BOUNCE] = "bounced",
+	    [CHANGE_BOUNCE] = "bounced", [CHANGE_REROUTE] = "rerouted",
 	};
 	char id[MSG_ID_TEXT];
 
@@ -186,13 +186,15 @@ static void item_of(struct changing *c, const struct queue_rcpt *rcpt, wall_ms n
 {
 	static const enum settle_op OPS[] = {
 	    [CHANGE_RETRY] = SETTLE_RETRY, [CHANGE_HOLD] = SETTLE_HOLD, [CHANGE_RELEASE] = SETTLE_RELEASE, [CHANGE_DROP] = SETTLE_DROPPED,
-	    [CHANGE_BOUNCE] = SETTLE_BOUNCED,
+	    [CHANGE_BOUNCE] = SETTLE_BOUNCED, [CHANGE_REROUTE] = SETTLE_RETRY,
 	};
 	struct queue_settle_item *item = &c->items[c->settle.item_count++];
 
 	item->op = OPS[c->verb];
 	item->rcpt = *rcpt;
-	item->rcpt.next = now;
+	/* Another pool does not change when it is due, but for what only waited for its source. */
+	if (c->verb != CHANGE_REROUTE || rcpt->state == RCPT_BLOCKED)
+		item->rcpt.next = now;
 	if (c->verb == CHANGE_BOUNCE) {
 		item->letter = dispatch_keeps_letters(c->dispatch, c->job->message.tenant) ? LETTER_OPERATOR : LETTER_NONE;
 		item->told = report_wants_failure(rcpt);
@@ -204,12 +206,30 @@ static void item_of(struct changing *c, const struct queue_rcpt *rcpt, wall_ms n
 	}
 }
 
+/* Recipients of jobs that are out keep their pool until the end, and a message has one pool. */
+static bool is_out(const struct changing *c)
+{
+	for (size_t i = 0; i < c->job->rcpt_count; i++) {
+		const struct queue_rcpt *rcpt = &c->job->rcpts[i];
+
+		if (attempt_find(c->dispatch, c->job->message.id, rcpt->job | (rcpt->state == RCPT_HELD ? JOB_HELD_PART : 0)))
+			return true;
+	}
+	return false;
+}
+
 /* Take the chosen recipients' entries out of the scheduler; those being delivered are left alone. */
 static size_t choose(struct changing *c, const uint32_t *ns, size_t count, wall_ms now)
 {
 	struct dispatch *d = c->dispatch;
 	size_t chosen = 0;
 
+	if (c->verb == CHANGE_REROUTE && is_out(c)) {
+		c->result.busy = (uint32_t)(count > 0 ? count : c->job->rcpt_count);
+		return c->job->rcpt_count;
+	}
+	if (c->verb == CHANGE_REROUTE)
+		count = 0;
 	for (size_t i = 0; i < c->job->rcpt_count; i++) {
 		const struct queue_rcpt *rcpt = &c->job->rcpts[i];
 		uint32_t first = rcpt->job | (rcpt->state == RCPT_HELD ? JOB_HELD_PART : 0);
@@ -277,6 +297,8 @@ void dispatch_change(struct dispatch *d, msg_id id, const uint32_t *ns, size_t c
 	}
 	if (verb == CHANGE_BOUNCE)
 		owe_bounce(c, now);
+	if (verb == CHANGE_REROUTE)
+		c->settle.pool = c->reason;
 	c->settle.req.kind = QUEUE_SETTLE;
 	c->settle.req.reply_to = loop_mailbox(d->env.loop);
 	c->settle.req.done = changed;

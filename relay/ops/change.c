@@ -1,4 +1,4 @@
-/* relay/ops/change.c - the verbs that change recipients: retry, hold, release, drop, bounce; a message at a time, in slices.
+/* relay/ops/change.c - the verbs that change recipients: retry, hold, release, drop, bounce, reroute; a message at a time, in slices.
  *
  * Whoever goes away in the middle has changed what was done until then; what is under way is finished. */
 #include <stdlib.h>
@@ -48,7 +48,21 @@ static const struct change_row {
 	{ &release_kind, CHANGE_RELEASE, is_held, "not held", false },
 	{ &drop_kind, CHANGE_DROP, is_any, "", false },
 	{ &bounce_kind, CHANGE_BOUNCE, is_any, "", false },
+	{ &reroute_kind, CHANGE_REROUTE, is_any, "", false },
 };
+
+/* "" fine, else what is wrong with the pool that is asked for. */
+static const char *fault_of_pool(const struct task *task)
+{
+	const struct conf *conf = task->env->conf ? task->env->conf(task->env->arg) : NULL;
+	const char *pool = task_text(task, "pool");
+
+	if (task->kind != &reroute_kind)
+		return "";
+	if (!pool)
+		return "reroute to which pool? expected --pool NAME";
+	return conf && conf_pool_find(conf, pool) ? "" : "--pool: no pool of that name is in the configuration";
+}
 
 static bool change_start(struct task *task)
 {
@@ -57,10 +71,14 @@ static bool change_start(struct task *task)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].kind == task->kind)
 			change->row = &rows[i];
-	change->reason = task_text(task, "reason");
+	change->reason = task_text(task, task->kind == &reroute_kind ? "pool" : "reason");
 	change->dry_run = json_is_true(json_object_get(task->args, "dry_run"));
 	if (!change->dry_run && !task->env->dispatch) {
 		(void)task_end(task, OPS_UNREACHABLE, "%s needs a running daemon", task->kind->verb);
+		return false;
+	}
+	if (fault_of_pool(task)[0]) {
+		(void)task_end(task, OPS_USAGE, "%s", fault_of_pool(task));
 		return false;
 	}
 	if (change->reason && strlen(change->reason) > REASON_MAX) {
@@ -234,3 +252,4 @@ CHANGE_KIND(hold);
 CHANGE_KIND(release);
 CHANGE_KIND(drop);
 CHANGE_KIND(bounce);
+CHANGE_KIND(reroute);

@@ -22,6 +22,7 @@ enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, 
 #define KEYS    BIT(8)
 #define HASH    BIT(9)
 #define SPAN    BIT(10)
+#define POOL    BIT(11)
 
 /* clang-format off */
 static const struct option_row {
@@ -39,6 +40,7 @@ static const struct option_row {
 	{ "--state",       "state",       "STATE",    "waiting, active, deferred, held or blocked",     KIND_TEXTS,    STATES },
 	{ "--limit",       "limit",       "N",        "stop after N recipients",                        KIND_COUNT,    LIMIT },
 	{ "--reason",      "reason",      "TEXT",     "why: kept with the recipient, told in a bounce", KIND_TEXT,     REASON },
+	{ "--pool",        "pool",        "NAME",     "pool of sources that the mail takes from now on", KIND_TEXT,   POOL },
 	{ "--dry-run",     "dry_run",     NULL,       "only list what would be changed",                KIND_FLAG,     CHANGES },
 	{ "--destination", "destination", "NAME",     "everything towards this destination",            KIND_TEXT,     SCOPE },
 	{ "--tenant",      "tenant",      "NAME",     "everything of this tenant",                      KIND_TEXT,     SCOPE },
@@ -75,6 +77,8 @@ static const struct verb verbs[] = {
 	  &print_change },
 	{ "bounce", "ID...|FILTERS", "return recipients to the sender as failed", CHOICE_TEXT, OPERANDS_IDS,
 	  FILTERS | STATES | CHANGES | REASON, &print_change },
+	{ "reroute", "--pool NAME ID...|FILTERS", "send messages through another pool of sources", CHOICE_TEXT "\nA message has one pool: all of its recipients "
+	  "move with the chosen one. What was blocked is due at once.", OPERANDS_IDS, FILTERS | STATES | CHANGES | POOL, &print_change },
 	{ "pause", "--destination|--tenant|--source NAME", "start nothing more for a destination, tenant or source", "Not kept over a restart of the daemon.", OPERANDS_NONE,
 	  SCOPE, &print_outcome },
 	{ "resume", "--destination|--tenant|--source NAME", "end a pause", NULL, OPERANDS_NONE, SCOPE, &print_outcome },
@@ -109,7 +113,7 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "reroute", "dead", "doctor", "lint", "providers", "export", "import",
+	"top", "tail", "dead", "doctor", "lint", "providers", "export", "import",
 };
 
 static const struct verb *verb_find(const char *name)

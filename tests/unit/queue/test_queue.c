@@ -177,6 +177,36 @@ static void settles_change_what_they_say_and_nothing_else(void **state)
 	free(job);
 }
 
+static void a_message_takes_another_pool_with_its_settle(void **state)
+{
+	static char long_name[300];
+	struct store *s = *state;
+	msg_id id = store_accept(s, 10, one);
+	struct queue_settle_item retry = { .op = SETTLE_RETRY, .rcpt = { .n = 0, .next = 6000 } };
+	struct queue_settle settle = { .id = id, .job = ALL_JOBS, .items = &retry, .item_count = 1, .pool = "other" };
+	struct queue_job *before, *after;
+
+	assert_int_equal(queue_job_load(s->reader, id, 0, &before, NULL), OK);
+	assert_int_equal(store_do(s, QUEUE_SETTLE, &settle.req), OK);
+	assert_int_equal(queue_job_load(s->reader, id, 0, &after, NULL), OK);
+	assert_string_equal(after->message.pool, "other");
+	assert_string_equal(after->message.tenant, before->message.tenant);
+	assert_string_equal(after->message.sender, before->message.sender);
+	assert_int_equal(after->message.deadline, before->message.deadline);
+	assert_int_equal(after->message.size_bytes, before->message.size_bytes);
+	assert_int_equal(after->rcpts[0].next, 6000);
+	free(before);
+	free(after);
+	/* A name that no row can hold changes nothing. */
+	memset(long_name, 'p', sizeof(long_name) - 1);
+	settle.pool = long_name;
+	assert_int_not_equal(store_do(s, QUEUE_SETTLE, &settle.req), OK);
+	assert_int_equal(queue_job_load(s->reader, id, 0, &after, NULL), OK);
+	assert_string_equal(after->message.pool, "other");
+	free(after);
+	store_check(s);
+}
+
 /* A message with one recipient, and the report that its bounce owes. */
 struct bounce_case {
 	msg_id id;
@@ -579,6 +609,7 @@ int main(void)
 		TEST(an_acceptance_without_its_streamed_chunks_is_refused),
 		TEST(the_last_recipient_takes_message_and_body_with_it),
 		TEST(settles_change_what_they_say_and_nothing_else),
+		TEST(a_message_takes_another_pool_with_its_settle),
 		TEST(a_bounce_is_stored_with_the_settle_that_owes_it),
 		TEST(no_bounce_is_stored_for_a_recipient_that_has_gone),
 		TEST(a_bad_request_does_not_spoil_its_neighbours),
