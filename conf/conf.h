@@ -74,6 +74,8 @@ struct conf_tenant {
 	enum conf_scope suppression_scope;   /* UNSET: as suppression.scope */
 	enum conf_priority priority; /* of its mail, unless a message asks for another */
 	bool priority_raise;         /* its messages may ask for transactional */
+	uint32_t destination_rate_count; /* recipients in destination_rate_period_ms to each destination; 0: unlimited */
+	int64_t destination_rate_period_ms;
 	uint32_t weight;             /* 1..100: its part of a destination's capacity among tenants of the same class */
 	int64_t expire_ms;           /* age at which its mail bounces; 0: as retry says */
 	struct usage *usage;         /* what is counted of it; attached before the snapshot is shared (relay/intake/usage.h), else NULL */

@@ -54,6 +54,7 @@ void decide_start(struct sched *sched, struct line *line, struct lane *lane, wal
 
 	part = lane_part(lane, e->rcpts, now);
 	must(part > 0);
+	ration_charge(sched, line->share->tenant, dest, part, now);
 	line_turn(sched, line, part);
 	lane_charge(sched, lane, part, now);
 	if (lane->cold != NULL)
@@ -97,7 +98,8 @@ static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struc
 	}
 	if (blocked_put_off(sched, line->head, now))
 		return false;
-	if (!limit_dest_open(sched, bundle->dest, get(sched, line->head)->rcpts, now))
+	if (!limit_dest_open(sched, bundle->dest, get(sched, line->head)->rcpts, now) ||
+	    !ration_open(sched, line->share->tenant, bundle->dest, get(sched, line->head)->rcpts, now))
 		return false;
 	lane = lane_choose(sched, bundle, get(sched, line->head), now);
 	if (lane == NULL)

@@ -130,7 +130,7 @@ void dest_tidy(struct sched *sched, struct dest *dest, wall_ms now)
 {
 	bool remembers = dest->operator_paused || (dest->down && dest->pause_until > now) || dest->rate_full_us / 1000 > now;
 
-	if (dest->domains == NULL && dest->lanes == NULL && !remembers)
+	if (dest->domains == NULL && dest->lanes == NULL && dest->rations == 0 && !remembers)
 		dest_free(sched, dest);
 }
 

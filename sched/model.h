@@ -56,6 +56,8 @@ struct tenant {
 	bool paused;  /* by the operator */
 	enum conf_priority priority; /* of its mail that asks for nothing else */
 	uint32_t weight;
+	uint32_t rate_count; /* recipients in rate_period_ms to each destination; 0: no limit */
+	int64_t rate_period_ms;
 	struct share *shares;
 	UT_hash_handle hh;
 };
@@ -155,6 +157,7 @@ struct dest {
 	uint64_t saved;     /* sum of what the store has of it; 0: no row */
 	wall_ms heard_at;   /* it answered; 0: never */
 	uint32_t heard_by;  /* handle of the source that it answered */
+	uint32_t rations;   /* of tenants with a limit */
 	bool suspects;      /* some lane was not answered, and nobody was asked since */
 	wall_ms oldest;     /* scratch of sched_counts_read */
 	uint32_t resolving; /* scratch of sched_counts_read */
@@ -195,7 +198,7 @@ struct share_key {
 	uint64_t priority;
 };
 
-enum share_place { SHARE_RESTING, SHARE_OPEN, SHARE_SPENT }; /* resting: the tenant is paused */
+enum share_place { SHARE_RESTING, SHARE_OPEN, SHARE_SPENT }; /* resting: the tenant is paused, or has had its ration there */
 
 struct share {
 	struct share_key key;
@@ -208,6 +211,21 @@ struct share {
 	struct line *lines;
 	struct share *prev, *next;
 	struct share *tenant_prev, *tenant_next;
+	UT_hash_handle hh;
+};
+
+struct ration_key {
+	uint32_t tenant, dest; /* handles */
+};
+
+/* What a tenant has sent to a destination of late, where it has a limit. */
+struct ration {
+	struct ration_key key;
+	uint32_t handle;
+	struct tenant *tenant;
+	struct dest *dest;
+	int64_t full_us; /* of its token bucket */
+	bool rests;      /* its shares there are out of the turns */
 	UT_hash_handle hh;
 };
 
@@ -266,7 +284,8 @@ struct lane {
 	UT_hash_handle hh;
 };
 
-enum timer_kind { TIMER_LANE, TIMER_DEST, TIMER_DOMAIN, TIMER_SOURCE, TIMER_KINDS };
+enum timer_kind { TIMER_LANE, TIMER_DEST, TIMER_DOMAIN, TIMER_SOURCE, TIMER_RATION, TIMER_KINDS };
+#define TIMER_KIND_BITS 3
 
 struct sched {
 	struct conf *conf;
@@ -286,6 +305,9 @@ struct sched {
 	struct share *share_keys;
 	struct lane *lane_keys;
 	struct cold *colds;
+	struct ration *ration_keys;
+	struct slots rations;
+	uint32_t rations_resting;
 	struct recall *unsaved;    /* keys whose rows have changed */
 	struct recall *remembered; /* rows of the store that nobody has asked for yet */
 	struct slots tenants, sources, pools, domains, dests, lanes;
@@ -383,6 +405,19 @@ void share_served(struct share *share, uint32_t rcpts); /* its place in the roun
 void share_add_line(struct sched *sched, struct bundle *bundle, struct line *line);
 void share_remove_line(struct sched *sched, struct line *line); /* forgets a share without lines */
 void share_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused);
+void share_rest(struct sched *sched, struct share *share, bool rest); /* out of the turns, or back at their end */
+
+/* --- ration.c: a tenant at a destination ------------------------------------------------------------------------------------ */
+
+/* May `rcpts` recipients of the tenant start there? If not, its shares there rest until they may. */
+bool ration_open(struct sched *sched, struct tenant *tenant, struct dest *dest, uint32_t rcpts, wall_ms now);
+bool ration_rests(const struct sched *sched, const struct tenant *tenant, const struct dest *dest);
+wall_ms ration_when(
+    const struct sched *sched, const struct tenant *tenant, const struct dest *dest, uint32_t rcpts, wall_ms now);
+void ration_charge(struct sched *sched, struct tenant *tenant, struct dest *dest, uint32_t rcpts, wall_ms now);
+void ration_due(struct sched *sched, uint32_t handle, wall_ms now); /* its time has come */
+void ration_reload(struct sched *sched, wall_ms now);
+void ration_fini(struct sched *sched);
 
 /* --- line.c --------------------------------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,8 @@ static void load_tenant(const struct sched *sched, struct tenant *tenant)
 	tenant->present = conf != NULL || strcmp(tenant->name, SCHED_TENANT_INTERNAL) == 0;
 	tenant->priority = conf != NULL ? conf->priority : PRIORITY_NORMAL;
 	tenant->weight = conf != NULL ? conf->weight : 1;
+	tenant->rate_count = conf != NULL ? conf->destination_rate_count : 0;
+	tenant->rate_period_ms = conf != NULL ? conf->destination_rate_period_ms : 0;
 }
 
 struct tenant *name_tenant(struct sched *sched, const char *name)

@@ -122,6 +122,8 @@ void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_
 	job_advance(sched, now);
 	lane = slots_get(&sched->lanes, handle);
 	line = choose(sched, domain, lane, now);
-	if (line != NULL && lane_may_go_on(sched, lane, entries_get(&sched->entries, line->head)->rcpts, now))
+	if (line != NULL &&
+	    ration_open(sched, line->share->tenant, lane->dest, entries_get(&sched->entries, line->head)->rcpts, now) &&
+	    lane_may_go_on(sched, lane, entries_get(&sched->entries, line->head)->rcpts, now))
 		decide_start(sched, line, lane, now, out);
 }

@@ -32,6 +32,7 @@ static const struct {
 	{ WHY_SOURCE_CONNECTIONS, "source-connections", "every connection that its source may have in all is busy" },
 	{ WHY_SOURCE_RATE,        "source-rate",        "its source has sent as much in all as its rate allows" },
 	{ WHY_LANE_SILENT,        "lane-silent",        "the destination answers other sources and not this one" },
+	{ WHY_TENANT_RATE,        "tenant-rate",        "its tenant has sent as much there as destination_rate allows" },
 	{ WHY_LANE_HEALTH,        "lane-health",        "most of what its source sent there was refused" },
 	{ WHY_QUEUED_BEHIND,      "queued-behind",      "nothing but its turn" },
 };
@@ -124,10 +125,14 @@ static void gates_of_ready(
 {
 	const struct domain *domain = domain_of(sched, e);
 	bool routed = domain->routed && domain->expires > now;
+	wall_ms ration;
 
 	if (e->place == PLACE_READY && !routed)
 		gate(reasons, when, WHY_RESOLVING, domain->lookup_after > now ? domain->lookup_after : WALL_NEVER);
 	gates_of_dest(sched, domain->dest, e->rcpts, now, reasons, when);
+	ration = ration_when(sched, name_tenant_of(sched, e), domain->dest, e->rcpts, now);
+	if (ration > now)
+		gate(reasons, when, WHY_TENANT_RATE, ration);
 	if (name_tenant_of(sched, e)->paused)
 		gate(reasons, when, WHY_OPERATOR, WALL_NEVER);
 	gates_of_lanes(sched, domain->dest, name_pool_of(sched, e), routed ? domain->families : FAMILY_ANY, e->rcpts,
@@ -231,6 +236,8 @@ unsigned reason_of_all(const struct sched *sched)
 		reasons |= WHY_DESTINATION_PAUSED;
 	if (sched->dests_crowded > 0)
 		reasons |= WHY_DESTINATION_CONNECTIONS;
+	if (sched->rations_resting > 0)
+		reasons |= WHY_TENANT_RATE;
 	if (sched->dests_sated > 0)
 		reasons |= WHY_DESTINATION_RATE;
 	if (sched->operator_pauses > 0)

@@ -97,5 +97,6 @@ void sched_reconfigure(struct sched *sched, struct conf *conf, wall_ms now)
 	for (uint32_t i = 0; i < sched->lanes.count; i++)
 		if (slots_get(&sched->lanes, i) != NULL)
 			lane_tidy(sched, slots_get(&sched->lanes, i), now);
+	ration_reload(sched, now);
 	conf_unref(&old);
 }

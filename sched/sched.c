@@ -57,6 +57,7 @@ static void drop_all(struct sched *sched)
 		domain_unwant(sched, sched->domain_names);
 		domain_free(sched, sched->domain_names, WALL_NEVER);
 	}
+	ration_fini(sched);
 	while (sched->dest_keys != NULL)
 		dest_free(sched, sched->dest_keys);
 	cold_fini(sched);
@@ -82,6 +83,7 @@ void sched_destroy(struct sched **ptr)
 	slots_fini(&sched->domains);
 	slots_fini(&sched->dests);
 	slots_fini(&sched->lanes);
+	slots_fini(&sched->rations);
 	conf_unref(&sched->conf);
 	free(sched);
 	*ptr = NULL;

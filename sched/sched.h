@@ -90,6 +90,7 @@ enum sched_reason {
 	WHY_SOURCE_CONNECTIONS = 1 << 23, /* sources[].connections, all destinations together */
 	WHY_SOURCE_RATE = 1 << 24,        /* sources[].rate */
 	WHY_LANE_SILENT = 1 << 25,        /* it answers other sources and not this one */
+	WHY_TENANT_RATE = 1 << 27,        /* tenants[].destination_rate */
 	WHY_LANE_HEALTH = 1 << 26,        /* most of what its source sent there was refused */
 };
 #define SCHED_WHY_TEXT 2048

@@ -171,7 +171,7 @@ static struct share *get(struct sched *sched, struct bundle *bundle, struct tena
 	share->credit = tenant->weight;
 	HASH_ADD(hh, sched->share_keys, key, sizeof(key), share);
 	DL_APPEND2(tenant->shares, share, tenant_prev, tenant_next);
-	if (!tenant->paused)
+	if (!tenant->paused && !ration_rests(sched, tenant, bundle->dest))
 		enter(share, SHARE_OPEN);
 	return share;
 }
@@ -198,6 +198,17 @@ void share_remove_line(struct sched *sched, struct line *line)
 	model_free(sched, share, sizeof(*share));
 }
 
+void share_rest(struct sched *sched, struct share *share, bool rest)
+{
+	if ((share->place == SHARE_RESTING) == rest)
+		return;
+	if (rest)
+		leave(share);
+	else
+		enter(share, SHARE_OPEN);
+	bundle_refresh(sched, share->bundle);
+}
+
 void share_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused)
 {
 	struct share *share;
@@ -205,12 +216,6 @@ void share_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused
 	tenant->paused = paused;
 	DL_FOREACH2(tenant->shares, share, tenant_next)
 	{
-		if ((share->place == SHARE_RESTING) == paused)
-			continue;
-		if (paused)
-			leave(share);
-		else
-			enter(share, SHARE_OPEN);
-		bundle_refresh(sched, share->bundle);
+		share_rest(sched, share, paused || ration_rests(sched, tenant, share->bundle->dest));
 	}
 }

@@ -1,8 +1,6 @@
 /* sched/timer.c - the times at which lanes, destinations and domains change by themselves. */
 #include "sched/model.h"
 
-#define KIND_BITS 2
-
 static void lane_due(struct sched *sched, uint32_t handle, wall_ms now)
 {
 	struct lane *lane = slots_get(&sched->lanes, handle);
@@ -47,11 +45,12 @@ static void (*const handlers[TIMER_KINDS])(struct sched *, uint32_t, wall_ms) = 
 	[TIMER_DEST] = dest_due,
 	[TIMER_DOMAIN] = domain_due,
 	[TIMER_SOURCE] = source_due,
+	[TIMER_RATION] = ration_due,
 };
 
 void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_ms when)
 {
-	uint32_t ref = handle << KIND_BITS | (uint32_t)kind;
+	uint32_t ref = handle << TIMER_KIND_BITS | (uint32_t)kind;
 
 	if (when == WALL_NEVER)
 		heap_remove(&sched->timers, ref);
@@ -79,6 +78,6 @@ void timer_run(struct sched *sched, wall_ms now)
 		uint32_t ref = heap_top(&sched->timers);
 
 		heap_remove(&sched->timers, ref);
-		handlers[ref & ((1u << KIND_BITS) - 1)](sched, ref >> KIND_BITS, now);
+		handlers[ref & ((1u << TIMER_KIND_BITS) - 1)](sched, ref >> TIMER_KIND_BITS, now);
 	}
 }

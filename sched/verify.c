@@ -71,7 +71,7 @@ static void verify_domains(const struct sched *sched)
 		must(d->idle == (d->jobs == 0 && !d->resolving));
 		/* Due mail of a domain without a route is never forgotten: a look-up is out, wanted, or has its time. */
 		must(d->lines == NULL || d->routed || d->resolving || d->wanted ||
-		    heap_has(&sched->timers, d->handle << 2 | TIMER_DOMAIN));
+		    heap_has(&sched->timers, d->handle << TIMER_KIND_BITS | TIMER_DOMAIN));
 		jobs += d->jobs;
 		wanted += d->wanted;
 		resolving += d->resolving;
@@ -159,9 +159,9 @@ static void verify_dests(const struct sched *sched)
 		for (const struct bundle *b = d->bundles; b != NULL; b = b->dest_next)
 			verify_bundle(sched, b);
 		must(!d->down || !d->blocked || d->operator_paused || d->probe != ENTRY_NONE ||
-		    heap_has(&sched->timers, d->handle << 2 | TIMER_DEST));
+		    heap_has(&sched->timers, d->handle << TIMER_KIND_BITS | TIMER_DEST));
 		connections += d->connections;
-		must(!d->sated || heap_has(&sched->timers, d->handle << 2 | TIMER_DEST));
+		must(!d->sated || heap_has(&sched->timers, d->handle << TIMER_KIND_BITS | TIMER_DEST));
 		must(d->crowded == limit_dest_is_crowded(d));
 		down += d->down;
 		crowded += d->crowded;
@@ -200,7 +200,7 @@ static void verify_sources(const struct sched *sched)
 		must(own == s->connections);
 		connections += own;
 		must(s->waiters == NULL || s->roomy || limit_source_is_crowded(s, true) ||
-		    heap_has(&sched->timers, s->handle << 2 | TIMER_SOURCE));
+		    heap_has(&sched->timers, s->handle << TIMER_KIND_BITS | TIMER_SOURCE));
 	}
 	must(connections == sched->connections);
 }

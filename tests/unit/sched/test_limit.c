@@ -132,6 +132,38 @@ static void another_source_of_the_pool_goes_on_when_one_is_at_its_limit(void **s
 	world_close(&w);
 }
 
+static void a_tenant_keeps_its_rate_to_a_destination_and_others_go_on(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+	unsigned shop = 0, news = 0;
+
+	world_open(&w, LISTEN "tenants:\n  - {name: shop, from: [10.1.0.0/16], pool: main, destination_rate: 60/h}\n"
+	    "  - {name: news, from: [10.2.0.0/16], pool: main}\n" SOURCES POOLS RETRY);
+	for (int i = 0; i < 300; i++) {
+		struct sched_job job = world_job(&w, "one.example");
+
+		job.tenant = i % 3 == 0 ? "news" : "shop";
+		assert_true(sched_add(w.sched, &job, w.now));
+	}
+	for (wall_ms end_at = w.now + HOURS(1); w.now < end_at;) {
+		d = world_next(&w);
+		if (d.kind == SCHED_START) {
+			shop += d.tenant[0] == 's';
+			news += d.tenant[0] == 'n';
+			end(&w, &d);
+			continue;
+		}
+		assert_int_equal(news, 100); /* nobody waits for the other */
+		assert_true(d.reasons & WHY_TENANT_RATE);
+		assert_true(d.when > w.now && d.when < WALL_NEVER);
+		w.now = d.when;
+		sched_verify(w.sched);
+	}
+	assert_in_range(shop, 55, 60);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +171,7 @@ int main(void)
 		cmocka_unit_test(all_sources_together_keep_the_rate_of_a_provider),
 		cmocka_unit_test(a_source_keeps_its_connections_to_all_destinations),
 		cmocka_unit_test(a_source_keeps_its_rate_to_all_destinations),
+		cmocka_unit_test(a_tenant_keeps_its_rate_to_a_destination_and_others_go_on),
 		cmocka_unit_test(another_source_of_the_pool_goes_on_when_one_is_at_its_limit),
 	};
 
