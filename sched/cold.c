@@ -66,7 +66,7 @@ struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_pro
 /* --- records --- */
 
 /* The key's two halves: the source's name, and the destination as the operator knows it. */
-static const char *destination_of(const struct cold *cold)
+const char *cold_destination(const struct cold *cold)
 {
 	return cold->lane != NULL ? cold->lane->dest->name : strchr(cold->key, ' ') + 3;
 }
@@ -103,6 +103,7 @@ static struct cold *cold_get(struct sched *sched, const char *key)
 	if (cold != NULL)
 		return cold;
 	cold = model_alloc(sched, sizeof(*cold));
+	cold->sched = sched;
 	cold->key = xstrdup(key);
 	HASH_ADD_KEYPTR(hh, sched->colds, cold->key, strlen(cold->key), cold);
 	return cold;
@@ -146,6 +147,7 @@ void cold_fini(struct sched *sched)
 {
 	struct cold *cold, *next;
 
+	almanac_fini(sched);
 	HASH_ITER (hh, sched->colds, cold, next) {
 		HASH_DEL(sched->colds, cold);
 		free(cold->key);
@@ -173,6 +175,7 @@ void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now)
 {
 	int32_t day = cold->state.day;
 
+	almanac_close(cold, now);
 	warmup_claim(&cold->state, &cold->plan, rcpts, now + cold->offset);
 	if (cold->state.day != day && cold->lane != NULL)
 		cold_day_began(cold, cold->lane->dest, rcpts);
@@ -185,6 +188,7 @@ void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer
 
 	if (cold->out > 0)
 		cold->out--;
+	almanac_close(cold, now);
 	if (untried > 0)
 		warmup_give_back(&cold->state, untried, now + cold->offset);
 	warmup_answer(&cold->state, &cold->plan, answer, now + cold->offset);
@@ -226,6 +230,17 @@ void sched_warm_each(struct sched *sched, sched_warm_changed_fn fn, void *arg)
 			fn(arg, &state);
 }
 
+void sched_warm_records(struct sched *sched, sched_warm_changed_fn fn, void *arg)
+{
+	struct sched_warm state;
+
+	for (struct tenant *tenant = sched->tenant_names; tenant != NULL; tenant = tenant->hh.next) {
+		if (tenant->noted && repute_state(tenant, &state))
+			fn(arg, &state);
+		tenant->noted = false;
+	}
+}
+
 /* " t NAME": no lane's, for no source has an empty name. */
 static bool is_record(const char *key)
 {
@@ -264,7 +279,7 @@ static void describe(const struct cold *cold, const char *source, wall_ms now, s
 	warmup_tick(&today, &cold->plan, local);
 	*out = (struct sched_warm_view){
 		.source = source,
-		.destination = destination_of(cold),
+		.destination = cold_destination(cold),
 		.plan = cold->conf->warmup_plan,
 		.warm = today.phase == WARMUP_WARM,
 		.exploring = today.phase == WARMUP_EXPLORE,
@@ -330,7 +345,7 @@ static bool is_meant(const struct cold *cold, const char *source, const char *de
 	size_t len = strlen(source);
 
 	return cold->conf != NULL && strncmp(cold->key, source, len) == 0 && cold->key[len] == ' ' &&
-	    (destination == NULL || strcmp(destination_of(cold), destination) == 0);
+	    (destination == NULL || strcmp(cold_destination(cold), destination) == 0);
 }
 
 uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const char *source, const char *destination,
@@ -342,6 +357,7 @@ uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const
 	for (struct cold *cold = sched->colds; cold != NULL; cold = cold->hh.next) {
 		if (!is_meant(cold, source, destination))
 			continue;
+		almanac_close(cold, now);
 		change(cold, verb, volume, now + cold->offset);
 		if (cold->lane != NULL)
 			lane_reopen(sched, cold->lane);

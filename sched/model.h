@@ -33,6 +33,7 @@ enum { FAMILY_V4 = 1, FAMILY_V6 = 2, FAMILY_ANY = 3 };
 
 /* The warm-up of a source towards a destination; it outlives the lane. */
 struct cold {
+	struct sched *sched;
 	char *key;
 	struct warmup state;
 	struct warmup_plan plan; /* borrows from sched->conf */
@@ -52,6 +53,7 @@ struct tenant {
 	double tried, bad; /* recipients of late, and those of them unknown (or complaining, which counts more) */
 	uint32_t risky_turns; /* while it is a risk, of those from cold sources alone */
 	char *key;            /* of its stored record; NULL: not made yet */
+	bool noted;           /* its record has changed since it was stored */
 	bool present; /* in the configuration */
 	bool paused;  /* by the operator */
 	enum conf_priority priority; /* of its mail that asks for nothing else */
@@ -308,6 +310,7 @@ struct sched {
 	struct ration *ration_keys;
 	struct slots rations;
 	uint32_t rations_resting;
+	struct leaf *leaves; /* finished days of cold lanes */
 	struct recall *unsaved;    /* keys whose rows have changed */
 	struct recall *remembered; /* rows of the store that nobody has asked for yet */
 	struct slots tenants, sources, pools, domains, dests, lanes;
@@ -530,6 +533,13 @@ void cold_fini(struct sched *sched);
 uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms *when_out);
 void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now);
 void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer *answer, wall_ms now);
+
+const char *cold_destination(const struct cold *cold); /* as the operator knows it */
+
+/* --- almanac.c: finished days --------------------------------------------------------------------------------------------- */
+
+void almanac_close(struct cold *cold, wall_ms now); /* before whatever may begin another day */
+void almanac_fini(struct sched *sched);
 
 /* --- cold_choice.c --------------------------------------------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@
 
 void repute_note(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained)
 {
+	tenant->noted = tenant->noted || tried + complained > 0;
 	tenant->tried += tried;
 	tenant->bad += unknown + COMPLAINT_AS * complained;
 	if (tenant->tried > RECORD_LONG) {

@@ -217,6 +217,28 @@ void sched_warm_each(struct sched *sched, sched_warm_changed_fn fn, void *arg);
 /* Give a stored state back, before the first decision. ERR_EXISTS: the lane has gone on already; ERR_VERSION, ERR_CORRUPT. */
 MUST_USE enum err sched_warm_restore(struct sched *sched, const char *key, const void *data, size_t len);
 
+/* The records of tenants that have changed since they were asked for last: to be stored as other states are, now and then. */
+void sched_warm_records(struct sched *sched, sched_warm_changed_fn fn, void *arg);
+
+/* A day of a cold lane, in recipients; `day` is its number since 1970 in warmup.zone. budget 0: none, it was warm. total: what all sources
+ * together sent to the destination in that time. */
+#define SCHED_WARM_NAME    256
+#define SCHED_WARM_DAY_LEN 37
+struct sched_warm_day {
+	char source[SCHED_WARM_NAME], destination[SCHED_WARM_NAME];
+	int32_t day;
+	uint32_t planned, budget, used, accepted, deferred, blocked, unknown, complained, total;
+};
+typedef void (*sched_warm_day_fn)(void *arg, const struct sched_warm_day *day);
+
+/* The next finished day; false: none. A day is finished by the first claim or answer after it. */
+bool sched_warm_day_next(struct sched *sched, struct sched_warm_day *out);
+/* The days that are not finished. */
+void sched_warm_today(struct sched *sched, wall_ms now, sched_warm_day_fn fn, void *arg);
+/* The numbers for the store. decode leaves day and names alone; ERR_VERSION, ERR_CORRUPT. */
+void sched_warm_day_encode(const struct sched_warm_day *day, uint8_t out[SCHED_WARM_DAY_LEN]);
+MUST_USE enum err sched_warm_day_decode(const void *data, size_t len, struct sched_warm_day *day);
+
 /* One cold lane as the operator sees it; texts borrowed for the call. Volumes are recipients, of today where nothing else is said. */
 struct sched_warm_view {
 	const char *source, *destination, *plan;

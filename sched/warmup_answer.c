@@ -11,7 +11,7 @@
 #define BLOCK_REST_MS  HOURS(6)
 #define BLOCK_REST_MAX HOURS(24)
 #define ALLOWED        3          /* refusals of a day that nobody minds, */
-#define TINY           20         /* taken today: even three are a great share of a limit so small */
+#define TINY           40         /* taken today: even three are a great share of a limit so small */
 #define ALLOWED_SHARE  0.01       /* or that share of what was taken */
 #define RELIEF         (1.0 / 15) /* pressure that one taken recipient relieves: throttles below 6 % do not add up */
 #define PRESSURE_MAX   8.0
