@@ -84,45 +84,13 @@ static bool fits_source(const struct session *s, const struct ip_addr *addr)
 	return s->local.family == 0 || s->local.family == addr->family;
 }
 
-/* RFC 7672 section 2.1.3: a host whose records cannot be looked up is not there; RFC 8461 section 4.1: nor one that the policy does not name. */
-static void refuse_host(struct session *s, const struct route_host *host, struct outcome *why)
-{
-	if (s->trust.unproven) {
-		outcome_make(why, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_TLS, "5.7.30", "",
-		    "the message requires TLS all the way (REQUIRETLS), but neither DNSSEC nor an MTA-STS policy vouches for %s as a mail server of %s",
-		    host->name, s->route->domain);
-	} else if (s->trust.excluded) {
-		outcome_make(why, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_TLS, "4.7.5", "", "MTA-STS: %s is not among the mail servers that the policy of %s names",
-		    host->name, s->route->domain);
-		session_note_tls(s, TLS_RESULT_VALIDATION, "the policy does not name this MX host");
-	} else {
-		outcome_make(why, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_TLS, "4.7.5", "", "DANE: it cannot be told how %s is to be authenticated: %s",
-		    host->name, host->dane.why);
-		session_note_tls(s, TLS_RESULT_DNSSEC, host->dane.why);
-	}
-}
-
-static bool may_use(struct session *s, const struct route_host *host)
-{
-	struct outcome why;
-
-	session_decide_trust(s, host);
-	if (!s->trust.unreachable && !s->trust.excluded && !s->trust.unproven)
-		return true;
-	s->remote = (struct ip_addr){0};
-	refuse_host(s, host, &why);
-	transcript_note(&s->transcript, loop_now(s->env->loop), "%s", why.reply);
-	session_note_failure(s, &why);
-	return false;
-}
-
 /* The host of the next address to try; NULL: no more. */
 static const struct route_host *next_address(struct session *s, struct ip_addr *out)
 {
 	while (s->host < s->route->host_count && s->tried < s->conf->delivery.addresses) {
 		const struct route_host *host = &s->route->hosts[s->host];
 
-		while (s->addr < host->addr_count && (s->addr > 0 || may_use(s, host))) {
+		while (s->addr < host->addr_count && (s->addr > 0 || session_may_use(s, host))) {
 			*out = host->addrs[s->addr++];
 			if (!fits_source(s, out))
 				continue;

@@ -115,36 +115,6 @@ void session_note_host(struct session *s, enum host_news news)
 	d->notes[d->note_count++] = (struct host_note){s->remote, news};
 }
 
-void session_note_tls(struct session *s, enum tls_result result, const char *why)
-{
-	struct delivery *d = s->delivery;
-	struct tls_note *note;
-
-	if (!d || d->tls_note_count == TLS_NOTES_MAX)
-		return;
-	d->tls_notes = xrealloc(d->tls_notes, (d->tls_note_count + 1) * sizeof(d->tls_notes[0]));
-	note = &d->tls_notes[d->tls_note_count++];
-	*note = (struct tls_note){.result = result, .local = s->local, .remote = s->remote};
-	(void)snprintf(note->host, sizeof(note->host), "%s", s->route->hosts[s->host].name);
-	(void)snprintf(note->why, sizeof(note->why), "%s", why);
-}
-
-/* How a handshake went: what was found wrong with the certificate, or what else broke it. */
-static void note_handshake(struct session *s, bool done, const char *text)
-{
-	static const enum tls_result results[] = {
-	    [TLS_FAULT_NAME] = TLS_RESULT_NAME, [TLS_FAULT_EXPIRED] = TLS_RESULT_EXPIRED, [TLS_FAULT_UNTRUSTED] = TLS_RESULT_UNTRUSTED,
-	    [TLS_FAULT_OTHER] = TLS_RESULT_VALIDATION, [TLS_FAULT_NONE] = TLS_RESULT_VALIDATION,
-	};
-
-	if (done && s->fault == TLS_FAULT_NONE)
-		session_note_tls(s, TLS_RESULT_GOOD, "");
-	else if (!done && s->trust.auth == TLS_AUTH_DANE && s->fault != TLS_FAULT_NONE)
-		session_note_tls(s, TLS_RESULT_TLSA, text);
-	else
-		session_note_tls(s, results[s->fault], text);
-}
-
 static enum session_state refuse_address(struct session *s, const struct reply *r)
 {
 	struct outcome failure;
@@ -219,7 +189,7 @@ void session_on_lost(struct session *s, enum conn_end end, const char *text)
 	if ((s->state == SESSION_CONNECT || s->state == SESSION_GREETING) && why.scope != SCOPE_SOURCE)
 		session_note_host(s, HOST_DOWN);
 	if (s->state == SESSION_TLS)
-		note_handshake(s, false, text);
+		session_note_handshake(s, false, text);
 	/* A server that cannot do TLS after all is spoken to in the clear, unless that is forbidden. RFC 7435 */
 	if (s->state == SESSION_TLS && !s->trust.required) {
 		session_note_failure(s, &why);
@@ -390,7 +360,7 @@ void session_on_secured(struct session *s)
 	s->caps = (struct capabilities){0};
 	session_note_host(s, HOST_TLS);
 	if (trust_is_met(&s->trust, s->secure, s->verified)) {
-		note_handshake(s, true, "");
+		session_note_handshake(s, true, "");
 		session_enter(s, SESSION_EHLO);
 		return;
 	}
@@ -402,21 +372,6 @@ void session_on_secured(struct session *s)
 }
 
 /* --- the transaction ---------------------------------------------------------------------------------------------------------- */
-
-void session_decide_trust(struct session *s, const struct route_host *host)
-{
-	const struct queue_message *message = &s->delivery->job->message;
-	enum conf_tls_level tenant = trust_tenant_level(s->conf, message->tenant);
-	const struct route_host unbound = {.name = host->name};
-
-	if (message->flags & MSG_REQUIRETLS) {
-		trust_decide(&s->trust, s->route->tls, tenant, host);
-		trust_require(&s->trust, s->route, host);
-	} else {
-		/* RFC 8689 section 3: "TLS-Required: No" sets aside what the domain demands, not what we demand ourselves. */
-		trust_decide(&s->trust, s->route->tls, tenant, message->flags & MSG_TLS_OPTIONAL ? &unbound : host);
-	}
-}
 
 /* This mail demands more than the connection has, which was opened for others: it gets one of its own. */
 static void start_over(struct session *s)

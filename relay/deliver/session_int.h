@@ -2,6 +2,7 @@
  *
  *   session.c         the public face; opens connections address by address, owns the conn and the session's life
  *   session_dialog.c  the state machine: replies in, commands into `out`. No I/O
+ *   session_trust.c   what is demanded of a host, and how TLS with it went
  *   session_tx.c      the transaction: which recipients, and what became of each. No I/O but loading the job
  *   session_body.c    streams the stored body to the conn
  */
@@ -121,17 +122,25 @@ void session_on_lost(struct session *s, enum conn_end end, const char *text);
 /* News of the address that is being tried. */
 void session_note_host(struct session *s, enum host_news news);
 
-/* How TLS with the host that is being tried went; `why` in words, "" for none. */
-void session_note_tls(struct session *s, enum tls_result result, const char *why);
-
-/* What s->delivery demands of `host`: s->trust. Its job is loaded. */
-void session_decide_trust(struct session *s, const struct route_host *host);
-
 /* Begin the transaction of s->delivery on a connection that is IDLE; its state tells what came of it (IDLE again: nothing was to be sent). */
 void session_begin(struct session *s);
 
 /* This address will not do: keep the more telling of this failure and those before. */
 void session_note_failure(struct session *s, const struct outcome *failure);
+
+/* --- session_trust.c ------------------------------------------------------------------------------------------------------- */
+
+/* How TLS with the host that is being tried went; `why` in words, "" for none. */
+void session_note_tls(struct session *s, enum tls_result result, const char *why);
+
+/* How the handshake went: s->fault tells what is wrong with the certificate, `text` what else broke it. */
+void session_note_handshake(struct session *s, bool done, const char *text);
+
+/* What s->delivery demands of `host`: s->trust. Its job is loaded. */
+void session_decide_trust(struct session *s, const struct route_host *host);
+
+/* May the host be tried? Decides s->trust; false: why not is noted. */
+bool session_may_use(struct session *s, const struct route_host *host);
 
 /* --- session_tx.c ---------------------------------------------------------------------------------------------------------- */
 

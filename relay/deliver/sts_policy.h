@@ -12,6 +12,7 @@
 #define STS_MX_TEXT_MAX 16384           /* bytes of all patterns */
 
 enum sts_mode { STS_NONE, STS_TESTING, STS_ENFORCE };
+/* As policies write it. */
 const char *sts_mode_name(enum sts_mode mode);
 
 struct sts_policy {
