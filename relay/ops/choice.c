@@ -20,6 +20,7 @@ static const char *rcpt_field(const struct row *row) { return row->rcpt->address
 static const char *domain_field(const struct row *row) { return row->rcpt->domain; }
 static const char *reply_field(const struct row *row) { return row->rcpt->reply[0] ? row->rcpt->reply : row->rcpt->reason; }
 static const char *state_field(const struct row *row) { return row_state_name(row->state); }
+static const char *class_field(const struct row *row) { return row->rcpt->class_name; }
 static const char *source_field(const struct row *row) { return row->source; }
 
 static const struct filter {
@@ -35,6 +36,7 @@ static const struct filter {
 	{ "reply", reply_field, NULL, true },
 	{ "state", state_field, NULL, false },
 	{ "source", source_field, NULL, false },
+	{ "class", class_field, NULL, false },
 };
 
 static bool text_matches(const char *pattern, const char *text, bool within)
@@ -200,9 +202,9 @@ static bool id_pattern_passes(const struct choice *choice, const struct row *row
 	return count == 0;
 }
 
-static bool choice_matches(const struct choice *choice, const struct row *row, wall_ms now)
+bool choice_passes(const struct choice *choice, const struct row *row, wall_ms since, wall_ms now)
 {
-	if (choice->older_ms > 0 && now - row->message->arrived < choice->older_ms)
+	if (choice->older_ms > 0 && now - since < choice->older_ms)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
 		if (!filter_passes(&filters[i], json_object_get(choice->args, filters[i].key), row))
@@ -223,7 +225,7 @@ struct walk {
 };
 
 /* Among the explicit IDs of this message, which begin at id_at. */
-static bool is_named(struct choice *choice, msg_id id, uint32_t n)
+bool choice_names(struct choice *choice, msg_id id, uint32_t n)
 {
 	bool named = choice->is_open;
 
@@ -246,10 +248,10 @@ static bool visit(void *arg, const struct queue_job *job)
 	for (size_t i = 0; i < job->rcpt_count; i++) {
 		struct row row;
 
-		if (!is_named(walk->choice, job->message.id, job->rcpts[i].n))
+		if (!choice_names(walk->choice, job->message.id, job->rcpts[i].n))
 			continue;
 		row_fill(&row, walk->env, job, i, walk->now);
-		if (!choice_matches(walk->choice, &row, walk->now))
+		if (!choice_passes(walk->choice, &row, job->message.arrived, walk->now))
 			continue;
 		any = true;
 		if (walk->row_fn && !walk->row_fn(walk->arg, &row))
@@ -301,6 +303,11 @@ enum err choice_walk(struct choice *choice, const struct ops_env *env, size_t ma
 
 size_t choice_tell_missing(const struct choice *choice, struct task *task)
 {
+	return choice_tell_lost(choice, task, "not in the queue");
+}
+
+size_t choice_tell_lost(const struct choice *choice, struct task *task, const char *words)
+{
 	size_t missing = 0;
 
 	for (size_t i = 0; i < choice->id_count; i++) {
@@ -315,7 +322,7 @@ size_t choice_tell_missing(const struct choice *choice, struct task *task)
 		if (!choice->ids[i].whole)
 			(void)snprintf(id + strlen(id), sizeof(id) - strlen(id), ".%" PRIu32, choice->ids[i].n);
 		fact_text(line, "id", id);
-		fact_text(line, "error", "not in the queue");
+		fact_text(line, "error", words);
 		task_emit(task, line);
 	}
 	return missing;

@@ -24,7 +24,7 @@ struct choice {
 	msg_id end;             /* what came in later is not meant */
 };
 
-/* Read "ids" (array of texts: ID, ID.n, or wildcards over them), the filters destination tenant sender rcpt reply state source (a text
+/* Read "ids" (array of texts: ID, ID.n, or wildcards over them), the filters destination tenant sender rcpt reply state source class (a text
  * or an array of texts of which one must match; shell wildcards, without regard to case) and "older" (ms). False: task ended with
  * OPS_USAGE. The arguments must outlive the choice. */
 bool choice_init(struct choice *choice, struct task *task);
@@ -45,5 +45,14 @@ MUST_USE enum err choice_walk(struct choice *choice, const struct ops_env *env, 
 
 /* After the walk: emit {"id": ..., "error": ...} for each explicit ID that was not found; returns how many. */
 size_t choice_tell_missing(const struct choice *choice, struct task *task);
+/* The same in other words than "not in the queue". */
+size_t choice_tell_lost(const struct choice *choice, struct task *task, const char *words);
+
+/* --- for other walks ------------------------------------------------------------------------------------------------------- */
+
+/* Is recipient `n` of the message among the explicit IDs, or are there none? Notes that it was found. */
+bool choice_names(struct choice *choice, msg_id id, uint32_t n);
+/* Do the filters let it pass? `since`: what "older" counts from. */
+bool choice_passes(const struct choice *choice, const struct row *row, wall_ms since, wall_ms now);
 
 #endif

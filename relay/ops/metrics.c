@@ -247,6 +247,8 @@ static void write_store(struct writer *w, const struct ops_env *env)
 	single(w, "store_rows_total", "counter", "Rows written.", figures.rows);
 	single(w, "store_body_bytes_total", "counter", "Bytes of bodies written.", figures.chunk_bytes);
 	single(w, "store_used_bytes", "gauge", "Room in use.", figures.used_bytes);
+	single(w, "dead_letters", "gauge", "Recipients that bounced or expired and are kept.", figures.dead_letters);
+	single(w, "dead_letter_bytes", "gauge", "What they keep in the store.", figures.dead_bytes);
 	single(w, "store_quota_bytes", "gauge", "limits.disk, 0: none.", figures.quota_bytes);
 	single(w, "store_free_bytes", "gauge", "Free on the file system.", figures.free_bytes);
 	single(w, "store_pending_requests", "gauge", "Requests that wait for the next transaction.", figures.pending);

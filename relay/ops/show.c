@@ -7,6 +7,7 @@
 #include "relay/ops/choice.h"
 #include "relay/ops/encode.h"
 #include "relay/ops/fact.h"
+#include "relay/ops/show.h"
 
 static const char *given_id(const struct task *task)
 {
@@ -76,7 +77,7 @@ static void put_header(json_t *headers, const char *field, size_t len)
 }
 
 /* The header section as far as the first two chunks of the body hold it; the first may be no more than our own fields. */
-static json_t *headers_of(const struct ops_env *env, msg_id id)
+json_t *show_headers(const struct ops_env *env, msg_id id)
 {
 	json_t *headers = json_object();
 	char *chunk = xcalloc(2, QUEUE_CHUNK), field[2048];
@@ -179,12 +180,32 @@ static void put_flags(json_t *o, uint32_t flags)
 	fact_text(o, "ret", flags & MSG_RET_FULL ? "FULL" : flags & MSG_RET_HDRS ? "HDRS" : "");
 }
 
+json_t *show_message(const struct ops_env *env, const struct queue_message *message)
+{
+	char id[MSG_ID_TEXT];
+	json_t *o = json_object();
+
+	fact_text(o, "id", msg_id_format(message->id, id));
+	fact_text(o, "sender", message->sender);
+	fact_text(o, "tenant", message->tenant);
+	fact_text(o, "pool", message->pool);
+	fact_text(o, "priority", row_priority(env, message));
+	fact_number(o, "mt_priority", message->priority);
+	fact_text(o, "envid", message->envid);
+	fact_text(o, "client", message->client);
+	fact_text(o, "login", message->login);
+	fact_time(o, "arrived", message->arrived);
+	fact_time(o, "deadline", message->deadline);
+	fact_number(o, "size", message->size_bytes);
+	put_flags(o, message->flags);
+	return o;
+}
+
 static enum task_state show_step(struct task *task)
 {
 	wall_ms now = row_now(task->env);
 	struct queue_job *job;
 	struct chosen chosen;
-	char id[MSG_ID_TEXT];
 	json_t *o, *rcpts;
 
 	if (!load_message(task, &job, &chosen))
@@ -203,24 +224,11 @@ static enum task_state show_step(struct task *task)
 		free(job);
 		return task_end(task, OPS_REFUSED, "%s is not in the queue: delivered, bounced, or never here", given_id(task));
 	}
-	o = json_object();
-	fact_text(o, "id", msg_id_format(job->message.id, id));
-	fact_text(o, "sender", job->message.sender);
-	fact_text(o, "tenant", job->message.tenant);
-	fact_text(o, "pool", job->message.pool);
-	fact_text(o, "priority", row_priority(task->env, &job->message));
-	fact_number(o, "mt_priority", job->message.priority);
-	fact_text(o, "client", job->message.client);
-	fact_text(o, "login", job->message.login);
-	fact_time(o, "arrived", job->message.arrived);
-	fact_time(o, "deadline", job->message.deadline);
-	fact_number(o, "size", job->message.size_bytes);
+	o = show_message(task->env, &job->message);
 	fact_number(o, "queued_recipients", job->rcpt_count);
 	fact_number(o, "accepted_recipients", job->message.rcpt_count);
-	put_flags(o, job->message.flags);
-	fact_text(o, "envid", job->message.envid);
 	fact_bool(o, "in_doubt", job->in_doubt);
-	fact_json(o, "headers", headers_of(task->env, job->message.id));
+	fact_json(o, "headers", show_headers(task->env, job->message.id));
 	fact_json(o, "recipients", rcpts);
 	fact_json(o, "transcripts", traces_of(task->env, job, &chosen));
 	free(job);
@@ -232,6 +240,28 @@ const struct task_kind show_kind = { .verb = "show", .size = sizeof(struct task)
 
 /* --- cat -------------------------------------------------------------------------------------------------------------------- */
 
+enum task_state show_chunk(struct task *task, msg_id id, uint32_t n, uint32_t chunks)
+{
+	char *data, *text;
+	size_t len;
+	json_t *o;
+
+	if (n == chunks)
+		return task_end(task, OPS_DONE, "%s", "");
+	data = xcalloc(1, QUEUE_CHUNK);
+	if (queue_body_read(task->env->reader, id, n, data, &len, NULL) != OK) {
+		free(data);
+		return task_end(task, OPS_REFUSED, "the message has left the store while it was read");
+	}
+	text = xcalloc(1, BASE64_SIZE(len));
+	o = json_object();
+	fact_text(o, "data", base64_encode(data, len, text));
+	task_emit(task, o);
+	free(text);
+	free(data);
+	return TASK_MORE;
+}
+
 struct cat {
 	struct task task;
 	msg_id id; /* 0: not yet looked for */
@@ -241,10 +271,6 @@ struct cat {
 static enum task_state cat_step(struct task *task)
 {
 	struct cat *cat = (struct cat *)task;
-	struct err_detail why;
-	char *data, *text;
-	size_t len;
-	json_t *o;
 
 	if (cat->id == 0) {
 		struct queue_job *job;
@@ -256,21 +282,7 @@ static enum task_state cat_step(struct task *task)
 		cat->chunks = job->message.chunks;
 		free(job);
 	}
-	if (cat->chunk == cat->chunks)
-		return task_end(task, OPS_DONE, "%s", "");
-	data = xcalloc(1, QUEUE_CHUNK);
-	if (queue_body_read(task->env->reader, cat->id, cat->chunk, data, &len, &why) != OK) {
-		free(data);
-		return task_end(task, OPS_REFUSED, "the message has left the queue while it was read");
-	}
-	text = xcalloc(1, BASE64_SIZE(len));
-	o = json_object();
-	fact_text(o, "data", base64_encode(data, len, text));
-	task_emit(task, o);
-	free(text);
-	free(data);
-	cat->chunk++;
-	return TASK_MORE;
+	return show_chunk(task, cat->id, cat->chunk++, cat->chunks);
 }
 
 const struct task_kind cat_kind = { .verb = "cat", .size = sizeof(struct cat), .step = cat_step };

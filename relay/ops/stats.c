@@ -6,6 +6,7 @@
 
 #include "base/table.h"
 #include "base/version.h"
+#include "queue/dead.h"
 #include "relay/ops/row.h"
 #include "relay/ops/task.h"
 #include "relay/ops/fact.h"
@@ -180,12 +181,16 @@ static void emit_total(struct stats *stats)
 {
 	const struct ops_env *env = stats->task.env;
 	struct queue_figures figures;
+	struct queue_dead dead = { 0 };
 	json_t *o = json_object();
 
 	queue_figures(env->queue, &figures);
+	(void)!queue_dead_read(env->reader, &dead, NULL); /* a figure that cannot be read leaves the others as they are */
 	fact_bool(o, "total", true);
 	put_figures(o, &stats->total);
 	fact_number(o, "accepted", stats->total.counts.accepted);
+	fact_number(o, "dead", dead.letters);
+	fact_number(o, "dead_bytes", dead.bytes);
 	fact_bool(o, "daemon", env->sched != NULL);
 	fact_bool(o, "complete", env->dispatch ? dispatch_complete(env->dispatch) : stats->cursor.end);
 	if (env->dispatch) {

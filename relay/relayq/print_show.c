@@ -93,6 +93,12 @@ static void put_rcpt(struct print *print, const json_t *rcpt)
 	free(clean);
 	free(head);
 	put(print, "state", xasprintf("%s, to %s", field_text(rcpt, "state"), field_text(rcpt, "destination")));
+	if (field_time(rcpt, "died") > 0)
+		put_moment(print, "died", field_time(rcpt, "died"));
+	if (field_text(rcpt, "dsn")[0])
+		put(print, "told", xasprintf("the sender, by the report %s", field_text(rcpt, "dsn")));
+	if (field_text(rcpt, "replayed")[0])
+		put(print, "replayed", xasprintf("as %s", field_text(rcpt, "replayed")));
 	if (field_time(rcpt, "next") > 0)
 		put_moment(print, "next", field_time(rcpt, "next"));
 	put_attempts(print, rcpt);
@@ -150,11 +156,12 @@ static void put_transcripts(struct print *print, const json_t *traces, const cha
 static void show_row(struct print *print, const json_t *row)
 {
 	json_t *rcpts = json_object_get(row, "recipients"), *rcpt;
-	uint64_t accepted = field_number(row, "accepted_recipients");
+	uint64_t accepted = field_number(row, "accepted_recipients"), dead = field_number(row, "dead_recipients");
 	size_t i;
 
-	(void)fprintf(print->out, "%s  %llu of %llu recipient%s in the queue\n\n", field_text(row, "id"),
-	    (unsigned long long)field_number(row, "queued_recipients"), (unsigned long long)accepted, accepted == 1 ? "" : "s");
+	(void)fprintf(print->out, "%s  %llu of %llu recipient%s %s\n\n", field_text(row, "id"),
+	    (unsigned long long)(dead > 0 ? dead : field_number(row, "queued_recipients")), (unsigned long long)accepted,
+	    accepted == 1 ? "" : "s", dead > 0 ? "among the dead letters" : "in the queue");
 	put_envelope(print, row);
 	put_wishes(print, row);
 	put_headers(print, json_object_get(row, "headers"));

@@ -119,8 +119,11 @@ static void put_outcomes(struct print *print, const json_t *total)
 static void put_store(struct print *print, const json_t *total)
 {
 	uint64_t quota = field_number(total, "quota_bytes");
-	char used[TEXT_SHORT], limit[TEXT_SHORT], rest[TEXT_SHORT], up[TEXT_SHORT];
+	char used[TEXT_SHORT], limit[TEXT_SHORT], rest[TEXT_SHORT], up[TEXT_SHORT], letters[TEXT_SHORT + 24];
 
+	if (field_number(total, "dead") > 0)
+		(void)fprintf(print->out, "%s, %s (relayq dead)\n", text_counted(field_number(total, "dead"), "dead letter", letters),
+		    text_size(field_number(total, "dead_bytes"), used));
 	(void)fprintf(print->out, "Store %s", text_size(field_number(total, "used_bytes"), used));
 	if (quota > 0)
 		(void)fprintf(print->out, " of %s", text_size(quota, limit));

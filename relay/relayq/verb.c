@@ -23,6 +23,8 @@ enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, 
 #define HASH    BIT(9)
 #define SPAN    BIT(10)
 #define POOL    BIT(11)
+#define LETTERS BIT(12) /* filters of verbs in which --source means something else */
+#define REPLAYS BIT(13)
 
 /* clang-format off */
 static const struct option_row {
@@ -30,18 +32,23 @@ static const struct option_row {
 	enum option_kind kind;
 	unsigned group; /* verbs of the same bit take it */
 } options[] = {
-	{ "--destination", "destination", "NAME",     "destination, or recipient domain",               KIND_TEXTS,    FILTERS },
-	{ "--tenant",      "tenant",      "NAME",     "who handed the message in",                      KIND_TEXTS,    FILTERS },
-	{ "--sender",      "sender",      "ADDRESS",  "envelope sender; '<>' is the null sender",       KIND_TEXTS,    FILTERS },
-	{ "--rcpt",        "rcpt",        "ADDRESS",  "recipient, such as '*@example.net'",             KIND_TEXTS,    FILTERS },
-	{ "--reply",       "reply",       "TEXT",     "last reply; without wildcards: anywhere in it",  KIND_TEXTS,    FILTERS },
+	{ "--destination", "destination", "NAME",     "destination, or recipient domain",               KIND_TEXTS,    FILTERS | LETTERS },
+	{ "--tenant",      "tenant",      "NAME",     "who handed the message in",                      KIND_TEXTS,    FILTERS | LETTERS },
+	{ "--sender",      "sender",      "ADDRESS",  "envelope sender; '<>' is the null sender",       KIND_TEXTS,    FILTERS | LETTERS },
+	{ "--rcpt",        "rcpt",        "ADDRESS",  "recipient, such as '*@example.net'",             KIND_TEXTS,    FILTERS | LETTERS },
+	{ "--reply",       "reply",       "TEXT",     "last reply; without wildcards: anywhere in it",  KIND_TEXTS,    FILTERS | LETTERS },
 	{ "--source",      "source",      "NAME",     "source of the last attempt",                     KIND_TEXTS,    FILTERS },
-	{ "--older",       "older",       "DURATION", "in the queue for longer than 90s, 15m, 4h, 5d",  KIND_DURATION, FILTERS },
+	{ "--older",       "older",       "DURATION", "in the queue for longer than 90s, 15m, 4h, 5d",  KIND_DURATION, FILTERS | LETTERS },
+	{ "--class",       "class",       "CLASS",    "what the last reply means, such as 'full-*'",    KIND_TEXTS,    FILTERS | LETTERS },
 	{ "--state",       "state",       "STATE",    "waiting, active, deferred, held or blocked",     KIND_TEXTS,    STATES },
 	{ "--limit",       "limit",       "N",        "stop after N recipients",                        KIND_COUNT,    LIMIT },
 	{ "--reason",      "reason",      "TEXT",     "why: kept with the recipient, told in a bounce", KIND_TEXT,     REASON },
 	{ "--pool",        "pool",        "NAME",     "pool of sources that the mail takes from now on", KIND_TEXT,   POOL },
 	{ "--dry-run",     "dry_run",     NULL,       "only list what would be changed",                KIND_FLAG,     CHANGES },
+	{ "--rate",        "rate",        "RATE",     "recipients in a time (default 10/s); none: at once", KIND_TEXT,   REPLAYS },
+	{ "--source",      "source_to",   "NAME",     "send from this source of the pool if it may",    KIND_TEXT,     REPLAYS },
+	{ "--pool",        "pool",        "NAME",     "send through this pool instead of its own",      KIND_TEXT,     REPLAYS },
+	{ "--again",       "again",       NULL,       "those that were replayed before, too",           KIND_FLAG,     REPLAYS },
 	{ "--destination", "destination", "NAME",     "everything towards this destination",            KIND_TEXT,     SCOPE },
 	{ "--tenant",      "tenant",      "NAME",     "everything of this tenant",                      KIND_TEXT,     SCOPE },
 	{ "--source",      "source",      "NAME",     "everything from this source",                    KIND_TEXT,     SCOPE },
@@ -79,6 +86,14 @@ static const struct verb verbs[] = {
 	  FILTERS | STATES | CHANGES | REASON, &print_change },
 	{ "reroute", "--pool NAME ID...|FILTERS", "send messages through another pool of sources", CHOICE_TEXT "\nA message has one pool: all of its recipients "
 	  "move with the chosen one. What was blocked is due at once.", OPERANDS_IDS, FILTERS | STATES | CHANGES | POOL, &print_change },
+	{ "dead list", "[ID...]", "recipients that bounced or expired, as long as they are kept", CHOICE_TEXT, OPERANDS_IDS, FILTERS | LIMIT, &print_dead },
+	{ "dead show", "ID", "all that is known of them, with what was said in each attempt", NULL, OPERANDS_ID, 0, &print_show },
+	{ "dead cat", "ID", "the message, byte for byte", NULL, OPERANDS_ID, 0, &print_cat },
+	{ "dead replay", "ID...|FILTERS", "back into the queue as new messages, signed anew",
+	  CHOICE_TEXT "\nEach is replayed once; stopped in the middle, the same command goes on with the rest.", OPERANDS_IDS,
+	  LETTERS | CHANGES | REPLAYS, &print_dead_change },
+	{ "dead drop", "ID...|FILTERS", "remove dead letters for good", CHOICE_TEXT "\nWith --rcpt or --sender the transcripts go in which others are told of too.",
+	  OPERANDS_IDS, FILTERS | CHANGES, &print_dead_change },
 	{ "pause", "--destination|--tenant|--source NAME", "start nothing more for a destination, tenant or source", "Not kept over a restart of the daemon.", OPERANDS_NONE,
 	  SCOPE, &print_outcome },
 	{ "resume", "--destination|--tenant|--source NAME", "end a pause", NULL, OPERANDS_NONE, SCOPE, &print_outcome },
@@ -113,11 +128,15 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "dead", "doctor", "lint", "providers", "export", "import",
+	"top", "tail", "doctor", "lint", "providers", "export", "import",
 };
+
+#define GROUP "dead" /* its verbs are two words */
 
 static const struct verb *verb_find(const char *name)
 {
+	if (strcmp(name, GROUP) == 0)
+		name = GROUP " list";
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
@@ -142,7 +161,7 @@ static void help_all(FILE *out)
 {
 	(void)fputs("usage: relayq [-c FILE] [--json] [VERB ...]    (without a verb: stats)\n\n", out);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		(void)fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
+		(void)fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].summary);
 	(void)fputc('\n', out);
 	help_options(GLOBAL, out);
 	(void)fputs("\nrelayq VERB --help tells the options of a verb. What only reads works without a daemon too.\n"
@@ -287,8 +306,21 @@ static enum ops_exit take_option(struct parser *p, const char *word)
 	return take_value(p, option, value ? value : p->argv[p->at++]);
 }
 
+/* The second word of a verb; none is "list". */
+static enum ops_exit take_second(struct parser *p)
+{
+	const char *second = p->at < p->argc && p->argv[p->at][0] != '-' ? p->argv[p->at++] : "list";
+	char *name = xasprintf(GROUP " %s", second);
+
+	p->call->verb = verb_find(name);
+	free(name);
+	return p->call->verb ? OPS_DONE : fault(p, GROUP, second, " is not known; list, show, cat, replay and drop are");
+}
+
 static enum ops_exit take_verb(struct parser *p, const char *word)
 {
+	if (strcmp(word, GROUP) == 0)
+		return take_second(p);
 	p->call->verb = verb_find(word);
 	if (p->call->verb)
 		return OPS_DONE;
