@@ -12,7 +12,7 @@
 
 #define SLICE_MESSAGES 32
 #define UNDER_WAY_MAX  32 /* messages that are being copied: two chunks of memory each */
-#define RATE_COUNT     10 /* without --rate: 10/s */
+#define RATE_USUAL     "10/s" /* without --rate */
 
 /* Letters of one message: numbers of recipients, and later places among its letters. */
 struct found {
@@ -44,13 +44,13 @@ static const char *plural(uint64_t count)
 static bool read_rate(struct replay *replay)
 {
 	const char *text = task_text(&replay->task, "rate");
-	struct value value = { .number = RATE_COUNT, .period_ms = SECONDS(1) };
+	struct value value = { .number = 0 };
 
-	if (text && !value_parse(VALUE_RATE, text, &value)) {
+	if (!value_parse(VALUE_RATE, text ? text : RATE_USUAL, &value)) {
 		(void)task_end(&replay->task, OPS_USAGE, "rate: expected %s", value_expected(VALUE_RATE));
 		return false;
 	}
-	replay->gap_us = value.number > 0 ? value.period_ms * 1000 / (int64_t)value.number : 0;
+	replay->gap_us = value.number > 0 ? DAYS(1) * 1000 / value.number : 0; /* its number is that of a day */
 	return true;
 }
 
