@@ -258,9 +258,8 @@ static void forgive_lanes(struct sched *sched, struct source *source, wall_ms no
 
 	DL_FOREACH_SAFE2(source->lanes, lane, next, source_next)
 	{
-		lane->blocks = 0;
-		lane_set_failures(sched, lane, 0);
 		lane_unshut(sched, lane);
+		state_forget(sched, lane, now);
 		lane_tidy(sched, lane, now);
 	}
 	blocked_sweep(sched);

@@ -10,8 +10,8 @@
 #define FLIGHT_MAX 4096
 #define LINE_BYTES 512
 
-enum ending { END_OK, END_BUSY, END_DOWN, END_BLOCKED, END_LOST, ENDINGS };
-static const char *const ending_names[ENDINGS] = { "ok", "busy", "down", "blocked", "lost" };
+enum ending { END_OK, END_BUSY, END_DOWN, END_BLOCKED, END_LISTED, END_LOST, ENDINGS };
+static const char *const ending_names[ENDINGS] = { "ok", "busy", "down", "blocked", "listed", "lost" };
 
 /* A domain whose look-up has an answer, or a destination that answers in some way. */
 struct habit {
@@ -174,6 +174,8 @@ static void land(struct play *p, size_t which)
 		[END_BUSY] = { .attempted = true, .scope = SCOPE_RECIPIENT },
 		[END_DOWN] = { .attempted = true, .scope = SCOPE_HOST },
 		[END_BLOCKED] = { .attempted = true, .scope = SCOPE_LANE },
+		[END_LISTED] = { .attempted = true, .scope = SCOPE_LANE, .barred = true, .judged = true,
+		    .class = CLASS_REPUTATION_BLOCK, .action = ACTION_CLOSE_LANE },
 		[END_LOST] = { .attempted = false },
 	};
 	struct flight f = p->flights[which];
@@ -289,6 +291,22 @@ static void do_park(struct play *p, char **words, size_t count)
 	sched_park_source(p->w.sched, words[0], p->w.now + duration(p, words[1]), "the scenario says so");
 }
 
+static void serve(struct play *p, const char *source, bool drained)
+{
+	if (!sched_drain_source(p->w.sched, source, drained, p->w.now))
+		complain(p, "no such source: %s", source);
+}
+
+static void do_drain(struct play *p, char **words, size_t count)
+{
+	serve(p, words[0], true);
+}
+
+static void do_enable(struct play *p, char **words, size_t count)
+{
+	serve(p, words[0], false);
+}
+
 static void do_pass(struct play *p, char **words, size_t count) {}
 
 static const struct {
@@ -302,6 +320,8 @@ static const struct {
 	{ "pause", 2, do_pause },
 	{ "resume", 2, do_resume },
 	{ "park", 2, do_park },
+	{ "drain", 1, do_drain },
+	{ "enable", 1, do_enable },
 	{ "pass", 0, do_pass },
 };
 
@@ -361,6 +381,7 @@ static bool figure(struct play *p, const char *what, const char *destination, ui
 		{ "deferred", w.counts.deferred },
 		{ "active", w.counts.active },
 		{ "held", w.counts.held },
+		{ "blocked", w.counts.blocked },
 		{ "connections", w.counts.connections },
 	};
 
@@ -386,7 +407,7 @@ static void expect(struct play *p, char **words, size_t count)
 		complain(p, "expect what?");
 	if (strcmp(words[0], "reason") == 0) {
 		sched_counts_read(p->w.sched, p->w.now, pick, &w);
-		for (unsigned bit = 1; bit <= WHY_LANE_WARMUP; bit <<= 1)
+		for (unsigned bit = 1; bit != 0; bit <<= 1)
 			if (w.reasons & bit && strcmp(sched_why_name((enum sched_reason)bit), words[1]) == 0)
 				return;
 		complain(p, "%s: reasons 0x%x lack %s", destination, w.reasons, words[1]);
