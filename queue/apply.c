@@ -197,6 +197,12 @@ enum err apply_accept(struct apply *apply, const struct queue_accept *accept, st
 	return e;
 }
 
+/* A report of ours is let in where new mail is not: somebody has to hear of a full store. */
+static enum apply_tier accept_tier(const struct queue_req *req)
+{
+	return (((const struct queue_accept *)req)->message.flags & MSG_BOUNCE) != 0 ? APPLY_STAYS : APPLY_GROWS;
+}
+
 static enum err accept_apply(struct apply *apply, struct queue_req *req, struct err_detail *why)
 {
 	struct queue_accept *accept = AS(queue_accept, req);
@@ -463,7 +469,7 @@ static enum err replay_apply(struct apply *apply, struct queue_req *req, struct 
 /* clang-format off */
 static const struct kind kinds[] = {
 [QUEUE_CHUNK_PUT] = { chunk_check,      chunk_apply,      grows,       chunk_cost,  yes },
-[QUEUE_ACCEPT]    = { accept_check,     accept_apply,     grows,       accept_cost, yes },
+[QUEUE_ACCEPT]    = { accept_check,     accept_apply,     accept_tier, accept_cost, yes },
 [QUEUE_CLAIM]     = { claim_req_check,  claim_apply,      stays,       one_row,     yes },
 [QUEUE_SETTLE]    = { settle_req_check, settle_req_apply, settle_tier, settle_cost, settle_rushes },
 [QUEUE_DISCARD]   = { discard_check,    discard_apply,    frees,       one_row,     no },

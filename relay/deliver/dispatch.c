@@ -233,6 +233,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	dispatch_learned_restore(d);
 	d->suppression = suppression_create(d);
 	d->fetcher = fetcher_create(env->loop, resolver);
+	d->herald = dispatch_alerts_create(d);
 	d->sts = sts_create(env->loop, d->fetcher, env->queue, env->reader, d->conf, resolver, dispatch_now(d));
 	dispatch_tlsrpt_start(d);
 	if (dispatch_warm_restore(d, why) != OK || dispatch_service_restore(d, why) != OK)
@@ -257,6 +258,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	sched_listen(d->env.sched, NULL, NULL);
 	tlsrpt_destroy(&d->tlsrpt);
 	sts_destroy(&d->sts);
+	dispatch_alerts_destroy(&d->herald);
 	fetcher_destroy(&d->fetcher);
 	resolver_destroy(&d->resolver);
 	tls_client_unref(&d->tls);

@@ -8,6 +8,7 @@
 #include "queue/queue.h"
 #include "relay/intake/intake.h"
 #include "relay/net/resolver.h"
+#include "relay/notify/alert.h"
 #include "sched/sched.h"
 
 struct delivery;
@@ -52,6 +53,9 @@ struct dispatch_hops {
 	uint64_t plaintext, tls, dane, verified; /* verified: by a certificate authority */
 };
 const struct dispatch_hops *dispatch_hops(const struct dispatch *dispatch);
+
+/* Open alerts, in the order in which they began. */
+void dispatch_alerts_walk(const struct dispatch *dispatch, alert_walk_fn fn, void *arg);
 
 /* The steady wall clock that all decisions of the main loop use. */
 wall_ms dispatch_now(struct dispatch *dispatch);

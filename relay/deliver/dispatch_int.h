@@ -9,6 +9,7 @@
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/route.h"
 #include "relay/deliver/verdict.h"
+#include "relay/notify/alert.h"
 #include "relay/notify/bounce.h"
 
 #define LANE_NONE UINT32_MAX
@@ -67,6 +68,7 @@ struct domain_route {
 
 struct settling;
 struct suppression;
+struct herald;
 struct service;
 
 struct dispatch {
@@ -82,6 +84,7 @@ struct dispatch {
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct suppression *suppression;
+	struct herald *herald;    /* of alerts; NULL only at start and end */
 	struct rand rand;
 	wall_ms wall_offset;      /* wall clock less monotonic clock */
 	struct timer pump_timer, idle_timer, settle_timer, drain_timer;
@@ -142,6 +145,13 @@ struct tally dispatch_tally(const struct delivery *delivery, bool held);
 struct suppression *suppression_create(struct dispatch *d) MUST_USE;
 void suppression_destroy(struct suppression **suppression);
 void suppression_strike(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* after dispatch_judge */
+
+/* dispatch_alert.c: what somebody must be told of, see relay/notify/alert.h */
+struct herald *dispatch_alerts_create(struct dispatch *d) MUST_USE;
+void dispatch_alerts_destroy(struct herald **herald);
+void dispatch_alert_raise(struct dispatch *d, enum alert_kind kind, wall_ms until, const char *object, const char *format, ...)
+    PRINTF_LIKE(5, 6);
+void dispatch_alert_clear(struct dispatch *d, enum alert_kind kind, const char *object);
 
 /* dispatch_report.c: what the sender is told (RFC 3461) */
 bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, size_t i, wall_ms now); /* of rcpts[i] of its job */

@@ -2,11 +2,26 @@
 #include "base/log.h"
 #include "relay/deliver/dispatch_int.h"
 
+#include <stdlib.h>
+
+/* While it is probed the trouble is not known to be over. */
+static void alert(struct dispatch *d, const struct sched_lane_view *view)
+{
+	char *object = xasprintf("%s to %s", view->source, view->destination);
+
+	if (view->state == LANE_CLOSED)
+		dispatch_alert_raise(d, ALERT_BLOCK, 0, object, "%s", view->why);
+	else if (view->state != LANE_PROBING)
+		dispatch_alert_clear(d, ALERT_BLOCK, object);
+	free(object);
+}
+
 static void on_lane(void *arg, const struct sched_lane_view *view)
 {
 	bool trouble = view->state == LANE_CLOSED;
 	struct log_line line;
 
+	alert(arg, view);
 	log_begin(&line, trouble ? LOG_WARN : LOG_INFO, "lane-state");
 	log_str(&line, "source", view->source);
 	log_str(&line, "destination", view->destination);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #define PARK_MS MINUTES(1) /* how long a source rests whose address is not on this host, or whose proxy is down */
+#define PARKED_MS MINUTES(10) /* a source that was not found unusable again for so long is well */
 
 /* --- idle links: by lane (to use one again) and by age (to end them) ------------------------------------------------------- */
 
@@ -334,6 +335,7 @@ static void park_source(struct dispatch *d, struct attempt *attempt, wall_ms now
 
 	log_text(LOG_ERROR, "source-parked", "%s; its mail waits or takes another source", delivery->source_trouble);
 	sched_park_source(d->env.sched, attempt->source, now + PARK_MS, delivery->source_trouble);
+	dispatch_alert_raise(d, ALERT_SOURCE, now + PARKED_MS, attempt->source, "%s", delivery->source_trouble);
 	delivery->attempted = false;
 	if (delivery->job && delivery->outcomes)
 		memset(delivery->outcomes, 0, delivery->job->rcpt_count * sizeof(delivery->outcomes[0]));

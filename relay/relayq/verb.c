@@ -118,6 +118,7 @@ static const struct verb verbs[] = {
 	{ "tls-report", "[DOMAIN|send [DOMAIN]]", "how TLS with domains that want to hear of it went today",
 	  "Figures of TLS reports (RFC 8460): sessions by policy, and what failed most. send: sends what there is now instead of at the day's end.",
 	  OPERANDS_WORDS, 0, &print_tls },
+	{ "alerts", "", "what somebody must look at and lasts", "The same goes by mail and to a webhook, see `relayd --explain alerts.mail`.", OPERANDS_NONE, 0, &print_alerts },
 	{ "classify", "", "`provider TAB reply` lines in, `class TAB action TAB rule` out",
 	  "Needs no daemon. With -c the rules of that configuration come first; without it the shipped ones stand alone.", OPERANDS_NONE, 0, NULL },
 	{ "hash", "", "a password line in, the string for logins[].hash out", "With -c the length that is asked for is auth.password_length of that "
