@@ -22,6 +22,7 @@ enum conf_others { OTHERS_REFUSE, OTHERS_ALLOW, OTHERS_HOLD, OTHERS_REWRITE };
 enum conf_over { OVER_REFUSE, OVER_DELAY };            /* beyond a quota */
 enum conf_window { WINDOW_SLIDING, WINDOW_CALENDAR };  /* the time that a quota counts */
 enum conf_duplicates { DUPLICATES_REFUSE, DUPLICATES_FIRST, DUPLICATES_ACCEPT };
+enum conf_bounces { BOUNCES_MAIL, BOUNCES_EVENT, BOUNCES_NONE }; /* how senders are told */
 enum conf_rule { RULE_ACCEPT, RULE_REFUSE };
 /* UNSET: a tenant that leaves it to the general setting. */
 enum conf_answer { ANSWER_UNSET, ANSWER_REFUSE, ANSWER_DROP };  /* to RCPT with a suppressed address */
@@ -68,6 +69,7 @@ struct conf_tenant {
 	uint32_t recipients;         /* for each message; 0: limits.recipients alone */
 	uint32_t connections;        /* at once; 0: no limit of its own */
 	enum conf_others others_envelope, others_from; /* for domains that are not in `domains` */
+	enum conf_bounces bounces;   /* how its senders are told what became of their mail */
 	bool dead;                   /* its recipients that bounce become dead letters */
 	char *others_address;        /* what REWRITE makes of them; NULL: nothing is rewritten */
 	enum conf_answer suppression_answer; /* UNSET: as suppression.answer */

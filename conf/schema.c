@@ -44,6 +44,7 @@
 #define C_AUTH         enum conf_auth
 #define C_TLS_LEVEL    enum conf_tls_level
 #define C_VALIDATE     enum conf_validate
+#define C_BOUNCES      enum conf_bounces
 #define C_OTHERS       enum conf_others
 #define C_OVER         enum conf_over
 #define C_WINDOW       enum conf_window

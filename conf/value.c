@@ -30,6 +30,7 @@ static const struct word validate_words[] = {
 static const struct word others_words[] = {
 	{ "refuse", OTHERS_REFUSE }, { "allow", OTHERS_ALLOW }, { "hold", OTHERS_HOLD }, { "rewrite", OTHERS_REWRITE }, { NULL, 0 },
 };
+static const struct word bounces_words[] = { { "mail", BOUNCES_MAIL }, { "event", BOUNCES_EVENT }, { "none", BOUNCES_NONE }, { NULL, 0 } };
 static const struct word over_words[] = { { "refuse", OVER_REFUSE }, { "delay", OVER_DELAY }, { NULL, 0 } };
 static const struct word window_words[] = { { "sliding", WINDOW_SLIDING }, { "calendar", WINDOW_CALENDAR }, { NULL, 0 } };
 static const struct word duplicates_words[] = {
@@ -95,6 +96,7 @@ static const struct type_row types[VALUE_TYPES] = {
 [VALUE_AUTH]         = { SHAPE_WORD, false, NULL, NULL, auth_words,       "one of none, optional, required" },
 [VALUE_TLS_LEVEL]    = { SHAPE_WORD, false, NULL, NULL, tls_level_words,  "one of none, opportunistic, dane, required, verified" },
 [VALUE_VALIDATE]     = { SHAPE_WORD, false, NULL, NULL, validate_words,   "one of prefer, require" },
+[VALUE_BOUNCES]      = { SHAPE_WORD, false, NULL, NULL, bounces_words,    "one of mail, event, none" },
 [VALUE_OTHERS]       = { SHAPE_WORD, false, NULL, NULL, others_words,     "one of refuse, allow, hold, rewrite" },
 [VALUE_OVER]         = { SHAPE_WORD, false, NULL, NULL, over_words,       "one of refuse, delay" },
 [VALUE_WINDOW]       = { SHAPE_WORD, false, NULL, NULL, window_words,     "one of sliding, calendar" },

@@ -38,6 +38,7 @@ enum value_type {
 	VALUE_AUTH,         /* enum conf_auth */
 	VALUE_TLS_LEVEL,    /* enum conf_tls_level */
 	VALUE_VALIDATE,     /* enum conf_validate */
+	VALUE_BOUNCES,      /* enum conf_bounces */
 	VALUE_OTHERS,       /* enum conf_others */
 	VALUE_OVER,         /* enum conf_over */
 	VALUE_WINDOW,       /* enum conf_window */

@@ -28,10 +28,13 @@ static void describe(const struct sched *sched, enum sched_kind kind, const stru
 static void expire(struct sched *sched, wall_ms now, struct sched_decision *out)
 {
 	uint32_t number = sched->expired;
+	struct entry *e = get(sched, number);
+	bool over = e->deadline <= now;
 
 	job_move(sched, number, PLACE_ACTIVE, now);
-	get(sched, number)->flags |= ENTRY_EXPIRY;
-	describe(sched, SCHED_EXPIRE, get(sched, number), out);
+	e->warns = false;
+	e->flags |= ENTRY_EXPIRY;
+	describe(sched, over ? SCHED_EXPIRE : SCHED_WARN, e, out);
 }
 
 static void look_up(struct sched *sched, struct sched_decision *out)

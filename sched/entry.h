@@ -16,15 +16,16 @@ enum place {
 	PLACE_READY,   /* due; in a line, and in the heap by its deadline */
 	PLACE_HELD,    /* by the operator; in the heap by its deadline */
 	PLACE_ORPHAN,  /* its pool or tenant is not in the configuration; in the heap by its deadline */
-	PLACE_EXPIRED, /* past its deadline, waits to be handed out as EXPIRE */
+	PLACE_EXPIRED, /* past its deadline, or its warning is due: waits to be handed out as EXPIRE or WARN */
 	PLACE_ACTIVE,  /* handed out, sched_done was not called yet */
 	PLACE_DONE,    /* sched_done was called, the settle is not in the store yet */
 	PLACES
 };
+_Static_assert(PLACES <= 8, "entry.place has three bits");
 
 enum entry_flag {
 	ENTRY_HOLD = 1 << 0,   /* the operator holds it: it becomes HELD when it comes back */
-	ENTRY_EXPIRY = 1 << 1,  /* handed out as EXPIRE */
+	ENTRY_EXPIRY = 1 << 1,  /* handed out as EXPIRE, or before its deadline as WARN */
 	ENTRY_BLOCKED = 1 << 2, /* refused for reasons of ours, and not tried again yet */
 	ENTRY_BOUND = 1 << 3,   /* ...by the lane of its last source, which it waits for */
 	ENTRY_HOPPED = 1 << 4,  /* it has had its one other source */
@@ -48,7 +49,8 @@ struct entry {
 	uint16_t attempts;       /* stops at its maximum */
 	uint8_t flags : 6;       /* enum entry_flag */
 	uint8_t urgency : 2;     /* enum urgency */
-	uint8_t place : 4;       /* enum place */
+	uint8_t place : 3;       /* enum place */
+	uint8_t warns : 1;       /* its sender is to be told when it is late */
 	uint8_t lost : 3;        /* connections lost in a row before the job could be tried, or turns given away for its source */
 	uint8_t rebuilt : 1;     /* which of the domain's two lists of arrival it is in */
 };

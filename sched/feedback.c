@@ -168,7 +168,9 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 {
 	bool expiry = e->flags & ENTRY_EXPIRY;
 
-	if (expiry) {
+	if (expiry && e->deadline > now) {
+		; /* a warning: nothing was tried, and it is due when it was */
+	} else if (expiry) {
 		/* Its end could not be settled: ask again later, or it would be handed out without end. */
 		e->due = e->deadline = now + sched->conf->retry.first_ms;
 	} else if (result->barred) {

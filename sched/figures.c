@@ -6,7 +6,6 @@
 
 #include "sched/model.h"
 
-#define ID_TIME_SHIFT  20 /* a message id holds the milliseconds of its arrival above these bits */
 #define LINE_MAX_BYTES 2560
 
 /* --- counts --- */

@@ -86,6 +86,26 @@ static void unlink_place(struct sched *sched, uint32_t number)
 		expired_remove(sched, number);
 }
 
+/* When its sender is told that it is late: retry.warn after it could first have been tried, which the sender may have put off. */
+static wall_ms warn_at(const struct sched *sched, const struct entry *e)
+{
+	const struct conf_retry *retry = &sched->conf->retry;
+	wall_ms arrived = (wall_ms)(e->id >> ID_TIME_SHIFT), began;
+	int priority = e->urgency == URGENCY_HIGH ? 1 : e->urgency == URGENCY_LOW ? -1 : 0;
+
+	if (!e->warns || !retry->warnings)
+		return WALL_NEVER;
+	began = e->deadline - conf_expire_ms(sched->conf, conf_tenant_find(sched->conf, name_tenant_of(sched, e)->name), priority);
+	return (began > arrived ? began : arrived) + retry->warn_ms;
+}
+
+wall_ms job_time(const struct sched *sched, const struct entry *e)
+{
+	wall_ms time = e->place == PLACE_LATER ? e->due : e->deadline, warn = warn_at(sched, e);
+
+	return e->place <= PLACE_READY && warn < time ? warn : time;
+}
+
 static void link_place(struct sched *sched, uint32_t number, enum place place, wall_ms now)
 {
 	struct entry *e = get(sched, number);
@@ -96,10 +116,8 @@ static void link_place(struct sched *sched, uint32_t number, enum place place, w
 		line_push(sched, number, now);
 	else if (place == PLACE_EXPIRED)
 		expired_push(sched, number);
-	if (place == PLACE_LATER)
-		heap_set(&sched->times, number, e->due);
-	else if (place == PLACE_READY || place == PLACE_HELD || place == PLACE_ORPHAN)
-		heap_set(&sched->times, number, e->deadline);
+	if (place == PLACE_LATER || place == PLACE_READY || place == PLACE_HELD || place == PLACE_ORPHAN)
+		heap_set(&sched->times, number, job_time(sched, e));
 	else
 		heap_remove(&sched->times, number);
 }
@@ -112,6 +130,8 @@ static enum place resting_place(const struct sched *sched, const struct entry *e
 		return PLACE_HELD;
 	if (!name_tenant_of(sched, e)->present || !name_pool_of(sched, e)->present)
 		return PLACE_ORPHAN;
+	if (warn_at(sched, e) <= now)
+		return PLACE_EXPIRED;
 	return e->due <= now ? PLACE_READY : PLACE_LATER;
 }
 

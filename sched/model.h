@@ -8,6 +8,7 @@
  *
  * A domain's lines hang in shares only while its route is known; else they wait for the look-up. */
 #ifndef SCHED_MODEL_H
+#define ID_TIME_SHIFT  20 /* a message id holds the milliseconds of its arrival above these bits */
 #define SCHED_MODEL_H
 
 #include <utlist.h>
@@ -552,6 +553,8 @@ void cold_beside(struct cold *cold);                                          /*
 /* --- job.c: the only place that changes entry.place --------------------------------------------------------------------- */
 
 enum sched_state job_state(const struct entry *e);
+/* When the heap of times has to look at a job that waits. */
+wall_ms job_time(const struct sched *sched, const struct entry *e);
 void job_enter(struct sched *sched, uint32_t number, wall_ms now); /* a new one, to wherever it belongs */
 void job_move(struct sched *sched, uint32_t number, enum place place, wall_ms now);
 void job_rest(struct sched *sched, uint32_t number, wall_ms now); /* to wherever a job belongs that is not out */

@@ -36,6 +36,7 @@ struct sched_job {
 	uint32_t attempts; /* of the recipient that has most */
 	int8_t priority;   /* MT-PRIORITY (RFC 6710): above 0 transactional, below 0 bulk, 0: its tenant's own class */
 	bool held;
+	bool warns;      /* its sender is to be told when it is late */
 	bool blocked;       /* refused for reasons of ours the last time */
 	const char *source; /* of the last attempt, where the next one should come from the same; may be NULL or "" */
 };
@@ -103,6 +104,7 @@ enum sched_kind {
 	SCHED_NOTHING, /* nothing can start now: ask again at `when`, or after the next event */
 	SCHED_RESOLVE, /* look up `domain`, then call sched_resolved or sched_unresolved */
 	SCHED_START,   /* open a connection (or use an idle one) and deliver the job */
+	SCHED_WARN,    /* the job is as old as retry.warn: handed out as active for its sender to be told; settle it with sched_done, no lane is charged */
 	SCHED_EXPIRE,  /* the job's deadline has passed: it is handed out as active; settle it with sched_done */
 };
 

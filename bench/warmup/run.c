@@ -197,6 +197,9 @@ static void run_until(struct world *w, wall_ms end)
 		case SCHED_EXPIRE:
 			expire(w, &d);
 			break;
+		case SCHED_WARN:
+			must(!"no job here asks for a warning");
+			break;
 		case SCHED_NOTHING:
 			if (d.when >= end) {
 				w->now = end;

@@ -56,6 +56,9 @@ static void pump(struct dispatch *d)
 		case SCHED_START:
 			dispatch_start(d, &decision, now);
 			break;
+		case SCHED_WARN:
+			dispatch_warn(d, &decision, now);
+			break;
 		case SCHED_EXPIRE:
 			dispatch_expire(d, &decision, now);
 			break;
@@ -95,6 +98,7 @@ void dispatch_add(struct dispatch *d, struct intake_job *job)
 	    .id = job->id, .first = job->first | (job->held ? JOB_HELD_PART : 0), .held = job->held, .rcpts = job->rcpts,
 	    .domain = job->domain, .tenant = job->tenant, .pool = job->pool, .due = job->due, .deadline = job->deadline,
 	    .priority = job->priority,
+	    .warns = job->warns,
 	};
 
 	(void)sched_add(d->env.sched, &entry, dispatch_now(d));

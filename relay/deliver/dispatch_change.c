@@ -46,6 +46,7 @@ static struct sched_job part_of(const struct queue_job *job, size_t at, size_t e
 			entry.attempts = rcpt->attempts;
 		if (wants_its_source(rcpt))
 			entry.source = rcpt->source;
+		entry.warns = entry.warns || (!rcpt->warned && message->sender[0] != '\0' && !(message->flags & MSG_BOUNCE));
 		entry.blocked = entry.blocked || rcpt->state == RCPT_BLOCKED;
 	}
 	return entry;
@@ -151,6 +152,24 @@ static void log_change(const struct changing *c)
 	}
 }
 
+static struct report_rcpt report_by_hand(const struct changing *c, const struct queue_rcpt *rcpt)
+{
+	return (struct report_rcpt){
+	    .kind = REPORT_FAILED, .address = rcpt->address, .status = "5.7.0", .reply = c->reason, .relay = "",
+	    .last_attempt = rcpt->last_attempt, .orcpt = rcpt->orcpt,
+	};
+}
+
+static void log_reports(const struct changing *c)
+{
+	for (size_t i = 0; i < c->settle.item_count; i++) {
+		struct report_rcpt about = report_by_hand(c, &c->items[i].rcpt);
+
+		if (report_wants_failure(&c->items[i].rcpt))
+			report_log(c->dispatch, &c->job->message, &about);
+	}
+}
+
 static void changed(struct queue_req *req)
 {
 	struct changing *c = CONTAINER_OF(req, struct changing, settle.req);
@@ -167,6 +186,8 @@ static void changed(struct queue_req *req)
 		log_change(c);
 		if (c->bounce)
 			dispatch_add_bounce(d, bounce_accept(c->bounce), now);
+		if (c->verb == CHANGE_BOUNCE)
+			log_reports(c);
 	}
 	reload_message(d, c->settle.id, now);
 	dispatch_pump_soon(d);
@@ -261,10 +282,7 @@ static void owe_bounce(struct changing *c, wall_ms now)
 
 		if (!report_wants_failure(rcpt))
 			continue;
-		rcpts[count++] = (struct report_rcpt){
-		    .kind = REPORT_FAILED, .address = rcpt->address, .status = "5.7.0", .reply = c->reason, .relay = "",
-		    .last_attempt = rcpt->last_attempt, .orcpt = rcpt->orcpt,
-		};
+		rcpts[count++] = report_by_hand(c, rcpt);
 	}
 	c->bounce = bounce_create(d->env.queue, d->env.reader, d->conf, c->job, rcpts, count, now);
 	free(rcpts);

@@ -28,6 +28,7 @@ struct attempt {
 	UT_hash_handle hh;        /* dispatch.attempts */
 	uint32_t lane;            /* charged, or LANE_NONE */
 	bool host_news;           /* hosts were learnt of: the store must, too */
+	bool late;                /* handed out for its sender to be told that it waits */
 	bool expired;             /* handed out because its deadline has passed */
 	wall_ms since;
 	mono_ms since_mono;
@@ -158,7 +159,15 @@ bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, s
 struct bounce *report_create(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* NULL: nothing is owed */
 /* Do recipients of this tenant that bounce become dead letters? */
 bool dispatch_keeps_letters(const struct dispatch *d, const char *tenant);
+/* Is the sender of a message that waits due to be told of this recipient? Once, when it has got old enough. */
+bool report_is_late(const struct dispatch *d, const struct queue_message *message, const struct queue_rcpt *rcpt, wall_ms now);
+/* Log what the sender would have been told of rcpts[i], where that is all that its tenant wants (tenants[].bounces). After the commit. */
+void report_log(const struct dispatch *d, const struct queue_message *message, const struct report_rcpt *about);
+struct report_rcpt report_of(const struct attempt *attempt, size_t i, wall_ms now);
 bool report_wants_failure(const struct queue_rcpt *rcpt);
+
+/* dispatch_warn.c: the sender of a job that waits is told so; takes the decision's job */
+void dispatch_warn(struct dispatch *d, const struct sched_decision *decision, wall_ms now);
 
 /* dispatch_route.c: look-ups */
 void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
+
 static bool wants(const struct queue_rcpt *rcpt, enum rcpt_notify what, bool by_default)
 {
 	return rcpt->notify ? rcpt->notify & what : by_default;
@@ -22,8 +24,8 @@ static wall_ms began(const struct dispatch *d, const struct queue_message *messa
 	return start > message->arrived ? start : message->arrived;
 }
 
-/* Once, when the message has got old enough. Nobody is told of a report of ours, so nothing needs to be noted for it. */
-static bool is_late(const struct dispatch *d, const struct queue_message *message, const struct queue_rcpt *rcpt, wall_ms now)
+/* Nobody is told of a report of ours, so nothing needs to be noted for it. */
+bool report_is_late(const struct dispatch *d, const struct queue_message *message, const struct queue_rcpt *rcpt, wall_ms now)
 {
 	return d->conf->retry.warnings && !rcpt->warned && message->sender[0] != '\0' && !(message->flags & MSG_BOUNCE) &&
 	    now - began(d, message) >= d->conf->retry.warn_ms && wants(rcpt, NOTIFY_DELAY, true);
@@ -40,7 +42,7 @@ bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, s
 	case OUTCOME_REFUSED:
 		return report_wants_failure(rcpt);
 	case OUTCOME_DEFERRED:
-		return is_late(d, &delivery->job->message, rcpt, now);
+		return report_is_late(d, &delivery->job->message, rcpt, now);
 	case OUTCOME_NONE:
 		break;
 	}
@@ -64,7 +66,25 @@ static struct report_rcpt report_expired(const struct queue_rcpt *rcpt, const st
 	};
 }
 
-static struct report_rcpt report_of(const struct attempt *attempt, size_t i, wall_ms now)
+/* What is known of one that waits stands in its row too; it may never have been tried. */
+static struct report_rcpt report_waiting(const struct queue_message *message, const struct queue_rcpt *rcpt)
+{
+	bool tried = rcpt->reply[0] != '\0';
+
+	return (struct report_rcpt){
+	    .kind = REPORT_DELAYED,
+	    .address = rcpt->address,
+	    .status = "",
+	    .code = tried ? (int)strtol(rcpt->reply, NULL, 10) : 0,
+	    .reply = tried ? rcpt->reply : "the message waits for its turn",
+	    .relay = rcpt->relay,
+	    .last_attempt = rcpt->last_attempt,
+	    .will_retry_until = message->deadline,
+	    .orcpt = rcpt->orcpt,
+	};
+}
+
+struct report_rcpt report_of(const struct attempt *attempt, size_t i, wall_ms now)
 {
 	static const enum report_kind KINDS[] = {
 	    [OUTCOME_DELIVERED] = REPORT_RELAYED, [OUTCOME_REFUSED] = REPORT_FAILED, [OUTCOME_DEFERRED] = REPORT_DELAYED,
@@ -72,6 +92,8 @@ static struct report_rcpt report_of(const struct attempt *attempt, size_t i, wal
 	const struct queue_job *job = attempt->delivery.job;
 	const struct outcome *outcome = &attempt->delivery.outcomes[i];
 
+	if (attempt->late)
+		return report_waiting(&job->message, &job->rcpts[i]);
 	if (attempt->expired)
 		return report_expired(&job->rcpts[i], outcome);
 	return (struct report_rcpt){
@@ -100,4 +122,29 @@ struct bounce *report_create(struct dispatch *d, const struct attempt *attempt, 
 	bounce = bounce_create(d->env.queue, d->env.reader, d->conf, job, rcpts, count, now);
 	free(rcpts);
 	return bounce;
+}
+
+void report_log(const struct dispatch *d, const struct queue_message *message, const struct report_rcpt *about)
+{
+	static const char *const KINDS[] = {
+	    [REPORT_FAILED] = "failed", [REPORT_EXPIRED] = "expired", [REPORT_DELAYED] = "delayed", [REPORT_RELAYED] = "relayed",
+	};
+	const struct conf_tenant *tenant = conf_tenant_find(d->conf, message->tenant);
+	struct log_line line;
+	char id[MSG_ID_TEXT];
+
+	if (!tenant || tenant->bounces != BOUNCES_EVENT || message->sender[0] == '\0' || (message->flags & MSG_BOUNCE))
+		return;
+	log_begin(&line, LOG_INFO, "report");
+	log_str(&line, "id", msg_id_format(message->id, id));
+	log_str(&line, "tenant", message->tenant);
+	log_str(&line, "sender", message->sender);
+	log_str(&line, "rcpt", about->address);
+	log_str(&line, "action", KINDS[about->kind]);
+	log_str(&line, "status", about->status);
+	log_str(&line, "reply", about->reply);
+	log_str(&line, "relay", about->relay);
+	if (message->envid[0])
+		log_str(&line, "envid", message->envid);
+	log_end(&line);
 }

@@ -123,9 +123,16 @@ static void log_all(const struct settling *s)
 	const struct queue_job *job = s->attempt->delivery.job;
 	const struct outcome *outcomes = s->attempt->delivery.outcomes;
 
-	for (size_t i = 0; i < job->rcpt_count; i++)
-		if (outcomes[i].kind != OUTCOME_NONE)
-			log_outcome(s, i, outcomes[i].kind == OUTCOME_DEFERRED && s->blocked ? "blocked" : EVENTS[outcomes[i].kind]);
+	for (size_t i = 0, n = 0; i < job->rcpt_count; i++) {
+		if (outcomes[i].kind == OUTCOME_NONE)
+			continue;
+		log_outcome(s, i, outcomes[i].kind == OUTCOME_DEFERRED && s->blocked ? "blocked" : EVENTS[outcomes[i].kind]);
+		if (s->items[n++].told) {
+			struct report_rcpt about = report_of(s->attempt, i, s->settle.at);
+
+			report_log(s->dispatch, &job->message, &about);
+		}
+	}
 }
 
 static void count_hop(struct dispatch_hops *hops, const struct delivery *delivery)

@@ -16,6 +16,7 @@ struct intake_job {
 	wall_ms due;              /* not before; arrived where no quota puts it off */
 	bool held;                /* it waits for the operator */
 	int8_t priority;          /* MT-PRIORITY (RFC 6710) */
+	bool warns;               /* there is a sender to be told when it is late */
 	const char *domain, *tenant, *pool;
 };
 

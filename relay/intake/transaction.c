@@ -251,6 +251,7 @@ static struct intake_job *job_create(const struct transaction *tx, uint32_t firs
 	job->due = tx->rows[first].next;
 	job->held = tx->hold != NULL;
 	job->priority = tx->priority;
+	job->warns = tx->accept.message.sender[0] != '\0';
 	job->deadline = tx->accept.message.deadline;
 	job->domain = copy_to(&at, domain);
 	job->tenant = copy_to(&at, tenant);

@@ -161,6 +161,10 @@ struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, c
 	char *original;
 	enum err err;
 
+	const struct conf_tenant *tenant = conf_tenant_find(conf, job->message.tenant);
+
+	if (tenant && tenant->bounces != BOUNCES_MAIL)
+		return NULL;
 	if (rcpt_count == 0 || job->message.sender[0] == '\0' || (job->message.flags & MSG_BOUNCE) || !strchr(job->message.sender, '@'))
 		return NULL;
 	bounce = xcalloc(1, sizeof(*bounce));

@@ -18,7 +18,7 @@ struct bounce;
  *   job     the message; borrowed
  *   rcpts   what happened to whom; borrowed for the call
  *
- * NULL when none is owed: no recipients, the null reverse-path, or a DSN of ours (RFC 5321 section 6.1). When the original header cannot be read the DSN
+ * NULL when none is owed: its tenant wants none by mail (tenants[].bounces), no recipients, the null reverse-path, or a DSN of ours (RFC 5321 section 6.1). When the original header cannot be read the DSN
  * goes without it.
  */
 struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, const struct conf *conf, const struct queue_job *job,

@@ -311,13 +311,25 @@ static void put_person_part(struct writer *writer, const struct report *report)
 
 /* --- the part for programs ------------------------------------------------------------------------------------------------ */
 
+/* The enhanced code behind the code of a reply, "450 4.2.1 words". */
+static bool status_of_reply(const char *reply, char out[16])
+{
+	int len = 0;
+
+	return sscanf(reply, "%*3[0-9] %15[0-9.]%n", out, &len) == 1 && len >= 9 && (out[0] == '4' || out[0] == '5') && out[1] == '.' &&
+	    (reply[len] == ' ' || reply[len] == '\0');
+}
+
 /* RFC 3463: the remote's own class where it gave no detail; X.4.7 is "delivery time expired". */
 static void put_status(struct writer *writer, const struct report_rcpt *rcpt)
 {
 	static const char *const of_kind[] = { [REPORT_FAILED] = "5.0.0", [REPORT_EXPIRED] = "4.4.7", [REPORT_DELAYED] = "4.0.0",
 		[REPORT_RELAYED] = "2.0.0" };
 	const char *status = rcpt->status;
+	char said[16];
 
+	if (status[0] == '\0' && rcpt->kind == REPORT_DELAYED && status_of_reply(rcpt->reply, said))
+		status = said;
 	if (status[0] == '\0')
 		status = rcpt->kind == REPORT_FAILED && rcpt->code / 100 == 4 ? "4.0.0" : of_kind[rcpt->kind];
 	put_field(writer, "Status", status);

@@ -16,7 +16,7 @@ static const char everything[] =
     "tenants: [{name: shop, from: [10.1.0.0/16, \"2001:db8::/32\"], logins: [{user: 'a \"b\" \\c: #d', hash: \"" TEST_HASH "\",\n"
     "  cert: \"000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"}],\n"
     "  domains: [Shop.Example], pool: main, tls: required, destination_rate: 11/h, quota: {hour: 5, day: 6, over: delay, window: calendar}, message: 3M,\n"
-    "  recipients: 9, connections: 7, dead: false, priority: bulk, priority_raise: true, weight: 3, expire: 2d, others: {envelope: hold, from: rewrite, address: \"Web.Site@Shop.Example\"}}]\n"
+    "  recipients: 9, connections: 7, dead: false, bounces: event, priority: bulk, priority_raise: true, weight: 3, expire: 2d, others: {envelope: hold, from: rewrite, address: \"Web.Site@Shop.Example\"}}]\n"
     "hygiene: {date: false, message_id: false, return_path: false, bcc: false, duplicates: first, malformed: refuse, eight_bit: refuse}\n"
     "dkim: [{domain: shop.example, selector: r1, key: keys/shop.pem}]\nsigning: {fallback: shop.example}\n"
     "sources: [{name: a, ip: 192.0.2.10, via: \"socks5://u:p%25w@192.0.2.1:1080\", ehlo: A.relay.example.net, weight: 3, connections: 7, rate: 8/h, warmup: {plan: standard, since: 2026-11-24}}]\n"

@@ -116,7 +116,7 @@ static void flags_say_what_the_content_needs(void **state)
 	assert_int_equal(store.message.flags, 0);
 	begin(DATA);
 	SAY("\xe4\r\n.\r\n");
-	assert_int_equal(store.message.flags, MSG_8BIT);
+	assert_int_equal(store.message.flags, MSG_8BIT | MSG_HIGH_BYTES);
 	begin(RCPT);
 	play("utf8", "> RSET\n< 250\n> MAIL FROM:<a@b.test> SMTPUTF8 BODY=8BITMIME\n< 250\n> RCPT TO:<\xc3\xa4@d.test>\n< 250\n> DATA\n< 354\n> .\n< 250");
 	assert_int_equal(store.message.flags, MSG_8BIT | MSG_SMTPUTF8);

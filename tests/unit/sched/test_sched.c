@@ -117,6 +117,75 @@ static void an_expiry_that_could_not_be_settled_is_asked_again_later(void **stat
 	world_close(&w);
 }
 
+static void a_late_job_is_handed_out_once_for_its_warning(void **state)
+{
+	static const struct {
+		const char *label;
+		int64_t due;   /* after the arrival */
+		bool warns, held;
+		int64_t warning; /* 0: none */
+	} rows[] = {
+		{ "waits for its next attempt", DAYS(2), true, false, HOURS(4) },
+		{ "waits for a route", 0, true, false, HOURS(4) },
+		{ "nobody to be told", DAYS(2), false, false, 0 },
+		{ "held", DAYS(2), true, true, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		struct sched_job job;
+		struct sched_decision d;
+
+		world_open(&w, BASICS);
+		job = world_job(&w, "one.example");
+		job.due = w.now + rows[i].due;
+		job.warns = rows[i].warns;
+		job.held = rows[i].held;
+		sched_add(w.sched, &job, w.now);
+		sched_next(w.sched, w.now, &d); /* the look-up, if any: never answered */
+		w.now += HOURS(4) - 1;
+		sched_next(w.sched, w.now, &d);
+		assert_int_equal(d.kind, SCHED_NOTHING);
+		if (rows[i].warning && d.when > w.now + 1)
+			fail_msg("%s: asks again too late", rows[i].label);
+		w.now++;
+		sched_next(w.sched, w.now, &d);
+		if ((d.kind == SCHED_WARN) != (rows[i].warning != 0))
+			fail_msg("%s: kind %d", rows[i].label, d.kind);
+		if (d.kind == SCHED_WARN) {
+			wall_ms due = world_settle(&w, &d, &(struct sched_result){ .attempted = false, .rcpts_left = 1 });
+
+			if (due != job.due)
+				fail_msg("%s: due has moved by %lld", rows[i].label, (long long)(due - job.due));
+			sched_next(w.sched, w.now, &d);
+			assert_int_equal(d.kind, SCHED_NOTHING);
+		}
+		sched_verify(w.sched);
+		world_close(&w);
+	}
+}
+
+static void mail_that_was_put_off_is_late_from_then_on(void **state)
+{
+	struct world w;
+	struct sched_job job;
+	struct sched_decision d;
+
+	world_open(&w, BASICS);
+	job = world_job(&w, "one.example");
+	job.due = w.now + DAYS(1);
+	job.deadline = w.now + DAYS(6);
+	job.warns = true;
+	sched_add(w.sched, &job, w.now);
+	w.now += HOURS(23);
+	sched_next(w.sched, w.now, &d);
+	assert_int_equal(d.kind, SCHED_NOTHING);
+	w.now += HOURS(5);
+	sched_next(w.sched, w.now, &d);
+	assert_int_equal(d.kind, SCHED_WARN);
+	world_close(&w);
+}
+
 static void a_held_job_starts_only_when_released(void **state)
 {
 	struct world w;
@@ -314,6 +383,8 @@ int main(void)
 		cmocka_unit_test(a_job_waits_until_it_is_due_and_says_so),
 		cmocka_unit_test(jobs_end_at_their_deadline_in_every_place),
 		cmocka_unit_test(an_expiry_that_could_not_be_settled_is_asked_again_later),
+		cmocka_unit_test(a_late_job_is_handed_out_once_for_its_warning),
+		cmocka_unit_test(mail_that_was_put_off_is_late_from_then_on),
 		cmocka_unit_test(a_held_job_starts_only_when_released),
 		cmocka_unit_test(a_failed_lookup_hands_out_every_due_job_of_the_domain),
 		cmocka_unit_test(a_failed_lookup_is_not_repeated_at_once),
