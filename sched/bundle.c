@@ -173,7 +173,7 @@ void bundle_free_all(struct sched *sched, struct dest *dest)
 	struct bundle *b;
 
 	while ((b = dest->bundles) != NULL) {
-		must(share_waiting(b) == 0);
+		must(b->shares == NULL);
 		bundle_refresh(sched, b);
 		dest->bundles = b->dest_next;
 		model_free(sched, b, bundle_size(b->words));

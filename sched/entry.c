@@ -8,11 +8,12 @@
 #define SLAB_SIZE (1u << SLAB_BITS)
 #define INDEX_MIN 256u
 
+/* Entries stand first, so that each is one line of the processor's cache. */
 struct slab {
+	_Alignas(64) struct entry entries[SLAB_SIZE];
 	uint32_t free; /* first free entry by place in the slab, ENTRY_NONE: full */
 	uint32_t live;
 	uint32_t roomy_next, roomy_prev; /* slabs with room, by number */
-	struct entry entries[SLAB_SIZE];
 };
 
 void entries_init(struct entries *entries, uint64_t seed)
@@ -82,8 +83,10 @@ static uint32_t slab_number(struct entries *entries)
 static void slab_add(struct entries *entries)
 {
 	uint32_t number = slab_number(entries);
-	struct slab *slab = xcalloc(1, sizeof(*slab));
+	struct slab *slab = aligned_alloc(_Alignof(struct slab), sizeof(*slab));
 
+	must(slab != NULL);
+	memset(slab, 0, sizeof(*slab));
 	for (uint32_t i = 0; i < SLAB_SIZE; i++)
 		slab->entries[i].next = i + 1 < SLAB_SIZE ? i + 1 : ENTRY_NONE;
 	entries->slabs[number] = slab;

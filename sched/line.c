@@ -54,12 +54,50 @@ static struct line_key key_of(const struct entry *e)
 	return (struct line_key){ .domain = e->domain, .tenant = e->tenant, .pool = e->pool, .urgency = e->urgency };
 }
 
-static struct line *line_find(const struct sched *sched, struct line_key key)
+static bool is_key(const struct line *line, const struct line_key *key)
+{
+	return line->key.domain == key->domain && line->key.tenant == key->tenant && line->key.pool == key->pool &&
+	    line->key.urgency == key->urgency;
+}
+
+static struct line *line_find(const struct sched *sched, const struct domain *domain, struct line_key key)
 {
 	struct line *line;
 
-	HASH_FIND(hh, sched->line_keys, &key, sizeof(key), line);
+	for (line = domain->lines; line != NULL && !line->far; line = line->domain_next)
+		if (is_key(line, &key))
+			return line;
+	if (domain->far_lines > 0)
+		HASH_FIND(hh, sched->line_keys, &key, sizeof(key), line);
 	return line;
+}
+
+static void line_link(struct sched *sched, struct line *line)
+{
+	struct domain *domain = line->domain;
+
+	line->far = domain->near_lines >= NEAR_MAX;
+	if (!line->far) {
+		domain->near_lines++;
+		DL_PREPEND2(domain->lines, line, domain_prev, domain_next);
+		return;
+	}
+	domain->far_lines++;
+	HASH_ADD(hh, sched->line_keys, key, sizeof(line->key), line);
+	DL_APPEND2(domain->lines, line, domain_prev, domain_next);
+}
+
+static void line_unlink(struct sched *sched, struct line *line)
+{
+	struct domain *domain = line->domain;
+
+	DL_DELETE2(domain->lines, line, domain_prev, domain_next);
+	if (line->far) {
+		HASH_DEL(sched->line_keys, line);
+		domain->far_lines--;
+	} else {
+		domain->near_lines--;
+	}
 }
 
 static struct line *line_add(struct sched *sched, const struct entry *e)
@@ -69,15 +107,14 @@ static struct line *line_add(struct sched *sched, const struct entry *e)
 	line->key = key_of(e);
 	line->domain = domain_of(sched, e);
 	line->head = line->tail = ENTRY_NONE;
-	HASH_ADD(hh, sched->line_keys, key, sizeof(line->key), line);
-	DL_APPEND2(line->domain->lines, line, domain_prev, domain_next);
+	line_link(sched, line);
 	return line;
 }
 
 void line_push(struct sched *sched, uint32_t number, wall_ms now)
 {
 	struct entry *e = get(sched, number);
-	struct line *line = line_find(sched, key_of(e));
+	struct line *line = line_find(sched, domain_of(sched, e), key_of(e));
 	bool fresh = line == NULL;
 
 	if (fresh)
@@ -98,7 +135,7 @@ void line_push(struct sched *sched, uint32_t number, wall_ms now)
 void line_remove(struct sched *sched, uint32_t number)
 {
 	struct entry *e = get(sched, number);
-	struct line *line = line_find(sched, key_of(e));
+	struct line *line = line_find(sched, domain_of(sched, e), key_of(e));
 
 	if (e->prev != ENTRY_NONE)
 		get(sched, e->prev)->next = e->next;
@@ -112,10 +149,9 @@ void line_remove(struct sched *sched, uint32_t number)
 	if (line->head != ENTRY_NONE)
 		return;
 	line_detach(sched, line);
-	DL_DELETE2(line->domain->lines, line, domain_prev, domain_next);
+	line_unlink(sched, line);
 	if (line->domain->lines == NULL)
 		domain_unwant(sched, line->domain);
-	HASH_DEL(sched->line_keys, line);
 	model_free(sched, line, sizeof(*line));
 }
 
@@ -131,7 +167,7 @@ struct line *line_on_route(const struct sched *sched, const struct share *share,
 
 		if (line_priority(share->tenant, (enum urgency)key.urgency) != share->priority)
 			continue;
-		own = line_find(sched, key);
+		own = line_find(sched, domain, key);
 		if (own != NULL && own->share == share)
 			return own;
 	}

@@ -27,6 +27,7 @@
 #define IDLE_DOMAINS_MAX  4096 /* domains without jobs whose route is remembered */
 #define LOST_MAX          5    /* connections lost in a row that do not count as an attempt */
 #define FAILURES_TO_PAUSE 3    /* failed connections in a row, on all lanes, until a destination counts as down */
+#define NEAR_MAX          8    /* so few of a kind are found by walking; a hash table costs more misses of the cache */
 #define LANE_NONE         UINT32_MAX
 #define SOURCE_NONE       UINT16_MAX
 
@@ -128,7 +129,8 @@ struct domain {
 	uint32_t jobs;
 	uint32_t oldest[2],
 	    youngest[2]; /* jobs in order of arrival: those that came in, those put back from the store */
-	struct line *lines;
+	struct line *lines;        /* those that are not in sched->line_keys first */
+	uint32_t near_lines, far_lines; /* found by walking; by sched->line_keys */
 	struct domain *prev, *next; /* of look-ups to do, or of idle domains */
 	struct domain *dest_prev, *dest_next;
 	UT_hash_handle hh;
@@ -179,6 +181,8 @@ struct bundle {
 	struct pool *pool;
 	unsigned families;
 	bool runnable;
+	struct share *shares;       /* all of them, those that are not in sched->share_keys first */
+	uint32_t near_shares, far_shares; /* found by walking; by sched->share_keys */
 	enum conf_priority ring;    /* the ring of runnable ones it is in: of its highest class that waits */
 	struct tier tiers[PRIORITIES]; /* of tenants that are not paused */
 	uint32_t passed[PRIORITIES];   /* turns of higher classes since one of this one */
@@ -209,11 +213,13 @@ struct share {
 	struct tenant *tenant;
 	enum conf_priority priority;
 	enum share_place place;
+	bool far;       /* its bundle has many: it is in sched->share_keys */
 	uint32_t round; /* of its tier, in which it got credit last */
 	int64_t credit; /* recipients that it may send in this round; below 0: a debt of the rounds before */
 	struct line *lines;
 	struct share *prev, *next;
 	struct share *tenant_prev, *tenant_next;
+	struct share *bundle_prev, *bundle_next;
 	UT_hash_handle hh;
 };
 
@@ -241,6 +247,7 @@ struct line {
 	struct domain *domain;
 	struct share *share;      /* NULL: the domain has no route now */
 	enum conf_priority priority; /* counts while it hangs in a share */
+	bool far;                 /* its domain has many: it is in sched->line_keys */
 	uint32_t head, tail;      /* entries, never empty */
 	struct line *prev, *next; /* of the share */
 	struct line *domain_prev, *domain_next;

@@ -154,23 +154,64 @@ void share_served(struct share *share, uint32_t rcpts)
 
 /* --- life --- */
 
-static struct share *get(struct sched *sched, struct bundle *bundle, struct tenant *tenant, enum conf_priority priority)
+static struct share *find(
+    const struct sched *sched, const struct bundle *bundle, const struct tenant *tenant, enum conf_priority priority)
 {
 	struct share_key key = { .bundle = bundle, .tenant = tenant, .priority = priority };
 	struct share *share;
 
-	HASH_FIND(hh, sched->share_keys, &key, sizeof(key), share);
+	for (share = bundle->shares; share != NULL && !share->far; share = share->bundle_next)
+		if (share->tenant == tenant && share->priority == priority)
+			return share;
+	if (bundle->far_shares > 0)
+		HASH_FIND(hh, sched->share_keys, &key, sizeof(key), share);
+	return share;
+}
+
+static void link_share(struct sched *sched, struct share *share)
+{
+	struct bundle *bundle = share->bundle;
+
+	DL_APPEND2(share->tenant->shares, share, tenant_prev, tenant_next);
+	share->far = bundle->near_shares >= NEAR_MAX;
+	if (!share->far) {
+		bundle->near_shares++;
+		DL_PREPEND2(bundle->shares, share, bundle_prev, bundle_next);
+		return;
+	}
+	bundle->far_shares++;
+	HASH_ADD(hh, sched->share_keys, key, sizeof(share->key), share);
+	DL_APPEND2(bundle->shares, share, bundle_prev, bundle_next);
+}
+
+static void unlink_share(struct sched *sched, struct share *share)
+{
+	struct bundle *bundle = share->bundle;
+
+	DL_DELETE2(share->tenant->shares, share, tenant_prev, tenant_next);
+	DL_DELETE2(bundle->shares, share, bundle_prev, bundle_next);
+	if (share->far) {
+		HASH_DEL(sched->share_keys, share);
+		bundle->far_shares--;
+	} else {
+		bundle->near_shares--;
+	}
+}
+
+static struct share *get(struct sched *sched, struct bundle *bundle, struct tenant *tenant, enum conf_priority priority)
+{
+	struct share *share = find(sched, bundle, tenant, priority);
+
 	if (share != NULL)
 		return share;
 	share = model_alloc(sched, sizeof(*share));
-	share->key = key;
+	share->key = (struct share_key){ .bundle = bundle, .tenant = tenant, .priority = priority };
 	share->bundle = bundle;
 	share->tenant = tenant;
 	share->priority = priority;
 	share->round = bundle->tiers[priority].round;
 	share->credit = tenant->weight;
-	HASH_ADD(hh, sched->share_keys, key, sizeof(key), share);
-	DL_APPEND2(tenant->shares, share, tenant_prev, tenant_next);
+	link_share(sched, share);
 	if (!tenant->paused && !ration_rests(sched, tenant, bundle->dest))
 		enter(share, SHARE_OPEN);
 	return share;
@@ -192,8 +233,7 @@ void share_remove_line(struct sched *sched, struct line *line)
 	if (share->lines != NULL)
 		return;
 	leave(share);
-	DL_DELETE2(share->tenant->shares, share, tenant_prev, tenant_next);
-	HASH_DEL(sched->share_keys, share);
+	unlink_share(sched, share);
 	bundle_refresh(sched, share->bundle);
 	model_free(sched, share, sizeof(*share));
 }

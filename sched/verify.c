@@ -96,29 +96,36 @@ static uint32_t verify_list(const struct share *list, enum share_place place, co
 	return count;
 }
 
-/* Every line of a share is of its class, as its tenant is classed now; shares rest exactly while their tenant is paused. */
-static void verify_shares(const struct sched *sched)
+/* Every line of a share is of its class, as its tenant is classed now; shares rest exactly while it is paused or has had its ration. */
+static void verify_share(const struct sched *sched, const struct share *s, uint32_t *turning)
 {
-	uint32_t turning = 0, listed = 0;
+	bool rests = s->tenant->paused || ration_rests(sched, s->tenant, s->bundle->dest);
+	const struct line *line;
 
-	for (const struct share *s = sched->share_keys; s != NULL; s = s->hh.next) {
-		const struct line *line;
+	must(s->lines != NULL && (s->place == SHARE_RESTING) == rests);
+	*turning += s->place != SHARE_RESTING;
+	DL_FOREACH(s->lines, line)
+	must(line->share == s && line->priority == s->priority &&
+	    line_priority(s->tenant, (enum urgency)line->key.urgency) == s->priority);
+}
 
-		must(s->lines != NULL && (s->place == SHARE_RESTING) == s->tenant->paused);
-		turning += s->place != SHARE_RESTING;
-		DL_FOREACH(s->lines, line)
-		must(line->share == s && line->priority == s->priority &&
-		    line_priority(s->tenant, (enum urgency)line->key.urgency) == s->priority);
+static void verify_shares(const struct sched *sched, const struct bundle *b)
+{
+	uint32_t turning = 0, listed = 0, near = 0, far = 0;
+
+	for (const struct share *s = b->shares; s != NULL; s = s->bundle_next) {
+		must(s->bundle == b && (s->far || far == 0));
+		near += !s->far;
+		far += s->far;
+		verify_share(sched, s, &turning);
 	}
-	for (const struct dest *d = sched->dest_keys; d != NULL; d = d->hh_key.next)
-		for (const struct bundle *b = d->bundles; b != NULL; b = b->dest_next) {
-			for (unsigned class = 0; class < PRIORITIES; class++) {
-				listed += verify_list(b->tiers[class].open, SHARE_OPEN, b, class);
-				listed += verify_list(b->tiers[class].spent, SHARE_SPENT, b, class);
-			}
-			must(!b->runnable || (unsigned)__builtin_ctz(share_waiting(b)) == b->ring);
-		}
+	must(near == b->near_shares && far == b->far_shares && near <= NEAR_MAX);
+	for (unsigned class = 0; class < PRIORITIES; class++) {
+		listed += verify_list(b->tiers[class].open, SHARE_OPEN, b, class);
+		listed += verify_list(b->tiers[class].spent, SHARE_SPENT, b, class);
+	}
 	must(turning == listed);
+	must(!b->runnable || (unsigned)__builtin_ctz(share_waiting(b)) == b->ring);
 }
 
 /* A closed bit belongs to a closed lane or to a source that cannot reach there: nothing is left closed for ever. */
@@ -156,8 +163,10 @@ static void verify_dests(const struct sched *sched)
 			total[i] += rcpts[i];
 		DL_FOREACH2(d->lanes, lane, dest_next)
 		lane_connections += lane->connections;
-		for (const struct bundle *b = d->bundles; b != NULL; b = b->dest_next)
+		for (const struct bundle *b = d->bundles; b != NULL; b = b->dest_next) {
 			verify_bundle(sched, b);
+			verify_shares(sched, b);
+		}
 		must(!d->down || !d->blocked || d->operator_paused || d->probe != ENTRY_NONE ||
 		    heap_has(&sched->timers, d->handle << TIMER_KIND_BITS | TIMER_DEST));
 		connections += d->connections;
@@ -214,7 +223,6 @@ void sched_verify(const struct sched *sched)
 	verify_jobs(sched);
 	verify_domains(sched);
 	verify_dests(sched);
-	verify_shares(sched);
 	verify_lanes(sched);
 	verify_sources(sched);
 }
