@@ -26,8 +26,41 @@ struct lane *lane_find(const struct sched *sched, const struct dest *dest, const
 	struct lane_key key = { .dest = dest->handle, .source = source->handle };
 	struct lane *lane;
 
-	HASH_FIND(hh, sched->lane_keys, &key, sizeof(key), lane);
+	for (lane = dest->lanes; lane != NULL && !lane->far; lane = lane->dest_next)
+		if (lane->source == source)
+			return lane;
+	if (dest->far_lanes > 0)
+		HASH_FIND(hh, sched->lane_keys, &key, sizeof(key), lane);
 	return lane;
+}
+
+/* Those beyond the first few of a destination are found by a table, and stand last in its list. */
+static void link_lane(struct sched *sched, struct lane *lane)
+{
+	struct dest *dest = lane->dest;
+
+	lane->far = dest->near_lanes >= NEAR_MAX;
+	if (!lane->far) {
+		dest->near_lanes++;
+		DL_PREPEND2(dest->lanes, lane, dest_prev, dest_next);
+		return;
+	}
+	dest->far_lanes++;
+	HASH_ADD(hh, sched->lane_keys, key, sizeof(lane->key), lane);
+	DL_APPEND2(dest->lanes, lane, dest_prev, dest_next);
+}
+
+static void unlink_lane(struct sched *sched, struct lane *lane)
+{
+	struct dest *dest = lane->dest;
+
+	DL_DELETE2(dest->lanes, lane, dest_prev, dest_next);
+	if (lane->far) {
+		HASH_DEL(sched->lane_keys, lane);
+		dest->far_lanes--;
+	} else {
+		dest->near_lanes--;
+	}
 }
 
 struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *source)
@@ -41,8 +74,7 @@ struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *sou
 	lane->dest = dest;
 	lane->source = source;
 	lane->handle = slots_add(&sched->lanes, lane);
-	HASH_ADD(hh, sched->lane_keys, key, sizeof(lane->key), lane);
-	DL_APPEND2(dest->lanes, lane, dest_prev, dest_next);
+	link_lane(sched, lane);
 	DL_APPEND2(source->lanes, lane, source_prev, source_next);
 	sched->lane_states[LANE_OPEN]++;
 	cold_attach(sched, lane);
@@ -221,9 +253,8 @@ void lane_free(struct sched *sched, struct lane *lane)
 	timer_chore(sched, lane, WALL_NEVER);
 	sched->lane_states[lane->state]--;
 	cold_detach(lane);
-	DL_DELETE2(lane->dest->lanes, lane, dest_prev, dest_next);
+	unlink_lane(sched, lane);
 	DL_DELETE2(lane->source->lanes, lane, source_prev, source_next);
-	HASH_DEL(sched->lane_keys, lane);
 	slots_remove(&sched->lanes, lane->handle);
 	model_free(sched, lane, sizeof(*lane));
 }

@@ -143,7 +143,8 @@ struct dest {
 	const struct conf_provider *provider; /* borrowed from sched->conf; NULL: limits of lanes */
 	struct domain *domains;
 	struct bundle *bundles;
-	struct lane *lanes;
+	struct lane *lanes;        /* those that are not in sched->lane_keys first */
+	uint32_t near_lanes, far_lanes; /* found by walking; by sched->lane_keys */
 	uint64_t rcpts[JOB_STATES];
 	uint32_t connections;
 	uint64_t started;      /* recipients, since it is known */
@@ -274,6 +275,7 @@ struct lane {
 	const char *shut_words;  /* more of it for the operator; static, NULL: nothing to add */
 	wall_ms kept_until;   /* its handle may still be in use by an idle connection */
 	int64_t rate_full_us; /* microseconds since 1970: when the token bucket is full again */
+	bool far;             /* its destination has many: it is in sched->lane_keys */
 	bool closed;          /* cannot start now; its bits are set in the bundles that have tried it */
 	unsigned reasons;     /* why it is closed */
 	bool waiting;         /* closed, and on the list of its source's waiters */
