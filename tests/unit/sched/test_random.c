@@ -233,7 +233,7 @@ static void decide(struct run *r)
 /* The same, or with another class and weight of its first tenant: both count for what waits. */
 static void reload(struct run *r)
 {
-	static const char from[] = "pool: main}", to[] = "pool: main, priority: bulk, weight: 7}";
+	static const char from[] = "pool: main", to[] = "pool: main, priority: bulk, weight: 7";
 	const char *at = strstr(r->yaml, from);
 	char text[4096];
 
