@@ -5,6 +5,7 @@
 
 #include "queue/claim.h"
 #include "queue/counts.h"
+#include "queue/dead_record.h"
 #include "queue/message.h"
 #include "queue/recipient.h"
 
@@ -71,6 +72,17 @@ static void fuzz_counts(const uint8_t *data, size_t len)
 	must_be_same(data, len, COUNTS_RECORD);
 }
 
+static void fuzz_letter(const uint8_t *data, size_t len)
+{
+	struct codec_texts to = room(len);
+	struct queue_letter letter;
+
+	if (dead_record_decode(7, data, len, &letter, &to, NULL) != OK)
+		return;
+	must(letter.rcpt.domain >= letter.rcpt.address && letter.rcpt.domain <= letter.rcpt.address + strlen(letter.rcpt.address));
+	must_be_same(data, len, dead_record_encode(&letter, again));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const kinds[])(const uint8_t *data, size_t len) = {
@@ -78,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_recipient,
 		fuzz_claim,
 		fuzz_counts,
+		fuzz_letter,
 	};
 
 	if (size > 0)

@@ -1,4 +1,4 @@
-/* relay/ops/dead.c - the verbs dead list and dead drop: what is among the dead letters, and taking letters away for good. */
+/* relay/ops/dead_list.c - the verbs dead list and dead drop: what is among the dead letters, and taking letters away for good. */
 #include <stdlib.h>
 
 #include "relay/ops/fact.h"
