@@ -66,6 +66,9 @@ static void what_is_wrong_is_told(void **state)
 		{ "{" FROM "\"to\":\"a@x.example\"}", ERR_INVALID, "neither" },
 		{ "{\"to\":\"a@x.example\",\"text\":\"\"}", ERR_INVALID, "\"from\"" },
 		{ "{" FROM "\"to\":\"a@x.example\",\"txt\":\"\"}", ERR_INVALID, "unknown field \"txt\"" },
+		{ "{" FROM "\"to\":\"a@x.example\",\"priority\":10}", ERR_INVALID, "\"priority\" must be a whole number from -9 to 9" },
+		{ "{" FROM "\"to\":\"a@x.example\",\"priority\":\"4\"}", ERR_INVALID, "\"priority\" must be a whole number from -9 to 9" },
+		{ "{" FROM "\"to\":\"a@x.example\",\"priority\":0.5}", ERR_INVALID, "\"priority\" must be a whole number from -9 to 9" },
 		{ "{" FROM "\"to\":{},\"text\":\"\"}", ERR_INVALID, "\"to\"" },
 		{ "{" FROM "\"to\":[\"a@x\",\"b@x\",\"c@x\",\"d@x\"],\"text\":\"\"}", ERR_LIMIT, "recipients" },
 		{ "{" FROM "\"to\":[\"a@x\",\"b@x\"],\"bcc\":[\"c@x\",\"d@x\"],\"text\":\"\"}", ERR_LIMIT, "recipients" },
@@ -86,6 +89,29 @@ static void what_is_wrong_is_told(void **state)
 
 		if (err != rows[i].want || strstr(why.text, rows[i].why) == NULL)
 			fail_msg("%s: %s, %s", rows[i].json, err_name(err), why.text);
+		letter_free(&letter);
+	}
+}
+
+static void a_priority_stands_beside_fields_and_beside_a_raw_message(void **state)
+{
+	static const struct {
+		const char *json;
+		int want;
+	} rows[] = {
+		{ "{" FROM "\"to\":\"a@x.example\",\"text\":\"\"}", 0 },
+		{ "{" FROM "\"to\":\"a@x.example\",\"text\":\"\",\"priority\":null}", 0 },
+		{ "{" FROM "\"to\":\"a@x.example\",\"text\":\"\",\"priority\":9}", 9 },
+		{ "{\"from\":\"\",\"to\":\"a@x.example\",\"raw\":\"U3ViamVjdDogeA0KDQo=\",\"priority\":-9}", -9 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err_detail why = { .text = "" };
+		struct letter letter;
+
+		if (read_json(rows[i].json, &letter, &why) != OK)
+			fail_msg("%s: %s", rows[i].json, why.text);
+		assert_int_equal(letter.priority, rows[i].want);
 		letter_free(&letter);
 	}
 }
@@ -159,6 +185,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recipients_come_from_three_fields),
 		cmocka_unit_test(what_is_wrong_is_told),
+		cmocka_unit_test(a_priority_stands_beside_fields_and_beside_a_raw_message),
 		cmocka_unit_test(a_raw_message_is_taken_as_it_is),
 		cmocka_unit_test(an_envelope_stands_beside_a_raw_message),
 		cmocka_unit_test(a_message_has_its_limit),
