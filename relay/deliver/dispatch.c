@@ -238,6 +238,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	d->suppression = suppression_create(d);
 	d->fetcher = fetcher_create(env->loop, resolver);
 	d->herald = dispatch_alerts_create(d);
+	d->watch = dispatch_blocklists_create(d);
 	d->sts = sts_create(env->loop, d->fetcher, env->queue, env->reader, d->conf, resolver, dispatch_now(d));
 	dispatch_tlsrpt_start(d);
 	if (dispatch_warm_restore(d, why) != OK || dispatch_service_restore(d, why) != OK)
@@ -262,6 +263,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	sched_listen(d->env.sched, NULL, NULL);
 	tlsrpt_destroy(&d->tlsrpt);
 	sts_destroy(&d->sts);
+	dispatch_blocklists_destroy(&d->watch);
 	dispatch_alerts_destroy(&d->herald);
 	fetcher_destroy(&d->fetcher);
 	resolver_destroy(&d->resolver);
@@ -297,6 +299,7 @@ enum err dispatch_reconfigure(struct dispatch *d, struct conf *conf, struct err_
 	d->resolver = resolver;
 	fetcher_use(d->fetcher, resolver);
 	sts_use(d->sts, d->conf, resolver);
+	dispatch_blocklists_use(d);
 	tlsrpt_use(d->tlsrpt, d->conf, resolver);
 	dispatch_routes_restart(d);
 	resolver_destroy(&old);

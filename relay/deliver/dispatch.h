@@ -57,6 +57,9 @@ const struct dispatch_hops *dispatch_hops(const struct dispatch *dispatch);
 /* Open alerts, in the order in which they began. */
 void dispatch_alerts_walk(const struct dispatch *dispatch, alert_walk_fn fn, void *arg);
 
+/* A line for each blocklist that names the source; borrowed for the call. */
+void dispatch_blocklists_walk(const struct dispatch *dispatch, const char *source, void (*fn)(void *arg, const char *line), void *arg);
+
 /* The steady wall clock that all decisions of the main loop use. */
 wall_ms dispatch_now(struct dispatch *dispatch);
 

@@ -70,6 +70,7 @@ struct domain_route {
 struct settling;
 struct suppression;
 struct herald;
+struct watch;
 struct service;
 
 struct dispatch {
@@ -85,6 +86,7 @@ struct dispatch {
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct suppression *suppression;
+	struct watch *watch;      /* of blocklists */
 	struct herald *herald;    /* of alerts; NULL only at start and end */
 	struct rand rand;
 	wall_ms wall_offset;      /* wall clock less monotonic clock */
@@ -153,6 +155,11 @@ void dispatch_alerts_destroy(struct herald **herald);
 void dispatch_alert_raise(struct dispatch *d, enum alert_kind kind, wall_ms until, const char *object, const char *format, ...)
     PRINTF_LIKE(5, 6);
 void dispatch_alert_clear(struct dispatch *d, enum alert_kind kind, const char *object);
+
+/* dispatch_blocklist.c: whether our sources are listed */
+struct watch *dispatch_blocklists_create(struct dispatch *d) MUST_USE;
+void dispatch_blocklists_destroy(struct watch **watch);
+void dispatch_blocklists_use(struct dispatch *d); /* d->conf is another one */
 
 /* dispatch_report.c: what the sender is told (RFC 3461) */
 bool report_is_wanted(const struct dispatch *d, const struct attempt *attempt, size_t i, wall_ms now); /* of rcpts[i] of its job */

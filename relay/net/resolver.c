@@ -53,7 +53,8 @@ enum probe_state {
 
 struct resolver {
 	struct loop *loop;
-	struct conf *conf;
+	struct conf *conf;   /* what `dns` points into */
+	struct conf_dns dns;
 	struct resolver_anchors anchors;
 	struct ub_ctx *ctx;       /* who is asked; NULL until the first probe has ended */
 	struct ub_ctx *candidate; /* who is probed */
@@ -183,7 +184,7 @@ struct dns_query *resolver_ask(struct resolver *resolver, const char *name, enum
 		query->next->link = &query->next;
 	resolver->queries = query;
 	timer_init(&query->timer, resolver->loop, on_query_timer, query);
-	timer_start(&query->timer, resolver->conf->dns.timeout_ms);
+	timer_start(&query->timer, resolver->dns.timeout_ms);
 	query->name = ascii_name(name);
 	if (query->name == NULL)
 		query_end(query, DNS_NO_NAME, "not a domain name");
@@ -233,7 +234,7 @@ static void probe_start(struct resolver *resolver)
 	resolver->probe_good = false;
 	resolver->probe = PROBE_ASKED;
 	/* Half of a look-up's time, so that those that wait for us still have the other half. */
-	timer_start(&resolver->probe_timer, resolver->conf->dns.timeout_ms / 2);
+	timer_start(&resolver->probe_timer, resolver->dns.timeout_ms / 2);
 	if (ub_resolve_event(resolver->candidate, ".", TYPE_DNSKEY, CLASS_IN, resolver, on_probe, NULL) != 0)
 		on_probe(resolver, -1, NULL, 0, SEC_INSECURE, NULL, 0);
 }
@@ -262,7 +263,7 @@ static void probe_failed(struct resolver *resolver)
 {
 	struct err_detail why;
 
-	if (resolver->conf->dns.validate == DNS_VALIDATE_REQUIRE) {
+	if (resolver->dns.validate == DNS_VALIDATE_REQUIRE) {
 		probe_failed_required(resolver);
 		return;
 	}
@@ -273,7 +274,7 @@ static void probe_failed(struct resolver *resolver)
 	ub_ctx_delete(resolver->candidate);
 	resolver->candidate = NULL;
 	if (resolver->ctx == NULL) {
-		struct ub_ctx *ctx = resolver_context_create(loop_base(resolver->loop), &resolver->conf->dns, &resolver->anchors,
+		struct ub_ctx *ctx = resolver_context_create(loop_base(resolver->loop), &resolver->dns, &resolver->anchors,
 		    RESOLVER_TRUST_OWN, &why);
 
 		if (ctx != NULL)
@@ -289,7 +290,7 @@ static void probe_again(struct resolver *resolver)
 {
 	struct err_detail why;
 
-	resolver->candidate = resolver_context_create(loop_base(resolver->loop), &resolver->conf->dns, &resolver->anchors,
+	resolver->candidate = resolver_context_create(loop_base(resolver->loop), &resolver->dns, &resolver->anchors,
 	    RESOLVER_TRUST_ALL, &why);
 	if (resolver->candidate != NULL) {
 		probe_start(resolver);
@@ -321,7 +322,7 @@ static void on_probe_timer(void *arg)
 /* Without dns-root-data there is nothing to validate with: as when validation fails. */
 static enum err load_anchors(struct resolver *resolver, struct err_detail *why)
 {
-	const struct conf_dns *dns = &resolver->conf->dns;
+	const struct conf_dns *dns = &resolver->dns;
 	enum err err = resolver_anchors_load(dns, &resolver->anchors, why);
 
 	if (err != OK && !dns->anchors_given && dns->validate == DNS_VALIDATE_PREFER) {
@@ -333,7 +334,7 @@ static enum err load_anchors(struct resolver *resolver, struct err_detail *why)
 	return err == OK ? OK : ERR_INVALID;
 }
 
-struct resolver *resolver_create(struct loop *loop, const struct conf *conf, struct err_detail *why)
+static struct resolver *create(struct loop *loop, const struct conf *conf, const struct conf_dns *dns, struct err_detail *why)
 {
 	struct resolver *resolver = xcalloc(1, sizeof(*resolver));
 	struct err_detail own;
@@ -342,9 +343,10 @@ struct resolver *resolver_create(struct loop *loop, const struct conf *conf, str
 	why = why != NULL ? why : &own;
 	resolver->loop = loop;
 	resolver->conf = conf_ref((struct conf *)conf); /* only its count changes */
+	resolver->dns = *dns;
 	timer_init(&resolver->probe_timer, loop, on_probe_timer, resolver);
 	if (load_anchors(resolver, why) == OK)
-		ctx = resolver_context_create(loop_base(loop), &conf->dns, &resolver->anchors, RESOLVER_TRUST_ALL, why);
+		ctx = resolver_context_create(loop_base(loop), &resolver->dns, &resolver->anchors, RESOLVER_TRUST_ALL, why);
 	if (ctx == NULL) {
 		resolver_destroy(&resolver);
 		return NULL;
@@ -356,6 +358,24 @@ struct resolver *resolver_create(struct loop *loop, const struct conf *conf, str
 	resolver->candidate = ctx;
 	probe_start(resolver);
 	return resolver;
+}
+
+struct resolver *resolver_create(struct loop *loop, const struct conf *conf, struct err_detail *why)
+{
+	return create(loop, conf, &conf->dns, why);
+}
+
+struct resolver *resolver_create_for_lists(struct loop *loop, const struct conf *conf, struct err_detail *why)
+{
+	struct conf_dns dns = conf->dns;
+
+	dns.anchors_given = true;
+	dns.anchor_count = 0;
+	if (conf->blocklists.forward_count > 0) {
+		dns.forward = conf->blocklists.forward;
+		dns.forward_count = conf->blocklists.forward_count;
+	}
+	return create(loop, conf, &dns, why);
 }
 
 void resolver_destroy(struct resolver **resolver)

@@ -11,6 +11,8 @@ struct resolver;
 
 /* Start on `loop` with the settings of conf->dns. Nothing is sent yet but a probe. ERR_INVALID: an anchor file or option is bad (the text names it). */
 struct resolver *resolver_create(struct loop *loop, const struct conf *conf, struct err_detail *why) MUST_USE;
+/* The same for blocklists: blocklists.forward where that is given, and no validation. */
+struct resolver *resolver_create_for_lists(struct loop *loop, const struct conf *conf, struct err_detail *why) MUST_USE;
 /* Queries under way are cancelled without an answer. Sets the pointer to NULL. */
 void resolver_destroy(struct resolver **resolver);
 

@@ -88,6 +88,23 @@ static void put_stored(const struct ops_env *env, const char *name, json_t *o)
 	free(memo);
 }
 
+static void add_listing(void *arg, const char *line)
+{
+	json_t *text = json_string(line);
+
+	if (text)
+		must(json_array_append_new(arg, text) == 0);
+}
+
+static json_t *listings_of(const struct ops_env *env, const char *name)
+{
+	json_t *lines = json_array();
+
+	if (env->dispatch)
+		dispatch_blocklists_walk(env->dispatch, name, add_listing, lines);
+	return lines;
+}
+
 static json_t *source_json(const struct ops_env *env, const struct conf *conf, uint32_t index)
 {
 	const struct conf_source *source = &conf->sources[index];
@@ -101,6 +118,7 @@ static json_t *source_json(const struct ops_env *env, const struct conf *conf, u
 	fact_number(o, "weight", source->weight > 0 ? source->weight : 1);
 	fact_text(o, "warmup", source->warmup_plan);
 	fact_json(o, "pools", pools_of(conf, index));
+	fact_json(o, "listed", listings_of(env, source->name));
 	if (env->sched)
 		put_live(env, source->name, o);
 	else

@@ -179,6 +179,8 @@ static enum task_state why_step(struct task *task)
 		return TASK_MORE;
 	}
 	known = explain_usage(why);
+	if (task->env->dispatch)
+		dispatch_blocklists_walk(task->env->dispatch, why->name, emit_line, why);
 	if (sched_explain(task->env->sched, why->name, why->now, emit_line, why) != OK && !known)
 		return not_known(why);
 	return task_end(task, OPS_DONE, "%s", "");
