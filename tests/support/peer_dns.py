@@ -3,7 +3,7 @@ import socket
 import struct
 import threading
 
-TYPES = {'A': 1, 'CNAME': 5, 'SOA': 6, 'MX': 15, 'AAAA': 28}
+TYPES = {'A': 1, 'CNAME': 5, 'SOA': 6, 'MX': 15, 'TXT': 16, 'AAAA': 28}
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 
 
@@ -20,6 +20,8 @@ def encode_data(kind, value):
     if kind == 'MX':
         preference, host = value
         return struct.pack('!H', preference) + encode_name(host)
+    if kind == 'TXT':
+        return bytes([len(value)]) + value.encode()
     return encode_name(value)
 
 
