@@ -17,6 +17,7 @@
 
 #define LAST_ID_KEY "@last_id" /* sorts beside the total of the counters: mostly the same page */
 #define BODY_ROWS   64         /* chunks of one body that a transaction deletes; 4 MB */
+#define LETTER_ROWS 2          /* of a dead letter: itself, and its place in the order of time */
 #define TXN_ROWS    2000       /* a transaction that has come so far deletes no more bodies */
 
 /* One row per kind of request. */
@@ -284,6 +285,8 @@ static struct apply_cost settle_cost(const struct queue_req *req)
 	const struct queue_settle *settle = (const struct queue_settle *)req;
 	struct apply_cost cost = { 3 + settle->item_count, settle->trace ? strlen(settle->trace) : 0 };
 
+	for (size_t i = 0; i < settle->item_count; i++)
+		cost.rows += settle->items[i].letter != LETTER_NONE ? LETTER_ROWS : 0;
 	if (settle->bounce) {
 		struct apply_cost bounce = accept_cost(&settle->bounce->req);
 
@@ -300,7 +303,7 @@ static enum apply_tier settle_tier(const struct queue_req *req)
 	if (settle->bounce)
 		return APPLY_STAYS;
 	for (size_t i = 0; i < settle->item_count; i++)
-		if (!recipient_leaves(settle->items[i].op))
+		if (!recipient_leaves(settle->items[i].op) || settle->items[i].letter != LETTER_NONE)
 			return APPLY_STAYS;
 	return APPLY_FREES;
 }
@@ -423,8 +426,6 @@ static enum apply_tier note_tier(const struct queue_req *req)
 }
 
 /* --- dead letters ---------------------------------------------------------------------------------------------------- */
-
-#define LETTER_ROWS 2 /* a letter and its place in the order of time */
 
 static struct apply_cost drop_cost(const struct queue_req *req)
 {

@@ -11,6 +11,7 @@
 
 #define RIDE_MS       20   /* the longest that a settle waits for company */
 #define TICK_MS       1000 /* how often room is looked at when nothing happens */
+#define ROOM_SLICES   16   /* deletions that a batch with new mail waits for at most, some MB each */
 #define CHECK_READERS 5    /* ticks between two looks for readers that died */
 #define AHEAD_MAX     (4u << 20)
 #define TWICE_WITHIN  MINUTES(1)
@@ -221,18 +222,30 @@ static bool can_reap(const struct writer *w, mono_ms now)
 	return w->reap && !w->broken && !w->stopping && now >= w->next_reap;
 }
 
-/* Dead letters go before new mail is refused: until the batch fits, or there are none. */
+/* Bytes that the batch brings for new mail. */
+static uint64_t new_bytes(const struct batch *batch)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < batch->count; i++)
+		if (apply_tier(batch->reqs[i]) == APPLY_GROWS)
+			bytes += apply_cost(batch->reqs[i]).bytes;
+	return bytes;
+}
+
+/* Dead letters go before new mail is refused: until the batch fits, there are none, or the others in it have waited long enough. */
 static void make_room(struct writer *w)
 {
 	struct queue *queue = w->queue;
+	uint64_t bytes = new_bytes(&w->batch);
 	mono_ms now = clock_mono();
 
-	while (room_lack(&queue->room, w->batch.bytes) > 0 && !w->broken) {
+	for (int i = 0; i < ROOM_SLICES && bytes > 0 && !w->broken && room_lack(&queue->room, bytes) > 0; i++) {
 		w->reap = atomic_load_explicit(&queue->dead_letters, memory_order_relaxed) > 0;
-		if (!sweep_is_done(&queue->sweep) && now >= w->next_sweep)
+		if (queue->sweep.left.count > 0 && now >= w->next_sweep)
 			sweep_some(w, now);
 		else if (can_reap(w, now))
-			reap_some(w, w->batch.bytes, now);
+			reap_some(w, bytes, now);
 		else
 			return;
 	}

@@ -1,6 +1,7 @@
 /* relay/ops/dead_list.c - the verbs dead list and dead drop: what is among the dead letters, and taking letters away for good. */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "relay/ops/fact.h"
 #include "relay/ops/letters.h"
 
@@ -137,6 +138,19 @@ static bool drop_letters(void *arg, const struct queue_letters *letters, const s
 	return true;
 }
 
+/* Without addresses: they may be what was to be forgotten. */
+static void log_removed(const struct queue_dead_drop *request)
+{
+	char id[MSG_ID_TEXT];
+	struct log_line line;
+
+	log_begin(&line, LOG_INFO, "letters-removed");
+	log_str(&line, "id", msg_id_format(request->id, id));
+	log_num(&line, "rcpts", (int64_t)request->removed);
+	log_str(&line, "by", "operator");
+	log_end(&line);
+}
+
 static void removed(struct queue_req *req)
 {
 	struct removal *removal = CONTAINER_OF(req, struct removal, request.req);
@@ -145,6 +159,8 @@ static void removed(struct queue_req *req)
 	drop->under_way--;
 	drop->removed += req->result == OK ? removal->request.removed : 0;
 	drop->failed += req->result != OK;
+	if (req->result == OK && removal->request.removed > 0)
+		log_removed(&removal->request);
 	if (req->result != OK && !drop->why[0])
 		(void)snprintf(drop->why, sizeof(drop->why), "%s", req->why);
 	free(removal);
