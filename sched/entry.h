@@ -41,7 +41,8 @@ struct entry {
 	uint64_t id;
 	wall_ms due, deadline; /* due <= deadline, so that the heap finds the end too */
 	uint32_t first;
-	uint32_t rcpts;
+	uint32_t rcpts : 31;
+	uint32_t put_off : 1; /* LATER: for its sender's sake */
 	uint32_t domain, tenant; /* handles */
 	uint32_t next, prev; /* READY: its line; EXPIRED: that list; ACTIVE: next is the lane, prev the recipients claimed; FREE: next free one */
 	uint32_t younger, elder; /* all jobs of the domain in order of arrival */

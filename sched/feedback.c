@@ -279,6 +279,30 @@ bool sched_is_blocked(const struct sched *sched, uint64_t id, uint32_t first)
 	return number != ENTRY_NONE && entries_get(&sched->entries, number)->flags & ENTRY_BLOCKED;
 }
 
+void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, wall_ms now)
+{
+	uint32_t number = entries_find(&sched->entries, id, first);
+	struct entry *e = number != ENTRY_NONE ? entries_get(&sched->entries, number) : NULL;
+	struct lane *lane;
+
+	if (e == NULL || e->place != PLACE_ACTIVE)
+		return;
+	lane = slots_get(&sched->lanes, e->next);
+	if (lane != NULL) {
+		lane->active--;
+		warm(sched, lane, e->prev, &(struct sched_result){ .attempted = false }, now);
+		if (lane->dest->probe == number) {
+			lane->dest->probe = ENTRY_NONE;
+			dest_refresh(sched, lane->dest, now);
+		}
+		lane_tidy(sched, lane, now);
+	}
+	e->next = e->prev = ENTRY_NONE;
+	e->due = until < e->deadline ? until : e->deadline;
+	e->put_off = 1;
+	job_rest(sched, number, now);
+}
+
 void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now)
 {
 	uint32_t number = entries_find(&sched->entries, id, first);

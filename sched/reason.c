@@ -32,6 +32,7 @@ static const struct {
 	{ WHY_SOURCE_CONNECTIONS, "source-connections", "every connection that its source may have in all is busy" },
 	{ WHY_SOURCE_RATE,        "source-rate",        "its source has sent as much in all as its rate allows" },
 	{ WHY_LANE_SILENT,        "lane-silent",        "the destination answers other sources and not this one" },
+	{ WHY_SENDER,             "sender",             "the destination wants less mail of its sender's domain" },
 	{ WHY_TENANT_RATE,        "tenant-rate",        "its tenant has sent as much there as destination_rate allows" },
 	{ WHY_LANE_HEALTH,        "lane-health",        "most of what its source sent there was refused" },
 	{ WHY_QUEUED_BEHIND,      "queued-behind",      "nothing but its turn" },
@@ -159,7 +160,7 @@ unsigned reason_of_job(const struct sched *sched, const struct entry *e, wall_ms
 		break;
 	case PLACE_LATER:
 		if (e->due > now)
-			gate(&reasons, when_out, e->flags & ENTRY_BLOCKED ? WHY_BLOCKED : WHY_NOT_DUE, e->due);
+			gate(&reasons, when_out, e->flags & ENTRY_BLOCKED ? WHY_BLOCKED : e->put_off ? WHY_SENDER : WHY_NOT_DUE, e->due);
 		gates_of_ready(sched, e, now, &reasons, when_out);
 		break;
 	case PLACE_READY:

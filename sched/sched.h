@@ -91,6 +91,7 @@ enum sched_reason {
 	WHY_SOURCE_CONNECTIONS = 1 << 23, /* sources[].connections, all destinations together */
 	WHY_SOURCE_RATE = 1 << 24,        /* sources[].rate */
 	WHY_LANE_SILENT = 1 << 25,        /* it answers other sources and not this one */
+	WHY_SENDER = 1 << 28,             /* the destination wants less mail of its sender's domain */
 	WHY_TENANT_RATE = 1 << 27,        /* tenants[].destination_rate */
 	WHY_LANE_HEALTH = 1 << 26,        /* most of what its source sent there was refused */
 };
@@ -182,6 +183,10 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 
 /* After sched_done: it waits as blocked. */
 bool sched_is_blocked(const struct sched *sched, uint64_t id, uint32_t first);
+
+/* A START is taken back before anything was sent: the job waits until `until`, because its sender's domain has no turn there yet. No attempt is
+ * counted and nobody is blamed. Its connection stays charged until sched_release_connection. */
+void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, wall_ms now);
 
 /* The settle is in the store: the job may be started again when due (or is forgotten). */
 void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now);

@@ -235,6 +235,8 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	restore_hosts(d);
 	dispatch_lane_listen(d);
 	dispatch_learned_restore(d);
+	d->senders = senders_create();
+	dispatch_sender_restore(d);
 	d->suppression = suppression_create(d);
 	d->fetcher = fetcher_create(env->loop, resolver);
 	d->herald = dispatch_alerts_create(d);
@@ -261,6 +263,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	dispatch_links_fini(d);
 	suppression_destroy(&d->suppression);
 	sched_listen(d->env.sched, NULL, NULL);
+	senders_destroy(&d->senders);
 	tlsrpt_destroy(&d->tlsrpt);
 	sts_destroy(&d->sts);
 	dispatch_blocklists_destroy(&d->watch);

@@ -8,6 +8,7 @@
 #include "relay/deliver/dispatch.h"
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/route.h"
+#include "relay/deliver/senders.h"
 #include "relay/deliver/verdict.h"
 #include "relay/notify/alert.h"
 #include "relay/notify/bounce.h"
@@ -83,6 +84,7 @@ struct dispatch {
 	struct sts *sts;
 	struct service *services; /* sources that were ever out of service, by name */
 	struct tlsrpt *tlsrpt;
+	struct senders *senders;   /* domains under a limit somewhere */
 	struct verdict_rules *verdicts; /* of conf, which they borrow from */
 	struct resolver *resolver;
 	struct suppression *suppression;
@@ -185,6 +187,11 @@ void dispatch_routes_restart(struct dispatch *d);
 /* dispatch_learned.c: what the scheduler learns */
 void dispatch_learned_flush(struct dispatch *d); /* what has changed goes to the store, along with the next outcome */
 void dispatch_learned_restore(struct dispatch *d); /* before the first decision */
+
+/* dispatch_sender.c: limits of sender domains */
+void dispatch_sender_learn(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* from its outcomes, judged */
+bool dispatch_sender_waits(struct dispatch *d, const struct sched_decision *decision, wall_ms now); /* true: its start was taken back */
+void dispatch_sender_restore(struct dispatch *d); /* before the first decision */
 
 /* dispatch_lane.c: lanes */
 void dispatch_lane_listen(struct dispatch *d); /* tell the log what becomes of them */

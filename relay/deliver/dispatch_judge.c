@@ -42,6 +42,9 @@ static void apply_verdict(struct outcome *outcome, const struct verdict *verdict
 	/* What a sender has set up is no fault of the address, wherever in the dialogue it is told. */
 	if (verdict->scope == BLAME_SENDER && outcome->scope > SCOPE_MESSAGE && outcome->code / 100 == 5)
 		outcome->scope = SCOPE_MESSAGE;
+	outcome->of_sender = verdict->scope == BLAME_SENDER && verdict->class == CLASS_THROTTLE && outcome->kind == OUTCOME_DEFERRED;
+	if (outcome->of_sender && outcome->scope > SCOPE_MESSAGE)
+		outcome->scope = SCOPE_MESSAGE;
 	if (outcome->kind == OUTCOME_REFUSED)
 		act_on_permanent(outcome);
 	else if (outcome->action == ACTION_BOUNCE || outcome->action == ACTION_SUPPRESS)

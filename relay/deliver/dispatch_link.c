@@ -292,8 +292,13 @@ static void claim(struct dispatch *d, struct attempt *attempt, const struct sche
 
 void dispatch_start(struct dispatch *d, const struct sched_decision *decision, wall_ms now)
 {
-	struct attempt *attempt = attempt_create(d, decision, now);
+	struct attempt *attempt;
 
+	if (dispatch_sender_waits(d, decision, now)) {
+		sched_release_connection(d->env.sched, decision->lane, now);
+		return;
+	}
+	attempt = attempt_create(d, decision, now);
 	if (decision->warmup)
 		claim(d, attempt, decision, NULL, now);
 	else
@@ -301,6 +306,18 @@ void dispatch_start(struct dispatch *d, const struct sched_decision *decision, w
 }
 
 /* --- what workers report ------------------------------------------------------------------------------------------------------- */
+
+#define PUT_OFF_MAX 16 /* jobs without a turn that one connection is offered in a row */
+
+static void next_for(struct dispatch *d, const struct link *link, const char *domain, wall_ms now, struct sched_decision *out)
+{
+	for (unsigned i = 0; i < PUT_OFF_MAX; i++) {
+		sched_next_on(d->env.sched, link->lane, domain, now, out);
+		if (out->kind != SCHED_START || !dispatch_sender_waits(d, out, now))
+			return;
+	}
+	out->kind = SCHED_NOTHING;
+}
 
 /* The connection stands ready: the next job with the same hosts, else idle for a while. */
 static void link_continue(struct dispatch *d, struct link *link, const char *domain, wall_ms now)
@@ -314,7 +331,7 @@ static void link_continue(struct dispatch *d, struct link *link, const char *dom
 		link_quit(d, link);
 		return;
 	}
-	sched_next_on(d->env.sched, link->lane, domain, now, &decision);
+	next_for(d, link, domain, now, &decision);
 	if (decision.kind != SCHED_START) {
 		sched_release_connection(d->env.sched, link->lane, now);
 		idle_add(d, link, now);

@@ -350,6 +350,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 		return;
 	}
 	dispatch_judge(d, attempt);
+	dispatch_sender_learn(d, attempt, now);
 	suppression_strike(d, attempt, now);
 	tally = dispatch_tally(delivery, held);
 	settled_count = tally.delivered + tally.refused + tally.deferred + tally.barred;

@@ -25,6 +25,9 @@ static enum meaning meaning_of(const struct outcome *outcome)
 {
 	bool hard = outcome->code >= 500;
 
+	if (outcome->of_sender)
+		return MEANS_DEFERRED;
+
 	for (size_t i = 0; i < ARRAY_LEN(meanings) && outcome->class_name != NULL; i++)
 		if (strcmp(replies_class_name(meanings[i].class), outcome->class_name) == 0)
 			return hard ? meanings[i].hard : meanings[i].soft;

@@ -24,6 +24,7 @@ struct outcome {
 	bool judged;           /* the rules were asked: class and action count */
 	enum replies_class class;
 	enum replies_action action;
+	bool of_sender;        /* DEFERRED: the destination wants less mail of the sender's domain, whoever sends it */
 	bool barred;           /* DEFERRED: refused for good, but for reasons of ours */
 	int64_t wait_ms;       /* how long the reply itself asks us to wait; 0: it does not */
 };

@@ -164,6 +164,34 @@ static void a_tenant_keeps_its_rate_to_a_destination_and_others_go_on(void **sta
 	world_close(&w);
 }
 
+static void a_start_that_is_put_off_waits_for_its_sender_without_an_attempt(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+	struct sched_view view;
+	uint64_t first;
+
+	world_open(&w, BASICS);
+	first = world_add(&w, "one.example");
+	d = world_start(&w);
+	sched_put_off(w.sched, d.id, d.first, w.now + MINUTES(7), w.now);
+	sched_release_connection(w.sched, d.lane, w.now);
+	sched_verify(w.sched);
+	assert_true(sched_find(w.sched, first, 0, w.now, &view));
+	assert_int_equal(view.reasons, WHY_SENDER);
+	assert_int_equal(view.attempts, 0);
+	assert_int_equal(view.ask_again, w.now + MINUTES(7));
+	world_add(&w, "one.example");
+	d = world_start(&w); /* others go on */
+	assert_true(d.id != first);
+	world_deliver(&w, &d);
+	w.now += MINUTES(7);
+	d = world_start(&w);
+	assert_true(d.id == first && d.rcpts == 1);
+	world_deliver(&w, &d);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +200,7 @@ int main(void)
 		cmocka_unit_test(a_source_keeps_its_connections_to_all_destinations),
 		cmocka_unit_test(a_source_keeps_its_rate_to_all_destinations),
 		cmocka_unit_test(a_tenant_keeps_its_rate_to_a_destination_and_others_go_on),
+		cmocka_unit_test(a_start_that_is_put_off_waits_for_its_sender_without_an_attempt),
 		cmocka_unit_test(another_source_of_the_pool_goes_on_when_one_is_at_its_limit),
 	};
 

@@ -33,8 +33,8 @@ static const char *const configurations[] = {
 	BASICS "lanes: {connections: 1}\ndelivery: {connections: 7}\n",
 	BASICS "lanes: {connections: 4, rate: 100/h}\ndelivery: {connections: 100}\n",
 	"hostname: relay.example.net\nlisten: [{at: \"127.0.0.1:25\", tls: none, auth: none}]\nslow_start: {idle: 1m}\n"
-	    "tenants:\n  - {name: shop, from: [10.1.0.0/16], pool: main, destination_rate: 30/h}\n"
-	    "  - {name: news, from: [10.2.0.0/16], pool: main, destination_rate: 100/h}\n"
+	    "tenants:\n  - {name: shop, from: [10.1.0.0/16], destination_rate: 30/h, pool: main}\n"
+	    "  - {name: news, from: [10.2.0.0/16], destination_rate: 100/h, pool: main}\n"
 	    "sources:\n  - {name: a, ip: 127.0.0.2, connections: 5}\n  - {name: b, ip: 127.0.0.3, rate: 200/h}\n"
 	    "  - {name: six, ip: \"::1\", connections: 2, rate: 50/m}\n" POOLS "retry: {first: 5m, max: 4h, expire: 5d}\n"
 	    "lanes: {connections: 4}\ndelivery: {connections: 60}\nproviders:\n"
