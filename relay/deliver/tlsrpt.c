@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "relay/deliver/keep.h"
 #include "relay/deliver/tlsrpt_int.h"
+#include "relay/wire/utf8.h"
 
 #define NOTE        "tlsrpt/"
 #define DAYS_KEPT   10000       /* domains and days at once; beyond, further domains are not counted */
@@ -41,6 +42,7 @@ static void day_free(struct tls_day *day)
 	HASH_DEL(day->tlsrpt->days, day);
 	tls_day_cancel(day);
 	tls_figures_free(&day->figures);
+	free(day->rua);
 	free(day->key);
 	free(day);
 }
@@ -102,10 +104,14 @@ static void on_txt(void *arg, const struct dns_answer *answer)
 {
 	struct tls_day *day = arg;
 	bool denied = answer->status == DNS_NO_DATA || answer->status == DNS_NO_NAME;
+	struct tls_figures *figures = day->figures;
+	struct tls_rua rua;
 
 	day->query = NULL;
-	if (denied || (answer->status == DNS_FOUND && !tls_rua_read(answer->txt, answer->txt_count, &day->rua))) {
+	if (denied || (answer->status == DNS_FOUND && !tls_rua_read(answer->txt, answer->txt_count, &rua))) {
 		day->state = DAY_UNWANTED;
+		day->figures = tls_figures_create(figures->domain, figures->start);
+		tls_figures_free(&figures);
 		return;
 	}
 	day->state = DAY_WANTED;
@@ -201,7 +207,8 @@ void tlsrpt_add(struct tlsrpt *tlsrpt, const struct route *route, const struct t
 	const struct conf_tls_rpt *conf = &tlsrpt->conf->tls_rpt;
 	struct tls_day *day;
 
-	if (count == 0 || !conf->enabled || !conf->contact || !route->from_mx || route->domain[0] == '[')
+	if (count == 0 || !conf->enabled || !conf->contact || !route->from_mx || route->domain[0] == '[' ||
+	    !utf8_is_ascii(route->domain, strlen(route->domain)))
 		return;
 	day = day_of(tlsrpt, route->domain);
 	if (!day || day->state == DAY_UNWANTED || day->state == DAY_SENDING)

@@ -23,7 +23,7 @@ struct tls_day {
 	bool dirty;           /* the store does not have it yet */
 	wall_ms send_at;      /* 0: the day is not over */
 	struct dns_query *query;
-	struct tls_rua rua;
+	struct tls_rua *rua;  /* once it has been sent or tried */
 	unsigned done;        /* bits: places that have it */
 	unsigned open;        /* places that are being told */
 	bool failed;          /* one of them could not be told */

@@ -47,7 +47,7 @@ static void put_off(struct tls_day *day, const char *why)
 static void place_done(struct tls_day *day, size_t place, bool good, const char *why)
 {
 	day->open--;
-	log_report(day, good ? LOG_INFO : LOG_WARN, good ? "tls-report-sent" : "tls-report-failed", day->rua.to[place].text, good ? NULL : why);
+	log_report(day, good ? LOG_INFO : LOG_WARN, good ? "tls-report-sent" : "tls-report-failed", day->rua->to[place].text, good ? NULL : why);
 	if (good)
 		day->done |= 1u << place;
 	else
@@ -76,7 +76,7 @@ static void on_posted(void *arg, const struct fetch_answer *answer)
 static void post(struct tls_day *day, size_t place, const struct buf *gzip)
 {
 	const struct conf *conf = day->tlsrpt->conf;
-	struct fetch_request request = { .url = day->rua.to[place].text, .ca = conf->mta_sts.ca, .body = gzip->data, .body_len = gzip->len,
+	struct fetch_request request = { .url = day->rua->to[place].text, .ca = conf->mta_sts.ca, .body = gzip->data, .body_len = gzip->len,
 		.type = "application/tlsrpt+gzip", .max_bytes = 65536, .timeout_ms = POST_MS, .refuse = conf->delivery.refuse_networks,
 		.refuse_count = conf->delivery.refuse_network_count };
 
@@ -93,7 +93,7 @@ static void mail(struct tls_day *day, size_t place, const struct buf *gzip)
 
 	m->day = day;
 	m->place = place;
-	m->mail = tls_mail_create(tlsrpt->env.queue, tlsrpt->conf, day->figures, gzip, day->rua.to[place].text, now_of(day));
+	m->mail = tls_mail_create(tlsrpt->env.queue, tlsrpt->conf, day->figures, gzip, day->rua->to[place].text, now_of(day));
 	tlsrpt->env.store(tlsrpt->env.arg, m);
 }
 
@@ -124,12 +124,12 @@ static void tell(struct tls_day *day)
 	must(tls_report_gzip(day->figures, &sender, &gzip) == OK); /* figures have bounds */
 	day->failed = false;
 	/* Counted first: the last one that ends drops the day. */
-	for (size_t i = 0; i < day->rua.count; i++)
+	for (size_t i = 0; i < day->rua->count; i++)
 		day->open += !(day->done & 1u << i);
-	for (size_t i = 0; i < day->rua.count; i++) {
+	for (size_t i = 0; i < day->rua->count; i++) {
 		if (day->done & 1u << i)
 			continue;
-		if (day->rua.to[i].https)
+		if (day->rua->to[i].https)
 			post(day, i, &gzip);
 		else
 			mail(day, i, &gzip);
@@ -144,9 +144,10 @@ void tls_day_on_send_txt(void *arg, const struct dns_answer *answer)
 
 	day->query = NULL;
 	if (answer->status == DNS_FOUND && tls_rua_read(answer->txt, answer->txt_count, &rua)) {
-		if (memcmp(&rua, &day->rua, sizeof(rua)) != 0)
+		if (day->rua && memcmp(&rua, day->rua, sizeof(rua)) != 0)
 			day->done = 0;
-		day->rua = rua;
+		day->rua = day->rua ? day->rua : xcalloc(1, sizeof(*day->rua));
+		*day->rua = rua;
 		tell(day);
 	} else if (answer->status == DNS_FAILED || answer->status == DNS_TIMEOUT || answer->status == DNS_BOGUS) {
 		put_off(day, dns_status_text(answer->status));

@@ -26,6 +26,7 @@ void tls_figures_free(struct tls_figures **figures)
 	for (size_t i = 0; i < f->policy_count; i++) {
 		free(f->policies[i]->text);
 		free(f->policies[i]->hosts);
+		free(f->policies[i]->failures);
 		free(f->policies[i]);
 	}
 	free(f->domain);
@@ -80,22 +81,21 @@ static bool is_same(const struct tls_note *a, const struct tls_note *b)
 
 void tls_policy_fail(struct tls_policy *policy, const struct tls_note *note, uint64_t count)
 {
-	struct tls_failure *failure = policy->failures;
-	const struct tls_failure *end = policy->failures + policy->failure_count;
+	size_t i = 0;
 	struct tls_note clean = *note;
 	char *why = bounded(note->why);
 
 	(void)snprintf(clean.why, sizeof(clean.why), "%s", why);
 	free(why);
-	while (failure < end && !is_same(&failure->note, &clean))
-		failure++;
-	if (failure == end && policy->failure_count == TLS_FAILURES_MAX)
+	while (i < policy->failure_count && !is_same(&policy->failures[i].note, &clean))
+		i++;
+	if (i == TLS_FAILURES_MAX)
 		return;
-	if (failure == end) {
-		policy->failure_count++;
-		*failure = (struct tls_failure){ .note = clean };
+	if (i == policy->failure_count) {
+		policy->failures = xrealloc(policy->failures, (i + 1) * sizeof(policy->failures[0]));
+		policy->failures[policy->failure_count++] = (struct tls_failure){ .note = clean };
 	}
-	failure->count += count;
+	policy->failures[i].count += count;
 }
 
 void tls_figures_add(struct tls_figures *figures, enum tls_policy_type type, const char *text, const char *hosts, const struct tls_note *note)

@@ -22,7 +22,7 @@ struct tls_policy {
 	char *text;  /* lines, each with LF: the policy as it was found; "" none */
 	char *hosts; /* lines: the hosts that it names; "" none */
 	uint64_t good, bad; /* sessions */
-	struct tls_failure failures[TLS_FAILURES_MAX];
+	struct tls_failure *failures;
 	size_t failure_count;
 };
 

@@ -43,7 +43,7 @@ static enum err put_words(struct tls_mail *mail, const struct conf *conf, const 
 {
 	char from[CLOCK_TEXT], to[CLOCK_TEXT];
 
-	return buf_printf(&mail->text, "--=_%s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+	return buf_printf(&mail->text, "--=_%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
 	    "This is a report about TLS with the mail servers of %s,\r\nfrom %s to %s, as seen by %s:\r\n"
 	    "%llu sessions went well, %llu failed.\r\n\r\n",
 	    boundary, figures->domain, clock_rfc3339(figures->start, from), clock_rfc3339(figures->end - 1, to), conf->hostname,
@@ -84,7 +84,7 @@ static void set_rows(struct tls_mail *mail, const struct conf *conf, wall_ms now
 	message->arrived = now;
 	message->deadline = now + conf->retry.expire_ms;
 	message->rcpt_count = 1;
-	message->flags = MSG_BOUNCE | MSG_8BIT | MSG_TLS_OPTIONAL;
+	message->flags = MSG_BOUNCE | MSG_TLS_OPTIONAL;
 	message->sender = "";
 	message->tenant = BOUNCE_TENANT;
 	message->pool = mail->pool;
