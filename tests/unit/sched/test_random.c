@@ -23,6 +23,7 @@ struct run {
 	uint32_t lanes[4096]; /* connections by lane, counted by the test */
 	unsigned connections, starts, expired;
 	unsigned big, of_source[3]; /* connections to that provider, and from a, b and six */
+	bool drained[2]; /* a, b */
 	bool quiet; /* no more mishaps: everything must end */
 };
 
@@ -109,6 +110,7 @@ static void take(struct run *r, const struct sched_decision *d, bool connected)
 	if (d->kind != SCHED_START || d->lane == LANE_NONE)
 		return;
 	assert_false(r->held[job]);
+	assert_false(place_of(d->source) < 2 && r->drained[place_of(d->source)]);
 	if (connected) {
 		r->lanes[d->lane]++;
 		r->connections++;
@@ -271,9 +273,13 @@ static void operator_acts(struct run *r)
 		err = sched_retry(r->w.sched, r->ids[job], 0, r->w.now);
 		assert_int_equal(err, queued ? OK : r->fates[job] == FATE_OUT ? ERR_BUSY : ERR_NOT_FOUND);
 		break;
-	case 4:
-		assert_true(sched_drain_source(r->w.sched, rand_below(&r->rand, 2) ? "a" : "b", rand_below(&r->rand, 3) == 0, r->w.now));
+	case 4: {
+		unsigned which = rand_below(&r->rand, 2);
+
+		r->drained[which] = rand_below(&r->rand, 3) == 0;
+		assert_true(sched_drain_source(r->w.sched, which == 0 ? "a" : "b", r->drained[which], r->w.now));
 		break;
+	}
 	case 5:
 		sched_park_source(r->w.sched, "b", r->w.now + MINUTES(rand_below(&r->rand, 20)), "test");
 		break;
@@ -304,6 +310,7 @@ static void resume_all(struct run *r)
 		if (sched_pause(r->w.sched, names[i][0], names[i][1], false, r->w.now) == ERR_NOT_FOUND)
 			continue;
 	sched_park_source(r->w.sched, "b", 0, NULL);
+	r->drained[0] = r->drained[1] = false;
 	assert_true(sched_drain_source(r->w.sched, "a", false, r->w.now));
 	assert_true(sched_drain_source(r->w.sched, "b", false, r->w.now));
 }
