@@ -1,10 +1,12 @@
 /* bench/sink.c - an SMTP sink that costs little: takes (or defers) everything, counts in a file that others map or read.
  *
- * usage: sink ADDRESS PORT COUNTFILE [defer]
+ * usage: sink ADDRESS PORT COUNTFILE [defer | CERT KEY]     CERT KEY: STARTTLS is offered
  * COUNTFILE holds three native 64-bit numbers: messages taken, connections, recipients deferred. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,8 @@
 struct client {
 	int fd;
 	int in_data;
+	SSL *ssl;          /* NULL: in clear */
+	int begin_tls;     /* when what is to be said has been */
 	size_t len;
 	char in[8192];
 	size_t out_len;
@@ -29,6 +33,7 @@ struct client {
 
 static uint64_t *counts;
 static int defer_all;
+static SSL_CTX *tls; /* NULL: not offered */
 
 static void say(struct client *c, const char *text)
 {
@@ -42,13 +47,16 @@ static void say(struct client *c, const char *text)
 static void on_line(struct client *c, const char *line)
 {
 	if (strncasecmp(line, "EHLO", 4) == 0) {
-		say(c, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n");
+		say(c, tls && !c->ssl ? "250-sink\r\n250-STARTTLS\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n" : "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n");
 	} else if (strncasecmp(line, "RCPT", 4) == 0 && defer_all) {
 		counts[2]++;
 		say(c, "451 4.3.0 later\r\n");
 	} else if (strncasecmp(line, "DATA", 4) == 0) {
 		c->in_data = !defer_all;
 		say(c, defer_all ? "503 5.5.1 no recipients\r\n" : "354 go on\r\n");
+	} else if (strncasecmp(line, "STARTTLS", 8) == 0 && tls) {
+		c->begin_tls = 1;
+		say(c, "220 go\r\n");
 	} else if (strncasecmp(line, "QUIT", 4) == 0) {
 		say(c, "221 bye\r\n");
 	} else {
@@ -107,7 +115,37 @@ static int serve(struct client *c)
 	if (c->out_len > 0 && send(c->fd, c->out, c->out_len, MSG_NOSIGNAL) < 0)
 		return 0;
 	c->out_len = 0;
+	if (c->begin_tls) {
+		c->begin_tls = 0;
+		c->ssl = SSL_new(tls);
+		must(c->ssl != NULL && SSL_set_fd(c->ssl, c->fd) == 1);
+		SSL_set_accept_state(c->ssl);
+	}
 	return 1;
+}
+
+/* What OpenSSL holds does not show at the socket: read until it wants more. */
+static int serve_tls(struct client *c)
+{
+	for (;;) {
+		ERR_clear_error(); /* of other clients */
+		int n = SSL_read(c->ssl, c->in + c->len, (int)(sizeof(c->in) - c->len));
+
+		if (n <= 0)
+			return SSL_get_error(c->ssl, n) == SSL_ERROR_WANT_READ;
+		c->len += (size_t)n;
+		consume(c);
+		if (c->out_len > 0 && SSL_write(c->ssl, c->out, (int)c->out_len) <= 0)
+			return 0;
+		c->out_len = 0;
+	}
+}
+
+static void tls_load(const char *cert, const char *key)
+{
+	tls = SSL_CTX_new(TLS_server_method());
+	must(tls != NULL && SSL_CTX_use_certificate_chain_file(tls, cert) == 1 && SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) == 1);
+	SSL_CTX_set_session_id_context(tls, (const unsigned char *)"sink", 4);
 }
 
 static void welcome(int poll_fd, int listener)
@@ -146,10 +184,12 @@ int main(int argc, char **argv)
 	int listener, poll_fd, file;
 
 	if (argc < 4) {
-		fputs("usage: sink ADDRESS PORT COUNTFILE [defer]\n", stderr);
+		fputs("usage: sink ADDRESS PORT COUNTFILE [defer | CERT KEY]\n", stderr);
 		return 2;
 	}
-	defer_all = argc > 4;
+	defer_all = argc == 5;
+	if (argc > 5)
+		tls_load(argv[4], argv[5]);
 	file = open(argv[3], O_RDWR | O_CREAT, 0644);
 	must(file >= 0 && ftruncate(file, 3 * sizeof(uint64_t)) == 0);
 	counts = mmap(NULL, 3 * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -167,7 +207,8 @@ int main(int argc, char **argv)
 
 			if (!c) {
 				welcome(poll_fd, listener);
-			} else if (!serve(c)) {
+			} else if (!(c->ssl ? serve_tls(c) : serve(c))) {
+				SSL_free(c->ssl);
 				(void)close(c->fd);
 				free(c);
 			}

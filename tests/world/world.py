@@ -152,7 +152,7 @@ class World:
                          "proxymap unix - - n - - proxymap", "smtp unix - - n - - smtp", "relay unix - - n - - smtp",
                          "showq unix n - n - - showq", "error unix - - n - - error", "retry unix - - n - - error",
                          "discard unix - - n - - discard", "virtual unix - n n - - virtual", "anvil unix - - n - 1 anvil",
-                         "scache unix - - n - 1 scache", "tlsmgr unix - - n 1000? 1 tlsmgr", "postlog unix-dgram n - n - 1 postlogd"):
+                         "scache unix - - n - 1 scache", "tlsproxy unix - - n - 0 tlsproxy", "tlsmgr unix - - n 1000? 1 tlsmgr", "postlog unix-dgram n - n - 1 postlogd"):
                 f.write(line + "\n")
         self.postfixes.append(config)
         done = subprocess.run(["postfix", "-c", config, "start"], capture_output=True, text=True)
