@@ -23,6 +23,7 @@ struct health_answer {
 	uint32_t tried, deferred, blocked, unknown, complained;
 };
 
+/* Count an answer; a clock that was set back counts into the newest bucket. */
 void health_note(struct health *health, const struct health_answer *answer, wall_ms now);
 
 /* Of the newest `buckets` buckets. */

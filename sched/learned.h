@@ -26,6 +26,7 @@ struct learned_dest {
 	wall_ms pause_until;
 };
 
+/* The bytes of a row and their number. */
 size_t learned_encode_lane(const struct learned_lane *lane, uint8_t out[LEARNED_MAX]);
 size_t learned_encode_dest(const struct learned_dest *dest, uint8_t out[LEARNED_MAX]);
 
