@@ -10,6 +10,7 @@
 #include "relay/relayq/client.h"
 #include "relay/relayq/hash.h"
 #include "relay/relayq/dkim_verb.h"
+#include "relay/relayq/providers_verb.h"
 #include "relay/relayq/settings.h"
 #include "relay/relayq/transfer.h"
 #include "relay/relayq/verb.h"
@@ -92,6 +93,8 @@ static enum ops_exit run_here(const struct verb_call *call)
 {
 	if (strcmp(call->verb->name, "dkim") == 0)
 		return dkim_verb_run(call, stdout, stderr);
+	if (strcmp(call->verb->name, "providers") == 0)
+		return providers_verb_run(call, stdout, stderr);
 	if (strcmp(call->verb->name, "classify") == 0)
 		return classify_run(call->file_given ? call->file : NULL, call->json, stdin, stdout, stderr);
 	return run_hash(call);

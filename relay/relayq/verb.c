@@ -119,6 +119,8 @@ static const struct verb verbs[] = {
 	  "Figures of TLS reports (RFC 8460): sessions by policy, and what failed most. send: sends what there is now instead of at the day's end.",
 	  OPERANDS_WORDS, 0, &print_tls },
 	{ "alerts", "", "what somebody must look at and lasts", "The same goes by mail and to a webhook, see `relayd --explain alerts.mail`.", OPERANDS_NONE, 0, &print_alerts },
+	{ "providers", "[NAME...]", "destinations known by name, their limits, and where each figure comes from",
+	  "Needs no daemon. FROM: shipped, or file and line of what the configuration says instead.", OPERANDS_WORDS, 0, NULL },
 	{ "classify", "", "`provider TAB reply` lines in, `class TAB action TAB rule` out",
 	  "Needs no daemon. With -c the rules of that configuration come first; without it the shipped ones stand alone.", OPERANDS_NONE, 0, NULL },
 	{ "hash", "", "a password line in, the string for logins[].hash out", "With -c the length that is asked for is auth.password_length of that "
@@ -129,7 +131,7 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "doctor", "lint", "providers", "export", "import",
+	"top", "tail", "doctor", "lint", "export", "import",
 };
 
 #define GROUP "dead" /* its verbs are two words */
