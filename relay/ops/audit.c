@@ -251,6 +251,7 @@ static enum task_state finish(struct check *check)
 	fact_number(task->summary, "messages", check->totals.messages);
 	fact_number(task->summary, "recipients", check->totals.rcpts);
 	fact_number(task->summary, "chunks", check->totals.chunks);
+	fact_number(task->summary, "letters", check->totals.letters);
 	fact_number(task->summary, "findings", check->findings);
 	fact_bool(task->summary, "compared", complete);
 	return task_end(task, check->findings > 0 ? OPS_REFUSED : OPS_DONE,
