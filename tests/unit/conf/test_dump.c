@@ -16,14 +16,14 @@ static const char everything[] =
     "tenants: [{name: shop, from: [10.1.0.0/16, \"2001:db8::/32\"], logins: [{user: 'a \"b\" \\c: #d', hash: \"" TEST_HASH "\",\n"
     "  cert: \"000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"}],\n"
     "  domains: [Shop.Example], pool: main, tls: required, destination_rate: 11/h, quota: {hour: 5, day: 6, over: delay, window: calendar}, message: 3M,\n"
-    "  recipients: 9, connections: 7, dead: false, bounces: event, priority: bulk, priority_raise: true, weight: 3, expire: 2d, others: {envelope: hold, from: rewrite, address: \"Web.Site@Shop.Example\"}}]\n"
+    "  recipients: 9, connections: 7, dead: false, bounces: event, priority: bulk, priority_raise: true, weight: 3, expire: 2d, suppression: {answer: drop, scope: all}, others: {envelope: hold, from: rewrite, address: \"Web.Site@Shop.Example\"}}]\n"
     "hygiene: {date: false, message_id: false, return_path: false, bcc: false, duplicates: first, malformed: refuse, eight_bit: refuse}\n"
     "dkim: [{domain: shop.example, selector: r1, key: keys/shop.pem}]\nsigning: {fallback: shop.example}\n"
     "sources: [{name: a, ip: 192.0.2.10, via: \"socks5://u:p%25w@192.0.2.1:1080\", ehlo: A.relay.example.net, weight: 3, connections: 7, rate: 8/h, warmup: {plan: standard, since: 2026-11-24}}]\n"
     "plans: [{name: own, adapt: false, start: 5, growth: 6, explore: 7, ceiling: 8, idle: 9, days: [1, 2],\n"
     "  groups: [{providers: [p, q], start: 2, growth: 3, explore: 4, days: [3]}]}]\nwarmup: {zone: \"-05:30\"}\n"
     "pools: [{name: main, sources: [a]}]\n"
-    "providers: [{name: p, domains: [p.example], mx: [mx.p.example], connections: 2, messages: 3, rate: 90/h, total_connections: 4, total_rate: 9/m, tls: verified, retry: {first: 2m, max: 3h}}]\n"
+    "providers: [{name: p, domains: [p.example], mx: [mx.p.example], connections: 2, messages: 3, rate: 90/h, total_connections: 4, total_rate: 9/m, tls: verified, retry: {first: 2m, max: 3h}, closed: ended, basis: guess}]\n"
     "replies: rules.yaml\n"
     "lanes: {connections: 4, messages: 5, rate: 2/s}\nslow_start: {idle: 20m}\n"
     "routes: [{domain: \"*\", to: \"[2001:db8::5]:26\", tls: none}]\nbounce: {pool: main}\ndead: {keep: 3d, size: 2G}\n"
@@ -33,7 +33,10 @@ static const char everything[] =
     "  reply_lines: 14, prefer_ipv6: true, chunking: false}\n"
     "mta_sts: {enabled: true, port: 8443, ca: ca.pem}\n"
     "tls_rpt: {contact: tls@relay.example.net, organization: Relay, enabled: false, delay: 1h}\n"
-    "retry: {first: 1m, max: 2h, expire: 3d, expire_transactional: 4h, expire_bulk: 6d, warn: 5h, warnings: false}\n";
+    "retry: {first: 1m, max: 2h, expire: 3d, expire_transactional: 4h, expire_bulk: 6d, warn: 5h, warnings: false}\n"
+    "suppression: {bounces: 3, within: 4d, keep: 5d, answer: drop, scope: all}\n"
+    "blocklists: {zones: [bl.example], every: 6m, forward: [127.0.0.1@54], action: close}\n"
+    "alerts: {mail: a@b.example, webhook: \"https://hooks.example/x\", every: 7h, gather: 8s, pool: main}\n";
 
 static size_t count_of(const char *text, const char *what)
 {

@@ -37,7 +37,7 @@ static void a_bad_key_or_shape_is_named_with_its_place(void **state)
 		  "relay.yaml:6:5: unknown key \"form\", did you mean \"from\"?\n" },
 		{ "a dotted key is no map", H L "retry.first: 5m\n",
 		  "relay.yaml:4:1: unknown key \"retry.first\", expected one of: hostname, state, control, user, workers, listen, trusted, "
-		  "tls, admin, limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, plans, warmup, pools, providers, replies, lanes, slow_start, routes, bounce, dead, dns, delivery, mta_sts, tls_rpt, retry\n" },
+		  "tls, admin, limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, plans, warmup, pools, providers, replies, lanes, slow_start, routes, bounce, dead, dns, delivery, mta_sts, tls_rpt, retry, suppression, blocklists, alerts\n" },
 		{ "duplicate key", H L "workers: 1\nworkers: 2\n",
 		  "relay.yaml:5:1: duplicate key \"workers\", expected it once: it stands in line 4\n" },
 		{ "text for a list", H "listen: 25\n", "relay.yaml:3:9: listen is a text, expected a list\n" },
@@ -214,7 +214,7 @@ static void what_is_not_plain_yaml_is_refused(void **state)
 		  "that begins with a letter or digit\n" },
 		{ "nested too deep", "a: [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]\n",
 		  "relay.yaml:1:1: unknown key \"a\", expected one of: hostname, state, control, user, workers, listen, trusted, tls, admin, "
-		  "limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, plans, warmup, pools, providers, replies, lanes, slow_start, routes, bounce, dead, dns, delivery, mta_sts, tls_rpt, retry\n"
+		  "limits, auth, bruteforce, hygiene, log, tenants, dkim, signing, sources, plans, warmup, pools, providers, replies, lanes, slow_start, routes, bounce, dead, dns, delivery, mta_sts, tls_rpt, retry, suppression, blocklists, alerts\n"
 		  "relay.yaml:1:19: lists and maps are nested too deep, expected at most 16\n" },
 		{ "faults before a syntax error are shown", "hostnme: x\nworkers: 1\nlisten: [}\n",
 		  "relay.yaml:1:1: unknown key \"hostnme\", did you mean \"hostname\"?\n"
