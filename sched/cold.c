@@ -337,6 +337,9 @@ static void change(struct cold *cold, enum sched_warm_verb verb, uint32_t volume
 	case WARM_ADOPT:
 		warmup_adopt(&cold->state);
 		break;
+	case WARM_COMPLAINED:
+		warmup_answer(&cold->state, &cold->plan, &(struct warmup_answer){ .complained = volume }, local);
+		break;
 	}
 }
 

@@ -246,6 +246,28 @@ void sched_warm_today(struct sched *sched, wall_ms now, sched_warm_day_fn fn, vo
 void sched_warm_day_encode(const struct sched_warm_day *day, uint8_t out[SCHED_WARM_DAY_LEN]);
 MUST_USE enum err sched_warm_day_decode(const void *data, size_t len, struct sched_warm_day *day);
 
+/* The days to come of a cold lane, today first. `volume`: taken each day; full_at: when the share of the volume is taken in a day for the first
+ * time, 0: not within SCHED_WARM_AHEAD days; waits: what could not be sent from the lane until then. */
+#define SCHED_WARM_AHEAD  90
+#define SCHED_WARM_GROWTH 1.15 /* a day, of what a provider takes, while nothing is known of it: few take less */
+struct sched_warm_path {
+	unsigned days; /* of volume */
+	uint32_t volume[SCHED_WARM_AHEAD];
+	wall_ms full_at;
+	double waits;
+};
+struct sched_warm_outlook {
+	double share;     /* recipients a day that fall to the lane: the sources of its largest pool share evenly */
+	bool is_warm, warm_beside; /* no budget; its pool has a warm source, which takes what is over */
+	struct sched_warm_path early, late; /* if the provider goes on as well as it may, and as slowly as it may */
+};
+/* Names of the lane at `index`, from 0; false: no more. */
+bool sched_warm_lane(const struct sched *sched, size_t index, char source[SCHED_WARM_NAME], char destination[SCHED_WARM_NAME]);
+/* `daily`: recipients a day wanted at its destination, all sources together. growth: of what was taken from day to day of late, 0: not known.
+ * Takes a few milliseconds. */
+void sched_warm_look_ahead(
+    const struct sched *sched, size_t index, double daily, double growth, wall_ms now, struct sched_warm_outlook *out);
+
 /* One cold lane as the operator sees it; texts borrowed for the call. Volumes are recipients, of today where nothing else is said. */
 struct sched_warm_view {
 	const char *source, *destination, *plan;
@@ -262,9 +284,10 @@ struct sched_warm_view {
 typedef void (*sched_warm_fn)(void *arg, const struct sched_warm_view *view);
 void sched_warm_read(struct sched *sched, wall_ms now, sched_warm_fn fn, void *arg);
 
-/* The operator's words about the cold lanes of a source (destination NULL: all). volume: of STEP, recipients a day. `fn` (may be NULL) is called
+/* The operator's words about the cold lanes of a source (destination NULL: all). volume: of STEP, recipients a day; of COMPLAINED, complaints that
+ * came in since. `fn` (may be NULL) is called
  * with each changed state, which is to be stored. Returns how many. */
-enum sched_warm_verb { WARM_PAUSE, WARM_RESUME, WARM_STEP, WARM_RESTART, WARM_ADOPT };
+enum sched_warm_verb { WARM_PAUSE, WARM_RESUME, WARM_STEP, WARM_RESTART, WARM_ADOPT, WARM_COMPLAINED };
 uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const char *source, const char *destination,
     uint32_t volume, wall_ms now, sched_warm_changed_fn fn, void *arg);
 

@@ -37,6 +37,7 @@ static void pump(struct dispatch *d)
 	struct sched_decision decision;
 
 	dispatch_learned_flush(d);
+	dispatch_almanac_flush(d, dispatch_now(d));
 	for (unsigned i = 0; i < PUMP_SLICE; i++) {
 		wall_ms now = dispatch_now(d);
 

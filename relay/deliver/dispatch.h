@@ -63,6 +63,10 @@ void dispatch_blocklists_walk(const struct dispatch *dispatch, const char *sourc
 /* The steady wall clock that all decisions of the main loop use. */
 wall_ms dispatch_now(struct dispatch *dispatch);
 
+/* Finished days of cold lanes are notes under this name, with the day's number, and behind it "SOURCE DESTINATION". So many are kept. */
+#define ALMANAC_DAY  "warmday/%07d "
+#define ALMANAC_DAYS 366
+
 /* --- the operator's changes (relay/ops) ------------------------------------------------------------------------------ */
 
 enum change_verb { CHANGE_RETRY, CHANGE_HOLD, CHANGE_RELEASE, CHANGE_DROP, CHANGE_BOUNCE, CHANGE_REROUTE };

@@ -104,6 +104,8 @@ struct dispatch {
 	size_t settles_open;
 	struct settling *settle_again; /* failed ones that wait for another try */
 	bool settle_trouble;      /* told already */
+	int32_t almanac_day;      /* whose old rows have been swept */
+	wall_ms records_at;       /* tenants' records are stored next */
 	bool learned_trouble;     /* the same of what was learned */
 	struct timer rebuild_timer;
 	struct queue_cursor rebuild;
@@ -192,6 +194,10 @@ void dispatch_learned_restore(struct dispatch *d); /* before the first decision 
 void dispatch_sender_learn(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* from its outcomes, judged */
 bool dispatch_sender_waits(struct dispatch *d, const struct sched_decision *decision, wall_ms now); /* true: its start was taken back */
 void dispatch_sender_restore(struct dispatch *d); /* before the first decision */
+
+/* dispatch_almanac.c, dispatch_warm.c: finished days of cold lanes, and tenants' records, go to the store */
+void dispatch_almanac_flush(struct dispatch *d, wall_ms now);
+void dispatch_warm_records(struct dispatch *d);
 
 /* dispatch_lane.c: lanes */
 void dispatch_lane_listen(struct dispatch *d); /* tell the log what becomes of them */

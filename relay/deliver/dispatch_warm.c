@@ -103,6 +103,11 @@ static void store(void *arg, const struct sched_warm *state)
 	queue_submit(d->env.queue, &s->put.req);
 }
 
+void dispatch_warm_records(struct dispatch *d)
+{
+	sched_warm_records(d->env.sched, store, d);
+}
+
 uint32_t dispatch_warm_change(struct dispatch *d, enum sched_warm_verb verb, const char *source, const char *destination,
     uint32_t volume)
 {

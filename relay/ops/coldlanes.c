@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "relay/deliver/dispatch.h"
+#include "relay/ops/coldlanes.h"
 #include "relay/ops/fact.h"
 #include "relay/ops/row.h"
 #include "relay/ops/task.h"
@@ -58,6 +59,7 @@ static const struct change {
 	{ "step", WARM_STEP, true, "set to another volume" },
 	{ "restart", WARM_RESTART, false, "begins anew" },
 	{ "adopt", WARM_ADOPT, false, "warm from now on" },
+	{ "complained", WARM_COMPLAINED, true, "complaints counted" },
 };
 
 static void tell(const struct change *change, const char *source, const char *destination, uint32_t volume, uint32_t lanes)
@@ -102,7 +104,7 @@ static enum task_state carry_out(struct task *task, const struct change *change,
 	if (count < 1u + change->volume || count > 2u + change->volume)
 		return task_end(task, OPS_USAGE, "warmup %s: expected SOURCE [DESTINATION]%s", change->word, change->volume ? " VOLUME" : "");
 	if (change->volume && !read_volume(words[count - 1], &volume))
-		return task_end(task, OPS_USAGE, "warmup %s: \"%s\" is no number of recipients a day, such as 500 or 20k", change->word,
+		return task_end(task, OPS_USAGE, "warmup %s: \"%s\" is no number such as 500 or 20k", change->word,
 		    words[count - 1]);
 	lanes = dispatch_warm_change(task->env->dispatch, change->verb, words[0], destination, volume);
 	if (lanes == 0)
@@ -129,12 +131,24 @@ static enum task_state warmup_step(struct task *task)
 		if (!words[i])
 			return task_end(task, OPS_USAGE, "warmup: a word is no text");
 	}
+	if (strcmp(words[0], "history") == 0 && count == 1)
+		return coldpast_step((struct warm_task *)task);
+	if (strcmp(words[0], "forecast") == 0 && count == 1)
+		return coldahead_step((struct warm_task *)task);
 	if (strcmp(words[0], "status") == 0)
 		return status(task, words + 1, count > 0 ? count - 1 : 0);
 	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
 		if (strcmp(changes[i].word, words[0]) == 0)
 			return carry_out(task, &changes[i], words + 1, count - 1);
-	return task_end(task, OPS_USAGE, "warmup: \"%s\" is not known; expected status, pause, resume, step, restart or adopt", words[0]);
+	return task_end(task, OPS_USAGE, "warmup: \"%s\" is not known; expected status, history, forecast, pause, resume, step, restart, adopt or complained", words[0]);
 }
 
-const struct task_kind warmup_kind = { .verb = "warmup", .needs_daemon = true, .size = sizeof(struct task), .step = warmup_step };
+static bool warmup_fini(struct task *task)
+{
+	coldahead_free(&((struct warm_task *)task)->ahead);
+	return true;
+}
+
+const struct task_kind warmup_kind = {
+	.verb = "warmup", .needs_daemon = true, .size = sizeof(struct warm_task), .step = warmup_step, .fini = warmup_fini
+};

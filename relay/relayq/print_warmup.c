@@ -31,7 +31,58 @@ static void share(const json_t *row, const char *key, char out[16])
 		(void)snprintf(out, 16, "%.1f%%", 100.0 * (double)field_number(row, key) / (double)tried);
 }
 
-static void warmup_row(struct print *print, const json_t *row)
+static void day_row(struct print *print, const json_t *row)
+{
+	static const struct column COLUMNS[] = {
+		{ "DAY", false, 0 }, { "SOURCE", false, 0 }, { "DESTINATION", false, 12 }, { "PLANNED", true, 0 }, { "BUDGET", true, 0 },
+		{ "", false, 0 }, { "USED", true, 0 }, { "DELIVERED", true, 0 }, { "DEFERRED", true, 0 }, { "BLOCKED", true, 0 }, { "UNKNOWN", true, 0 },
+	};
+	char day[TEXT_SHORT], today[BAR_WIDTH + 1], numbers[7][TEXT_SHORT];
+	bool warm = json_object_get(row, "budget") == NULL;
+
+	if (!print->columns)
+		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
+	(void)snprintf(day, sizeof(day), "%.10s", field_text(row, "day"));
+	columns_add(print->columns, (const char *[]){ day, field_text(row, "source"), field_text(row, "destination"),
+	    text_grouped(field_number(row, "planned"), numbers[0]),
+	    warm ? "none" : text_grouped(field_number(row, "budget"), numbers[1]),
+	    warm ? "" : bar(field_number(row, "used"), field_number(row, "budget"), today),
+	    text_grouped(field_number(row, "used"), numbers[2]), text_grouped(field_number(row, "delivered"), numbers[3]),
+	    text_grouped(field_number(row, "deferred"), numbers[4]), text_grouped(field_number(row, "blocked"), numbers[5]),
+	    text_grouped(field_number(row, "unknown"), numbers[6]) }, NULL);
+}
+
+static const char *full_text(const json_t *row, const char *key, char out[TEXT_SHORT])
+{
+	const char *text = field_text(row, key);
+
+	if (text[0] == '\0')
+		return "in over 90 days";
+	(void)snprintf(out, TEXT_SHORT, "%.10s", text);
+	return out;
+}
+
+static void ahead_row(struct print *print, const json_t *row)
+{
+	static const struct column COLUMNS[] = {
+		{ "SOURCE", false, 0 }, { "DESTINATION", false, 12 }, { "SHARE", true, 0 }, { "FULL AT BEST", false, 0 }, { "AT WORST", false, 0 },
+		{ "OVER AT BEST", true, 0 }, { "AT WORST", true, 0 },
+	};
+	char share_text[TEXT_SHORT], early[TEXT_SHORT], late[TEXT_SHORT], over[2][TEXT_SHORT];
+	bool warm = field_bool(row, "warm");
+	const char *note = NULL;
+
+	if (!print->columns)
+		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
+	if (!warm)
+		note = field_bool(row, "warm_beside") ? "what is over goes to the warm sources of its pool" : "what is over waits";
+	columns_add(print->columns, (const char *[]){ field_text(row, "source"), field_text(row, "destination"),
+	    text_grouped(field_number(row, "share"), share_text), warm ? "warm" : full_text(row, "full_early", early),
+	    warm ? "" : full_text(row, "full_late", late), warm ? "" : text_grouped(field_number(row, "over_early"), over[0]),
+	    warm ? "" : text_grouped(field_number(row, "over_late"), over[1]) }, note);
+}
+
+static void lane_row(struct print *print, const json_t *row)
 {
 	static const struct column COLUMNS[] = {
 		{ "SOURCE", false, 0 }, { "DESTINATION", false, 12 }, { "PLAN", false, 0 }, { "PHASE", false, 0 }, { "STEP", true, 0 },
@@ -61,6 +112,17 @@ static void warmup_row(struct print *print, const json_t *row)
 	cells[10] = unknown;
 	cells[11] = text_relative(text_parse_time(field_text(row, "next_step")), print->now, next);
 	columns_add(print->columns, cells, obstacle[0] ? obstacle : NULL);
+}
+
+/* The three listings of the verb have a member each that the others do not have. */
+static void warmup_row(struct print *print, const json_t *row)
+{
+	if (json_object_get(row, "day"))
+		day_row(print, row);
+	else if (json_object_get(row, "share"))
+		ahead_row(print, row);
+	else
+		lane_row(print, row);
 }
 
 static void warmup_end(struct print *print, const json_t *end)

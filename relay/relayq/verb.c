@@ -25,6 +25,7 @@ enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, 
 #define POOL    BIT(11)
 #define LETTERS BIT(12) /* filters of verbs in which --source means something else */
 #define REPLAYS BIT(13)
+#define WARM    BIT(14)
 
 /* clang-format off */
 static const struct option_row {
@@ -57,6 +58,11 @@ static const struct option_row {
 	{ "--dir",         "dir",         "FOLDER",   "where key files go (default keys/ beside FILE)", KIND_TEXT,     KEYS },
 	{ "--tenant",      "tenant",      "NAME",     "for mail of this tenant (default: for all)",      KIND_TEXT,     SPAN },
 	{ "--for",         "for",         "DURATION", "so long (default: until it is deleted)",         KIND_DURATION, SPAN },
+	{ "--from",        "from",        "NAME",     "history: this source alone",                     KIND_TEXT,     WARM },
+	{ "--provider",    "provider",    "NAME",     "history: this destination alone",                KIND_TEXT,     WARM },
+	{ "--days",        "days",        "N",        "history: so many days (default 30, at most 366)", KIND_COUNT,   WARM },
+	{ "--daily",       "daily",       "VOLUME",   "forecast: recipients a day, such as 500k",       KIND_TEXT,     WARM },
+	{ "--mix",         "mix",         "NAME=%,...", "forecast: where they go (default: as of late)", KIND_TEXT,    WARM },
 	{ "--scram",       "scram",       NULL,       "a SCRAM-SHA-256 verifier instead of a yescrypt hash", KIND_FLAG, HASH },
 	{ "--min",         "min",         "N",        "characters that the password must have",         KIND_COUNT,    HASH },
 	{ "--all",         NULL,          NULL,       "every destination, not only the busiest",        KIND_ALL,      ROWS },
@@ -100,10 +106,12 @@ static const struct verb verbs[] = {
 	{ "source", "[list|drain NAME|enable NAME]", "the addresses that mail is sent from, and which are in service",
 	  "drain: nothing more starts from that address, what is in flight finishes; its waiting and blocked mail takes the other sources of its\n"
 	  "pools. Kept over restarts. enable: takes it back, forgets its pauses and tries again what is blocked for it.", OPERANDS_WORDS, 0, &print_source },
-	{ "warmup", "[status|pause|resume|step|restart|adopt]", "how far cold addresses have come, and changes of that",
+	{ "warmup", "[status|history|forecast|pause|resume|step|restart|adopt|complained]", "how far cold addresses have come, and changes of that",
 	  "status: a row for each cold source and destination. pause, resume, restart (begin anew) and adopt (it is warm) take SOURCE\n"
 	  "[DESTINATION]; step takes SOURCE [DESTINATION] VOLUME, recipients a day, such as 20k. Without a destination: all of the source's.\n"
-	  "Changes are kept over restarts.", OPERANDS_WORDS, 0, &print_warmup },
+	  "complained takes SOURCE [DESTINATION] COUNT: reports of a feedback loop. Changes are kept over restarts.\n"
+	  "history: a row for each day, source and destination. forecast: when each will carry its share of a volume, at best and at worst, and\n"
+	  "how much its budget leaves over until then.", OPERANDS_WORDS, WARM, &print_warmup },
 	{ "reload", "", "check the configuration and put it in force", NULL, OPERANDS_NONE, 0, &print_outcome },
 	{ "check", "", "compare what is stored with itself and with what is scheduled", NULL, OPERANDS_NONE, 0, &print_check },
 	{ "dkim", "new DOMAIN|list", "make signing keys, show keys with their DNS records", "new: writes a key file of each type and tells the record to\n"

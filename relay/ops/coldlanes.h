@@ -1,0 +1,24 @@
+/* relay/ops/coldlanes.h - the verb warmup: what its parts share. For the files coldlanes.c, coldpast.c and coldahead.c. */
+#ifndef OPS_COLDLANES_H
+#define OPS_COLDLANES_H
+
+#include "relay/ops/task.h"
+#include "sched/sched.h"
+
+struct ahead;
+
+struct warm_task {
+	struct task task;
+	bool begun;
+	int32_t day, last;    /* history: the next day to read, the last one */
+	struct ahead *ahead;  /* forecast; NULL: not begun */
+};
+
+/* A stored row of the past; false: it is not one, or of a later version. */
+bool coldpast_row(const char *name, const void *data, size_t len, struct sched_warm_day *out);
+
+enum task_state coldpast_step(struct warm_task *task);
+enum task_state coldahead_step(struct warm_task *task);
+void coldahead_free(struct ahead **ahead);
+
+#endif
