@@ -31,7 +31,7 @@ static void fill(const struct cold *cold, struct sched_warm_day *out)
 	(void)snprintf(out->destination, sizeof(out->destination), "%s", cold_destination(cold));
 }
 
-void almanac_close(struct cold *cold, wall_ms now)
+void almanac_close(struct cold *cold, uint32_t claimed, wall_ms now)
 {
 	struct sched *sched = cold->sched;
 	struct leaf *leaf;
@@ -39,6 +39,7 @@ void almanac_close(struct cold *cold, wall_ms now)
 	if (!cold->state.started || cold->state.day >= (int32_t)((now + cold->offset) / WARMUP_DAY_MS) || cold->conf == NULL)
 		return;
 	cold_beside(cold);
+	cold->state.beside -= claimed < cold->state.beside ? claimed : cold->state.beside;
 	leaf = model_alloc(sched, sizeof(*leaf));
 	fill(cold, &leaf->day);
 	DL_APPEND(sched->leaves, leaf);

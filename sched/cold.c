@@ -175,7 +175,7 @@ void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now)
 {
 	int32_t day = cold->state.day;
 
-	almanac_close(cold, now);
+	almanac_close(cold, rcpts, now);
 	warmup_claim(&cold->state, &cold->plan, rcpts, now + cold->offset);
 	if (cold->state.day != day && cold->lane != NULL)
 		cold_day_began(cold, cold->lane->dest, rcpts);
@@ -188,7 +188,7 @@ void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer
 
 	if (cold->out > 0)
 		cold->out--;
-	almanac_close(cold, now);
+	almanac_close(cold, 0, now);
 	if (untried > 0)
 		warmup_give_back(&cold->state, untried, now + cold->offset);
 	warmup_answer(&cold->state, &cold->plan, answer, now + cold->offset);
@@ -360,7 +360,7 @@ uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const
 	for (struct cold *cold = sched->colds; cold != NULL; cold = cold->hh.next) {
 		if (!is_meant(cold, source, destination))
 			continue;
-		almanac_close(cold, now);
+		almanac_close(cold, 0, now);
 		change(cold, verb, volume, now + cold->offset);
 		if (cold->lane != NULL)
 			lane_reopen(sched, cold->lane);

@@ -548,7 +548,8 @@ const char *cold_destination(const struct cold *cold); /* as the operator knows 
 
 /* --- almanac.c: finished days --------------------------------------------------------------------------------------------- */
 
-void almanac_close(struct cold *cold, wall_ms now); /* before whatever may begin another day */
+/* Before whatever may begin another day; `claimed` recipients are counted at the destination already and belong to that. */
+void almanac_close(struct cold *cold, uint32_t claimed, wall_ms now);
 void almanac_fini(struct sched *sched);
 
 /* --- cold_choice.c --------------------------------------------------------------------------------------------------------- */

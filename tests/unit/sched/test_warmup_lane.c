@@ -295,6 +295,152 @@ static void good_mail_goes_first_from_a_cold_address(void **state)
 	world_close(&w);
 }
 
+static void finished_days_are_told_once_with_what_came_of_them(void **state)
+{
+	struct world w;
+	struct sched_warm_day day, read = { 0 };
+	uint8_t data[SCHED_WARM_DAY_LEN];
+	uint32_t left;
+
+	(void)state;
+	world_open(&w, COLD("few"));
+	left = add_large(&w, "one.example", 100);
+	(void)run(&w, TEST_START + HOURS(16), NULL, &left);
+	assert_false(sched_warm_day_next(w.sched, &day));
+	(void)run(&w, TEST_START + HOURS(40), NULL, &left);
+	assert_true(sched_warm_day_next(w.sched, &day));
+	assert_string_equal(day.source, "a");
+	assert_string_equal(day.destination, "mx.one.example");
+	assert_int_equal(day.day, TEST_START / DAYS(1));
+	assert_int_equal(day.planned, 20);
+	assert_int_equal(day.budget, 20);
+	assert_int_equal(day.used, 20);
+	assert_int_equal(day.accepted, 20);
+	assert_int_equal(day.total, 20);
+	assert_false(sched_warm_day_next(w.sched, &day));
+	sched_warm_day_encode(&day, data);
+	assert_int_equal(sched_warm_day_decode(data, sizeof(data), &read), OK);
+	assert_int_equal(read.accepted, 20);
+	assert_int_equal(sched_warm_day_decode(data, sizeof(data) - 1, &read), ERR_CORRUPT);
+	data[0] = 9;
+	assert_int_equal(sched_warm_day_decode(data, sizeof(data), &read), ERR_VERSION);
+	world_close(&w);
+}
+
+static void a_look_ahead_says_when_a_calendar_is_through_and_changes_nothing(void **state)
+{
+	struct world w;
+	struct sched_warm_outlook outlook;
+	char source[SCHED_WARM_NAME], destination[SCHED_WARM_NAME];
+	struct sched_warm before, after;
+	uint32_t left;
+
+	(void)state;
+	world_open(&w, COLD("few"));
+	assert_false(sched_warm_lane(w.sched, 0, source, destination));
+	left = add_large(&w, "one.example", 5);
+	(void)run(&w, w.now + MINUTES(1), NULL, &left);
+	assert_true(sched_warm_lane(w.sched, 0, source, destination));
+	assert_string_equal(source, "a");
+	assert_true(sched_warm_state(w.sched, 0, &before));
+	/* 20, 40, 80, 160: the fourth day. */
+	sched_warm_look_ahead(w.sched, 0, 150, 0, w.now, &outlook);
+	assert_int_equal(outlook.early.days, 4);
+	assert_int_equal(outlook.late.days, 4);
+	assert_int_equal(outlook.early.volume[1], 40);
+	assert_true(outlook.early.full_at > w.now + DAYS(3) && outlook.early.full_at <= w.now + DAYS(4));
+	assert_true(sched_warm_state(w.sched, 0, &after));
+	assert_memory_equal(before.data, after.data, before.len);
+	/* More than ninety days away is no date. */
+	sched_warm_look_ahead(w.sched, 0, 4e9, 0, w.now, &outlook);
+	assert_true(outlook.early.full_at == 0 || outlook.early.days < 40);
+	world_close(&w);
+}
+
+static uint32_t sent_by(struct world *w, wall_ms end, uint32_t *a_out)
+{
+	uint32_t left = 0, all = 0;
+
+	*a_out = 0;
+	for (;;) {
+		struct sched_decision d = world_next(w);
+
+		if (d.kind != SCHED_START) {
+			if (d.kind != SCHED_NOTHING || d.when >= end)
+				break;
+			w->now = d.when;
+			continue;
+		}
+		all += d.rcpts;
+		*a_out += d.source[0] == 'a' ? d.rcpts : 0;
+		struct sched_result r = all_taken(&d, left);
+
+		world_end(w, &d, &r);
+	}
+	w->now = end;
+	return all;
+}
+
+static void cold_addresses_alone_share_the_load_evenly(void **state)
+{
+	struct world w;
+	uint32_t a, all;
+
+	(void)state;
+	world_open(&w,
+	    LISTEN TENANTS "plans: [{name: day, start: 400}]\n"
+			   "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: day}}, {name: b, ip: 127.0.0.3, warmup: {plan: day}}]\n"
+			   "pools: [{name: main, sources: [a, b]}]\n");
+	for (unsigned i = 0; i < 100; i++)
+		world_add(&w, "one.example");
+	all = sent_by(&w, TEST_START + HOURS(15), &a);
+	assert_int_equal(all, 100);
+	assert_in_range(a, 48, 52);
+	world_close(&w);
+}
+
+static void keep_record(void *arg, const struct sched_warm *state)
+{
+	*(struct sched_warm *)arg = *state;
+}
+
+static void a_tenants_bad_record_outlives_a_restart(void **state)
+{
+	struct world w;
+	struct sched_warm kept = { 0 };
+	struct conf *conf;
+	char key[64];
+
+	(void)state;
+	world_open(&w, COLD("few"));
+	for (unsigned i = 0; i < 3; i++) {
+		world_add(&w, "one.example");
+		struct sched_decision d = world_next(&w);
+
+		while (d.kind == SCHED_NOTHING) {
+			w.now = d.when;
+			d = world_next(&w);
+		}
+		world_end(&w, &d, &(struct sched_result){ .attempted = true, .unknown = 1 });
+	}
+	sched_warm_records(w.sched, keep_record, &kept);
+	assert_string_equal(kept.key, " t shop");
+	snprintf(key, sizeof(key), "%s", kept.key);
+	/* Told once, until it changes. */
+	kept.key = NULL;
+	sched_warm_records(w.sched, keep_record, &kept);
+	assert_null(kept.key);
+	sched_destroy(&w.sched);
+	conf = test_conf(COLD("few"));
+	w.sched = sched_create(conf, 2);
+	conf_unref(&conf);
+	assert_int_equal(sched_warm_restore(w.sched, key, kept.data, kept.len), OK);
+	assert_int_equal(sched_warm_restore(w.sched, key, kept.data, kept.len), ERR_EXISTS);
+	assert_int_equal(sched_warm_restore(w.sched, " t news", kept.data, kept.len - 1), ERR_CORRUPT);
+	assert_int_equal(sched_warm_restore(w.sched, " t ", kept.data, kept.len), ERR_CORRUPT);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +455,10 @@ int main(void)
 		cmocka_unit_test(a_reload_without_the_plan_makes_it_warm),
 		cmocka_unit_test(good_mail_goes_first_from_a_cold_address),
 		cmocka_unit_test(the_operator_pauses_steps_and_adopts),
+		cmocka_unit_test(finished_days_are_told_once_with_what_came_of_them),
+		cmocka_unit_test(a_look_ahead_says_when_a_calendar_is_through_and_changes_nothing),
+		cmocka_unit_test(cold_addresses_alone_share_the_load_evenly),
+		cmocka_unit_test(a_tenants_bad_record_outlives_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
