@@ -165,6 +165,25 @@ static bool explain_usage(struct why *why)
 	return true;
 }
 
+/* Which destination a recipient domain falls in, as far as the configuration alone says. False: it does not say. */
+static bool explain_domain(struct why *why)
+{
+	const struct conf *conf = why->task.env->conf(why->task.env->arg);
+	const struct conf_route *route = conf_route_find(conf, why->name);
+	const struct conf_provider *provider = conf_provider_by_domain(conf, why->name);
+	char line[600];
+
+	if (!strchr(why->name, '.') || (!provider && !route))
+		return false;
+	if (provider)
+		(void)snprintf(line, sizeof(line), "destination %s: the domain is in its list%s%s", provider->name, provider->closed ? "; closed: " : "",
+		    provider->closed ? provider->closed : "");
+	else
+		(void)snprintf(line, sizeof(line), "goes to %s: routes names %s", route->to, route->domain);
+	emit_line(why, line);
+	return provider != NULL;
+}
+
 static enum task_state why_step(struct task *task)
 {
 	struct why *why = (struct why *)task;
@@ -179,6 +198,7 @@ static enum task_state why_step(struct task *task)
 		return TASK_MORE;
 	}
 	known = explain_usage(why);
+	known = explain_domain(why) || known;
 	if (task->env->dispatch)
 		dispatch_blocklists_walk(task->env->dispatch, why->name, emit_line, why);
 	if (sched_explain(task->env->sched, why->name, why->now, emit_line, why) != OK && !known)
