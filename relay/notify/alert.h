@@ -35,6 +35,7 @@ struct alert {
 };
 
 struct alerts;
+/* None open; never NULL. */
 struct alerts *alerts_create(void) MUST_USE;
 void alerts_destroy(struct alerts **alerts);
 

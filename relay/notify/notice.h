@@ -11,6 +11,7 @@
 /* What is told together. */
 struct notice;
 
+/* Nothing to tell yet; never NULL. */
 struct notice *notice_create(void) MUST_USE;
 void notice_destroy(struct notice **notice);
 
