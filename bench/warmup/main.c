@@ -61,7 +61,8 @@ static void run_all(struct work *work)
 
 static int usage(void)
 {
-	fputs("usage: warmup-sim --model FILE... [--plan NAME...] [--seeds N] [--restart HOURS] [--svg FILE] [--together]\n"
+	fputs("usage: warmup-sim --model FILE... [--plan NAME...] [--seeds N] [--restart HOURS] [--svg FILE] [--tradeoff FILE] [--together]\n"
+	      "--tradeoff: our plan from timid to reckless instead, with a picture of days beside clean runs.\n"
 	      "--together: all models are providers of one relay, under one scheduler; the sources are the first one's.\n"
 	      "Plans: adaptive sendgrid sparkpost oracle doubling x1.25 oracle-bound; any other is looked up in the "
 	      "shipped plans.\n",
@@ -76,7 +77,7 @@ struct options {
 	size_t plan_count;
 	unsigned seeds, restart_hours;
 	bool together;
-	const char *svg;
+	const char *svg, *tradeoff;
 };
 
 static bool add_plan(struct options *o, const char *name)
@@ -98,7 +99,7 @@ static bool parse(struct options *o, int argc, char **argv)
 	static const struct option known[] = { { "model", required_argument, NULL, 'm' },
 		{ "plan", required_argument, NULL, 'p' }, { "seeds", required_argument, NULL, 'n' },
 		{ "restart", required_argument, NULL, 'r' }, { "svg", required_argument, NULL, 's' },
-		{ "together", no_argument, NULL, 't' }, { NULL, 0, NULL, 0 } };
+		{ "tradeoff", required_argument, NULL, 'o' }, { "together", no_argument, NULL, 't' }, { NULL, 0, NULL, 0 } };
 	int last = 0, option;
 	bool ok = true;
 
@@ -115,11 +116,17 @@ static bool parse(struct options *o, int argc, char **argv)
 			o->restart_hours = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 's')
 			o->svg = optarg;
+		else if (option == 'o')
+			o->tradeoff = optarg;
 		else if (option == 't')
 			o->together = true;
 		else
 			ok = false;
 	}
+	for (size_t i = 0; o->tradeoff && i < TRADEOFF_PLANS; i++)
+		o->plans[i] = tradeoff_plans[i];
+	if (o->tradeoff)
+		o->plan_count = TRADEOFF_PLANS;
 	if (o->plan_count == 0)
 		for (size_t i = 0; i < ARRAY_LEN(all_plans); i++)
 			(void)add_plan(o, all_plans[i].name);
@@ -173,13 +180,15 @@ int main(int argc, char **argv)
 	size_t count;
 	int status = 0;
 
-	if (!parse(&o, argc, argv) || (o.together && (o.model_count > SITES_MAX || o.svg))) {
+	if (!parse(&o, argc, argv) || (o.together && (o.model_count > SITES_MAX || o.svg || o.tradeoff))) {
 		free(o.models);
 		return usage();
 	}
 	all = xcalloc(o.model_count * o.plan_count, sizeof(*all));
 	count = run_options(&o, all);
 	if (o.svg && !plot_write(o.svg, all, count))
+		status = 1;
+	if (o.tradeoff && !tradeoff_write(o.tradeoff, all, count))
 		status = 1;
 	for (size_t i = 0; i < count; i++)
 		free(all[i].runs);

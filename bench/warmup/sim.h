@@ -90,7 +90,7 @@ void run_domain(unsigned site, char out[32]);
 void run_once(const struct model *models, unsigned count, const struct run_plan *plan, unsigned seed, unsigned restart_hours,
     struct conf **conf, struct run_result *out);
 
-/* --- report.c, plot.c --- */
+/* --- report.c, plot.c, tradeoff.c --- */
 
 struct summary {
 	const struct model *model;
@@ -103,5 +103,10 @@ void report_line(const struct summary *s);
 /* All of them under one scheduler: recipients and seconds. */
 void report_total(const struct summary *all, size_t count, size_t plans, double seconds);
 bool plot_write(const char *file, const struct summary *all, size_t count) MUST_USE;
+
+/* Plans from timid to reckless, and the picture of what became of them: of each model a summary for each of these plans. */
+#define TRADEOFF_PLANS 7
+extern const struct run_plan tradeoff_plans[TRADEOFF_PLANS];
+bool tradeoff_write(const char *file, const struct summary *all, size_t count) MUST_USE;
 
 #endif
