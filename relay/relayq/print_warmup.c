@@ -82,36 +82,56 @@ static void ahead_row(struct print *print, const json_t *row)
 	    warm ? "" : text_grouped(field_number(row, "over_late"), over[1]) }, note);
 }
 
+/* So many columns of a terminal show all of a lane. */
+#define WIDE 120
+
+/* Of a lane; a narrow terminal has those alone that tell how far it has come today. */
+static const struct lane_column {
+	struct column column;
+	bool narrow;
+} LANE_COLUMNS[] = {
+	{ { "SOURCE", false, 0 }, true }, { { "DESTINATION", false, 12 }, true }, { { "PLAN", false, 0 }, false }, { { "PHASE", false, 0 }, true },
+	{ { "STEP", true, 0 }, true }, { { "TODAY", false, 0 }, true }, { { "USED", true, 0 }, true }, { { "BUDGET", true, 0 }, true },
+	{ { "YESTERDAY", true, 0 }, false }, { { "DEFERRED", true, 0 }, false }, { { "UNKNOWN", true, 0 }, false }, { { "NEXT STEP", false, 0 }, true },
+};
+
+static bool is_shown(const struct print *print, size_t column)
+{
+	return print->width == 0 || print->width >= WIDE || LANE_COLUMNS[column].narrow;
+}
+
+static void lane_add(struct print *print, const char *const cells[ARRAY_LEN(LANE_COLUMNS)], const char *note)
+{
+	static struct column columns[ARRAY_LEN(LANE_COLUMNS)]; /* borrowed by print->columns to its end */
+	const char *shown[ARRAY_LEN(LANE_COLUMNS)];
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(LANE_COLUMNS); i++) {
+		if (!is_shown(print, i))
+			continue;
+		columns[count] = LANE_COLUMNS[i].column;
+		shown[count++] = cells[i];
+	}
+	if (!print->columns)
+		print->columns = columns_create(print->out, columns, count, print->width);
+	columns_add(print->columns, shown, note);
+}
+
 static void lane_row(struct print *print, const json_t *row)
 {
-	static const struct column COLUMNS[] = {
-		{ "SOURCE", false, 0 }, { "DESTINATION", false, 12 }, { "PLAN", false, 0 }, { "PHASE", false, 0 }, { "STEP", true, 0 },
-		{ "TODAY", false, 0 }, { "USED", true, 0 }, { "BUDGET", true, 0 }, { "YESTERDAY", true, 0 }, { "DEFERRED", true, 0 },
-		{ "UNKNOWN", true, 0 }, { "NEXT STEP", false, 0 },
-	};
 	char today[BAR_WIDTH + 1], used[TEXT_SHORT], budget[TEXT_SHORT], yesterday[TEXT_SHORT], deferred[16], unknown[16], step[16];
 	char next[TEXT_SHORT];
-	const char *obstacle = field_text(row, "obstacle"), *cells[ARRAY_LEN(COLUMNS)];
+	const char *obstacle = field_text(row, "obstacle");
 	bool warm = json_object_get(row, "budget") == NULL;
 
-	if (!print->columns)
-		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
 	share(row, "deferred", deferred);
 	share(row, "unknown", unknown);
 	(void)snprintf(step, sizeof(step), "%llu", (unsigned long long)field_number(row, "step"));
-	cells[0] = field_text(row, "source");
-	cells[1] = field_text(row, "destination");
-	cells[2] = field_text(row, "plan");
-	cells[3] = field_text(row, "phase");
-	cells[4] = step;
-	cells[5] = warm ? "" : bar(field_number(row, "used"), field_number(row, "budget"), today);
-	cells[6] = text_grouped(field_number(row, "used"), used);
-	cells[7] = warm ? "none" : text_grouped(field_number(row, "budget"), budget);
-	cells[8] = text_grouped(field_number(row, "yesterday"), yesterday);
-	cells[9] = deferred;
-	cells[10] = unknown;
-	cells[11] = text_relative(text_parse_time(field_text(row, "next_step")), print->now, next);
-	columns_add(print->columns, cells, obstacle[0] ? obstacle : NULL);
+	lane_add(print, (const char *[]){ field_text(row, "source"), field_text(row, "destination"), field_text(row, "plan"),
+	    field_text(row, "phase"), step, warm ? "" : bar(field_number(row, "used"), field_number(row, "budget"), today),
+	    text_grouped(field_number(row, "used"), used), warm ? "none" : text_grouped(field_number(row, "budget"), budget),
+	    text_grouped(field_number(row, "yesterday"), yesterday), deferred, unknown,
+	    text_relative(text_parse_time(field_text(row, "next_step")), print->now, next) }, obstacle[0] ? obstacle : NULL);
 }
 
 /* The three listings of the verb have a member each that the others do not have. */

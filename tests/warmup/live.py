@@ -6,6 +6,7 @@ One "ok NAME" or "not ok NAME" for each test. Loopback alone; ports are free one
 import os
 import signal
 import smtplib
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -44,8 +45,12 @@ def send(port, count):
             smtp.sendmail("app@shop.example", ["r%d@big.example" % i], "Subject: one\r\n\r\nbody\r\n")
 
 
-def wide(text, width):
-    return [line for line in text.splitlines() if len(line) > width]
+def too_wide(relay, width, *verb):
+    """Lines that are longer than a terminal of that width."""
+    command = "stty cols %d; exec %s/relayq -c %s warmup %s" % (width, os.environ.get("BUILD", "build"), relay.config, " ".join(verb))
+    done = subprocess.run(["script", "-qec", command, "/dev/null"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+    lines = done.stdout.replace("\r", "").splitlines()
+    return (len(lines) < 2 and "nothing at %d columns" % width) or "\n".join(line for line in lines if len(line) > width)
 
 
 def main(world):
@@ -81,6 +86,8 @@ def main(world):
     report("kill -9 changes nothing of it", before["complaints"] != 2 and before,
            *[before[key] != after[key] and "%s: %s, then %s" % (key, before[key], after[key])
              for key in ("used", "budget", "delivered", "complaints", "step", "phase")])
+    report("a lane fits a terminal of eighty columns", too_wide(relay, 80, "status"), too_wide(relay, 120, "status"),
+           too_wide(relay, 120, "history"))
     for verb in (["status"], ["history"], ["forecast", "--daily", "20k", "--mix", "big=50"]):
         text = relay.relayq("warmup", *verb).stdout
         print("\n".join("#   " + line for line in text.splitlines()))
