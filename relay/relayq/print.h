@@ -26,6 +26,7 @@ struct print {
 	json_t *held;                 /* rows of stats, until the total tells which columns are needed */
 	struct print_reason *reasons; /* of stats */
 	size_t reason_count;
+	const char *picture;          /* file that a forecast is drawn to, or NULL */
 	bool failed; /* out could not be written */
 };
 

@@ -1,10 +1,12 @@
 /* relay/relayq/print_warmup.c - the cold lanes for people: a row each, with a bar of today's budget. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "relay/ops/task.h"
 #include "relay/relayq/field.h"
+#include "relay/relayq/outlook_svg.h"
 #include "relay/relayq/print.h"
 #include "relay/relayq/text.h"
 
@@ -71,6 +73,12 @@ static void ahead_row(struct print *print, const json_t *row)
 	char share_text[TEXT_SHORT], early[TEXT_SHORT], late[TEXT_SHORT], over[2][TEXT_SHORT];
 	bool warm = field_bool(row, "warm");
 	const char *note = NULL;
+
+	if (print->picture) {
+		if (!print->held)
+			print->held = json_array();
+		must(json_array_append_new(print->held, json_deep_copy(row)) == 0);
+	}
 
 	if (!print->columns)
 		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
@@ -150,6 +158,12 @@ static void warmup_end(struct print *print, const json_t *end)
 	const char *message = field_text(end, "message");
 
 	columns_finish(&print->columns);
+	if (print->picture && print->held) {
+		if (!outlook_svg_write(print->picture, print->held)) {
+			(void)fprintf(print->err, "relayq: %s: %s\n", print->picture, strerror(errno));
+			print->failed = true;
+		}
+	}
 	if (field_number(end, "exit") == OPS_DONE && message[0])
 		(void)fprintf(print->out, "%s\n", message);
 }

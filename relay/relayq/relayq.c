@@ -52,7 +52,7 @@ static enum ops_exit run(const struct verb_call *call)
 {
 	struct answer answer = {
 		.print = { .out = stdout, .err = stderr, .json = call->json, .all = call->all, .width = terminal_width(),
-		    .now = clock_wall() },
+		    .now = clock_wall(), .picture = json_string_value(json_object_get(call->args, "svg")) },
 		.printer = call->verb->printer,
 	};
 	struct client_sink sink = { .row = on_row, .end = on_end, .arg = &answer };

@@ -63,6 +63,7 @@ static const struct option_row {
 	{ "--days",        "days",        "N",        "history: so many days (default 30, at most 366)", KIND_COUNT,   WARM },
 	{ "--daily",       "daily",       "VOLUME",   "forecast: recipients a day, such as 500k",       KIND_TEXT,     WARM },
 	{ "--mix",         "mix",         "NAME=%,...", "forecast: where they go (default: as of late)", KIND_TEXT,    WARM },
+	{ "--svg",         "svg",         "FILE",     "forecast: draw it there too (not with --json)",  KIND_TEXT,     WARM },
 	{ "--scram",       "scram",       NULL,       "a SCRAM-SHA-256 verifier instead of a yescrypt hash", KIND_FLAG, HASH },
 	{ "--min",         "min",         "N",        "characters that the password must have",         KIND_COUNT,    HASH },
 	{ "--all",         NULL,          NULL,       "every destination, not only the busiest",        KIND_ALL,      ROWS },

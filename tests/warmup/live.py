@@ -8,6 +8,7 @@ import signal
 import smtplib
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "world"))
@@ -74,6 +75,12 @@ def main(world):
     report("a forecast tells an interval", row["share"] != 5000 and row,
            not (row["full_early"] and row["full_late"] and row["full_early"] < row["full_late"]) and row,
            row["over_early"] > row["over_late"] and row, not row["warm_beside"] and row)
+    picture = world.path("ahead.svg")
+    relay.relayq("warmup", "forecast", "--daily", "20k", "--mix", "big=50", "--svg", picture)
+    unwritable = relay.relayq("warmup", "forecast", "--daily", "20k", "--mix", "big=50", "--svg", world.path("no", "folder.svg"), check=False)
+    report("a forecast is drawn", len(list(xml.etree.ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}polyline"))) != 2 and
+           "not two curves", unwritable.returncode == 0 and "no complaint about a file that cannot be written",
+           "folder.svg" not in unwritable.stderr and unwritable.stderr)
     report("a mix that makes no sense is refused",
            *[relay.relayq("warmup", "forecast", "--daily", "1k", "--mix", mix, check=False).returncode != 2 and mix
              for mix in ("big", "big=x", "big=70,small=40", "=5")])
