@@ -17,8 +17,10 @@ struct warm_task {
 /* A stored row of the past; false: it is not one, or of a later version. */
 bool coldpast_row(const char *name, const void *data, size_t len, struct sched_warm_day *out);
 
+/* The next slice of a history; of a forecast. */
 enum task_state coldpast_step(struct warm_task *task);
 enum task_state coldahead_step(struct warm_task *task);
+/* Sets the pointer to NULL; NULL inside is accepted. */
 void coldahead_free(struct ahead **ahead);
 
 #endif
