@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define VERSION 1
 

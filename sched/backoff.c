@@ -1,5 +1,5 @@
 /* sched/backoff.c - how long to wait after the n-th failure in a row, by what the last reply meant. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define JITTER 0.2
 

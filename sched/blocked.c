@@ -4,7 +4,7 @@
  * going through all of them would look like evasion. Then it is bound to the source that refused it last: when the pause of that lane is over
  * one job goes ahead, and what the destination says to it decides for the others. A refusal that blames no lane (the sender's own set-up)
  * binds to none; it is tried again after a long while, or when the operator says so. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define SPREAD_PART   8          /* jobs come back within this part of their lane's pause, one of them first */
 #define SPREAD_MAX_MS MINUTES(10)

@@ -2,7 +2,7 @@
  *
  * Which sources cannot start now is a bit set, so that choosing among a thousand costs a few words. A bit is set by whoever finds the lane
  * closed and cleared by the event that opens it: no decision looks at a closed lane twice. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #include <string.h>
 

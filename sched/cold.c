@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define KEY_MAX   400         /* bytes; the store's keys are short, sets of hosts may not be */
 #define JITTER_MS MINUTES(30) /* days of different lanes begin a little apart: no burst of all sources at midnight */

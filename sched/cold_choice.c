@@ -1,7 +1,7 @@
 /* sched/cold_choice.c - which of a pool's cold lanes has the next job: the one that had least today, as long as it is behind its share.
  *
  * Everything it goes by is in the stored states, so a restart changes nobody's turn. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 /* Beside warm sources a cold lane takes so many fourths of its even share of the day's mail, not whatever comes first: a little more than its
  * share, for it loses time to rests, and what it may send tomorrow hangs on what it sends today. */

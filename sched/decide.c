@@ -1,5 +1,5 @@
 /* sched/decide.c - what may start now: expiry, look-ups, and the turn of bundles, tenants, lines and sources. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 static struct entry *get(const struct sched *sched, uint32_t number)
 {

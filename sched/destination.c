@@ -1,5 +1,5 @@
 /* sched/destination.c - destinations: which mail goes to the same place, and the pauses of a place that is down. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

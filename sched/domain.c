@@ -1,5 +1,5 @@
 /* sched/domain.c - recipient domains: the jobs of each, the destination it hangs on, and the look-ups of its route. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

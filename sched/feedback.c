@@ -1,5 +1,5 @@
 /* sched/feedback.c - what an attempt's end means for the job, its lane and its destination. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 /* --- destinations --- */
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define LINE_MAX_BYTES 2560
 

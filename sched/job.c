@@ -1,5 +1,5 @@
 /* sched/job.c - where each job is: the only place that changes entry.place, the counts and the heap of times. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define ADVANCE_MAX \
 	4096 /* jobs that one decision moves at most: a million that become due at once must not block a loop */

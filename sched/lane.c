@@ -1,5 +1,5 @@
 /* sched/lane.c - one source towards one destination: limits, counts, pauses, and the choice among a pool's sources. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 /* Idle connections are known by the handle of their lane: it must not become another lane's while one may be open. */
 #define KEEP_MARGIN_MS SECONDS(60)

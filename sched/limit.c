@@ -2,7 +2,7 @@
  *
  * A destination at its limit makes its bundles rest, which costs nothing. Lanes closed for their source's sake wait in a list: each decision
  * looks at one of them while the source has room, so that neither many destinations nor many starts make a decision dearer. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 /* --- destinations --- */
 

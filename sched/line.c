@@ -1,5 +1,5 @@
 /* sched/line.c - the due jobs: lines of (domain, tenant, pool, urgency). */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 static struct entry *get(const struct sched *sched, uint32_t number)
 {

@@ -1,5 +1,5 @@
 /* sched/name.c - tenants, pools and sources by name. Names that the configuration no longer has stay known: stored mail may bear them. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

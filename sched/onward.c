@@ -3,7 +3,7 @@
  * Whoever is in turn gets it, as if a new connection had opened: an open one must not go on with one tenant's bulk while another's urgent mail
  * waits for the same lane. Mail in turn that this connection cannot take, for its hosts are others, waits for a lane of its own; where none is to
  * be had the connection is given up. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define LINES_TRIED 16
 #define STRAY_MAX   4 /* turns of its own class that may be taken out of order before a connection is given up: reconnecting costs too */

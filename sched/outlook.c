@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define FULL 0.95 /* of the wanted volume, taken on one day */
 

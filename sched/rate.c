@@ -3,7 +3,7 @@
  * The burst is a twentieth of the count, and the refill so much slower than count/period that no window of one period ever
  * sees more than `count` units (plus what a single job exceeds the burst by): providers count in windows. A job larger than the burst starts
  * when the bucket is full and leaves a debt. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 static uint32_t burst(uint32_t count)
 {

@@ -2,7 +2,7 @@
  *
  * A tenant that has had its ration rests there: its shares of the destination's bundles leave the turns until it may go on, and nobody else waits
  * for that. A ration exists while it has something to remember. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 static struct ration *find(const struct sched *sched, const struct tenant *tenant, const struct dest *dest)
 {

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 /* clang-format off */
 static const struct {

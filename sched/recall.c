@@ -2,7 +2,7 @@
  *
  * A change puts its owner's key on a list; whoever writes takes the keys and the bytes as they are by then, so ten changes in a row are one row.
  * What the store knew of lanes and destinations waits by key until one of them is made: most never are again, and are dropped after a week. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* sched/reload.c - another configuration: everything is matched by name, counts and pauses are kept. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 /* Bundles know places in pools, destinations point into the configuration: all of that is taken apart and put together again. */
 static void take_apart(struct sched *sched)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define RECORD_LEAST  30   /* recipients until it says something */
 #define RECORD_LONG   2000 /* beyond, older ones count half */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 void *model_alloc(struct sched *sched, size_t size)
 {

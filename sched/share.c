@@ -3,7 +3,7 @@
  * In a round each share may send as many recipients as its tenant's weight; shares with credit left take turns job by job, so that one that has
  * just come waits for one job of each other, not for their whole rounds. A job larger than the credit leaves a debt that later rounds pay. All
  * of it costs a step for each job and one for each recipient at most. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 /* --- classes --- */
 

@@ -2,7 +2,7 @@
  *
  * Whether it is the source or the destination is told apart by who else was answered: shortly before, or next. A source that is not heard
  * rests and is tried again by one connection after growing pauses. When nobody reaches the destination it is down, and no source is to blame. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #define FRESH_MS MINUTES(15) /* what another source heard so long ago counts */
 #define FIRST_MS MINUTES(1)  /* first pause; doubles up to the longest one */

@@ -1,5 +1,5 @@
 /* sched/state.c - the state of a lane: what its pauses, its pace and its record add up to, and who hears of each change. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* sched/timer.c - the times at which lanes, destinations and domains change by themselves. */
-#include "sched/model.h"
+#include "sched/parts.h"
 
 static void lane_due(struct sched *sched, uint32_t handle, wall_ms now)
 {

@@ -1,7 +1,7 @@
 /* sched/turns.c - the order in which sources of different weight take turns. Pure. */
 #include <stdlib.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 struct turn {
 	double at; /* in the round, 0..1 */

@@ -1,7 +1,7 @@
 /* sched/verify.c - every invariant of the structure, for tests. */
 #include <string.h>
 
-#include "sched/model.h"
+#include "sched/parts.h"
 
 static struct entry *get(const struct sched *sched, uint32_t number)
 {
