@@ -216,6 +216,14 @@ static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const
 		lane_reopen(sched, lane);
 }
 
+static void count(struct source *source, const struct sched_result *r, wall_ms now)
+{
+	struct ledger_bucket answer = { .delivered = r->delivered, .deferred = r->throttled + r->deferred, .blocked = r->blocked,
+		.refused = r->unknown + r->refused };
+
+	ledger_note(&source->ledger, &answer, now);
+}
+
 /* Growth is for each delivery, so a fast receiver has its lane at the limit in no time. */
 static void set_pace(struct sched *sched, struct lane *lane, const struct sched_result *r, wall_ms now)
 {
@@ -254,6 +262,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 		e->flags &= (uint8_t) ~(ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_STAYS);
 	if (lane != NULL) {
 		lane->active--;
+		count(lane->source, result, now);
 		warm(sched, lane, claimed, result, now);
 		if (result->reach == REACH_ANSWERED || result->delivered > 0)
 			silence_broken(sched, lane, now);

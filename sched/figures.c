@@ -246,6 +246,8 @@ bool sched_source_read(
 		.drained = source->drained,
 		.parked_until = source->parked_until > now ? source->parked_until : 0,
 		.park_why = source->park_why != NULL ? source->park_why : "",
+		.hour = ledger_of(&source->ledger, HOURS(1), now),
+		.day = ledger_of(&source->ledger, HOURS(24), now),
 	};
 	DL_FOREACH2(source->lanes, lane, source_next)
 	{

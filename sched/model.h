@@ -20,6 +20,7 @@
 #include "sched/pace.h"
 #include "sched/sched.h"
 #include "sched/slots.h"
+#include "sched/ledger.h"
 #include "sched/warmup.h"
 
 #define ID_TIME_SHIFT     20   /* a message id holds the milliseconds of its arrival above these bits */
@@ -76,6 +77,7 @@ struct source {
 	char *park_why; /* NULL: never parked */
 	uint32_t connections; /* on all its lanes */
 	int64_t rate_full_us; /* of sources[].rate */
+	struct ledger ledger;   /* of all its lanes, those forgotten too */
 	struct lane *lanes;
 	struct lane *waiters;           /* closed by a limit of the source alone can open */
 	uint32_t waiter_count, looks;   /* of them; so many are still to be looked at */

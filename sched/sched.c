@@ -252,18 +252,45 @@ static void reopen_lanes(struct sched *sched, struct source *source, wall_ms now
 	}
 }
 
-/* The operator says that a source is well again. */
-static void forgive_lanes(struct sched *sched, struct source *source, wall_ms now)
+/* The operator says that all is well again on a lane. */
+static void forgive(struct sched *sched, struct lane *lane, wall_ms now)
+{
+	lane_unshut(sched, lane);
+	state_forget(sched, lane, now);
+	recall_note_lane(sched, lane);
+}
+
+static void forgive_source(struct sched *sched, struct source *source, wall_ms now)
 {
 	struct lane *lane, *next;
 
 	DL_FOREACH_SAFE2(source->lanes, lane, next, source_next)
 	{
-		lane_unshut(sched, lane);
-		state_forget(sched, lane, now);
+		forgive(sched, lane, now);
 		lane_tidy(sched, lane, now);
 	}
 	blocked_sweep(sched);
+}
+
+static void forgive_dest(struct sched *sched, struct dest *dest, wall_ms now)
+{
+	struct lane *lane;
+
+	DL_FOREACH2(dest->lanes, lane, dest_next)
+	forgive(sched, lane, now);
+	blocked_sweep(sched);
+}
+
+/* The last of its lanes takes a destination along that nothing else needs. */
+static void tidy_all(struct sched *sched, struct dest *dest, wall_ms now)
+{
+	struct lane *lane, *next;
+
+	if (dest->lanes == NULL)
+		dest_tidy(sched, dest, now);
+	else
+		DL_FOREACH_SAFE2(dest->lanes, lane, next, dest_next)
+		lane_tidy(sched, lane, now);
 }
 
 void sched_park_source(struct sched *sched, const char *name, wall_ms until, const char *why)
@@ -294,8 +321,10 @@ static bool pause_dest(struct sched *sched, const char *name, bool paused, wall_
 	sched->operator_pauses += (uint32_t)paused - (uint32_t)dest->operator_paused;
 	dest->operator_paused = paused;
 	recall_note_dest(sched, dest);
+	if (!paused)
+		forgive_dest(sched, dest, now);
 	dest_refresh(sched, dest, now);
-	dest_tidy(sched, dest, now);
+	tidy_all(sched, dest, now);
 	return true;
 }
 
@@ -324,7 +353,7 @@ static bool pause_source(struct sched *sched, const char *name, bool paused, wal
 	source->paused = paused;
 	recall_note_pause(sched, 's', name);
 	if (!paused)
-		forgive_lanes(sched, source, now);
+		forgive_source(sched, source, now);
 	return true;
 }
 
@@ -339,7 +368,7 @@ bool sched_drain_source(struct sched *sched, const char *name, bool drained, wal
 	if (drained)
 		blocked_sweep(sched);
 	else
-		forgive_lanes(sched, source, now);
+		forgive_source(sched, source, now);
 	return true;
 }
 

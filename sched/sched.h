@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "conf/meaning.h"
+#include "sched/ledger.h"
 
 struct sched;
 
@@ -201,7 +202,8 @@ void sched_park_source(struct sched *sched, const char *source, wall_ms until, c
  * what was held against it forgotten. False: no such source. */
 bool sched_drain_source(struct sched *sched, const char *source, bool drained, wall_ms now);
 
-/* Operator: pause or resume a destination, tenant or source by name (what: "destination" "tenant" "source"). ERR_NOT_FOUND. */
+/* Operator: pause or resume a destination, tenant or source by name (what: "destination" "tenant" "source"). Resuming a source or destination
+ * also ends what its lanes have been shut for and forgets what was held against them. ERR_NOT_FOUND. */
 MUST_USE enum err sched_pause(struct sched *sched, const char *what, const char *name, bool paused, wall_ms now);
 
 /* --- warm-up ---------------------------------------------------------------------------------------------------------- */
@@ -357,6 +359,7 @@ struct sched_source_view {
 	wall_ms parked_until; /* 0: it is not */
 	const char *park_why; /* "" nothing to tell */
 	uint32_t connections, shut;
+	struct ledger_sum hour, day; /* what became of its recipients; since the start at most */
 };
 typedef void (*sched_shut_fn)(void *arg, const char *destination, enum sched_reason reason, const char *words, wall_ms until);
 bool sched_source_read(

@@ -194,6 +194,47 @@ static char *shut_lanes(const struct print *print, const json_t *row)
 	return text;
 }
 
+/* "last hour: 1,200 delivered, 3 deferred; last day: ..." without what is nought; "" nothing was tried. */
+static char *figures_text(const json_t *row)
+{
+	static const struct {
+		const char *key, *words;
+	} periods[] = { { "hour", "last hour" }, { "day", "last day" } };
+	static const char *const figures[] = { "delivered", "deferred", "blocked", "refused" };
+	char *text = xstrdup("");
+
+	for (size_t p = 0; p < ARRAY_LEN(periods); p++) {
+		const json_t *period = json_object_get(row, periods[p].key);
+		const char *before = text[0] ? "; " : "", *word = periods[p].words, *colon = ":";
+
+		for (size_t i = 0; i < ARRAY_LEN(figures); i++) {
+			char number[TEXT_SHORT], *longer;
+
+			if (field_number(period, figures[i]) == 0)
+				continue;
+			longer = xasprintf("%s%s%s%s %s %s", text, before, word, colon, text_grouped(field_number(period, figures[i]), number),
+			    figures[i]);
+			free(text);
+			text = longer;
+			before = ",";
+			word = colon = "";
+		}
+	}
+	return text;
+}
+
+/* The line below a source: what became of its mail, and where it is shut. NULL: nothing to tell. */
+static char *source_note(const struct print *print, const json_t *row)
+{
+	char *figures = figures_text(row), *shut = shut_lanes(print, row), *note = NULL;
+
+	if (figures[0] || shut)
+		note = xasprintf("%s%s%s", figures, figures[0] && shut ? "; " : "", shut ? shut : "");
+	free(figures);
+	free(shut);
+	return note;
+}
+
 static void source_row(struct print *print, const json_t *row)
 {
 	static const struct column COLUMNS[] = {
@@ -201,7 +242,7 @@ static void source_row(struct print *print, const json_t *row)
 		{ "CONN", true, 0 }, { "STATE", false, 0 },
 	};
 	const char *cells[ARRAY_LEN(COLUMNS)], *warmup = field_text(row, "warmup"), *ip = field_text(row, "ip"), *state = field_text(row, "state");
-	char *pools = field_joined(row, "pools", ", "), *shut = shut_lanes(print, row), connections[TEXT_SHORT];
+	char *pools = field_joined(row, "pools", ", "), *note = source_note(print, row), connections[TEXT_SHORT];
 
 	if (!print->columns)
 		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
@@ -212,9 +253,9 @@ static void source_row(struct print *print, const json_t *row)
 	cells[4] = pools;
 	cells[5] = text_grouped(field_number(row, "connections"), connections);
 	cells[6] = state[0] ? state : "-";
-	columns_add(print->columns, cells, shut);
+	columns_add(print->columns, cells, note);
 	free(pools);
-	free(shut);
+	free(note);
 }
 
 static void source_end(struct print *print, const json_t *end)

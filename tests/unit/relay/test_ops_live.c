@@ -439,6 +439,7 @@ static void pauses_name_one_thing_that_exists(void **state)
 		{ "{\"verb\":\"pause\",\"args\":{}}\n", "\"exit\":2" },
 		{ "{\"verb\":\"pause\",\"args\":{\"source\":\"a\",\"tenant\":\"shop\"}}\n", "\"exit\":2" },
 		{ "{\"verb\":\"source\"}\n", "\"source\":\"a\",\"ip\":\"127.0.0.11\"" },
+		{ "{\"verb\":\"source\"}\n", "\"hour\":{\"delivered\":0,\"deferred\":0,\"blocked\":0,\"refused\":0},\"day\":{\"delivered\":0" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -403,6 +403,58 @@ static void a_parked_source_waits_for_its_address(void **state)
 	world_close(&w);
 }
 
+static void resuming_a_destination_or_a_source_opens_their_lanes(void **state)
+{
+	static const struct {
+		const char *what, *name;
+		bool opens;
+	} rows[] = {
+		{ "destination", "mx.one.example", true }, { "destination", "one.example", true }, { "source", "a", true },
+		{ "destination", "mx.two.example", false }, { "source", "six", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		struct sched_decision d;
+		uint64_t id;
+		wall_ms again;
+
+		world_open(&w, LISTEN "sources: [{name: a, ip: 127.0.0.2}, {name: six, ip: \"::1\"}]\n"
+				      "pools: [{name: main, sources: [a]}]\ntenants: [{name: shop, from: [10.1.0.0/16], pool: main}]\n");
+		world_add(&w, "two.example");
+		d = world_start(&w);
+		world_deliver(&w, &d);
+		world_add(&w, "one.example");
+		d = world_start(&w);
+		world_fail(&w, &d, SCOPE_LANE);
+		id = world_add(&w, "one.example");
+		world_nothing(&w);
+		assert_int_equal(world_reasons(&w, id, &again), WHY_LANE_PAUSED);
+		assert_int_equal(sched_pause(w.sched, rows[i].what, rows[i].name, false, w.now), OK);
+		if ((world_next(&w).kind == SCHED_START) != rows[i].opens)
+			fail_msg("%s %s", rows[i].what, rows[i].name);
+		world_close(&w);
+	}
+}
+
+static void resuming_a_destination_that_nothing_needs_is_safe(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+
+	world_open(&w, BASICS);
+	world_add(&w, "one.example");
+	d = world_start(&w);
+	world_end(&w, &d, &(struct sched_result){ .attempted = true, .rcpts_left = 0, .scope = SCOPE_LANE });
+	for (int i = 0; i < 3; i++, w.now += DAYS(2)) {
+		(void)!sched_pause(w.sched, "destination", "mx.one.example", i > 0, w.now);
+		(void)!sched_pause(w.sched, "destination", "mx.one.example", false, w.now);
+		sched_verify(w.sched);
+		world_nothing(&w);
+	}
+	world_close(&w);
+}
+
 static void the_operator_pauses_and_resumes(void **state)
 {
 	static const struct {
@@ -535,6 +587,8 @@ int main(void)
 		cmocka_unit_test(mail_of_a_paused_destination_still_expires),
 		cmocka_unit_test(a_parked_source_waits_for_its_address),
 		cmocka_unit_test(the_operator_pauses_and_resumes),
+		cmocka_unit_test(resuming_a_destination_or_a_source_opens_their_lanes),
+		cmocka_unit_test(resuming_a_destination_that_nothing_needs_is_safe),
 		cmocka_unit_test(an_open_connection_carries_more_mail_of_the_same_route),
 		cmocka_unit_test(a_handle_stays_with_its_lane_while_a_connection_may_idle),
 		cmocka_unit_test(an_open_connection_keeps_the_rate_and_the_pauses),
