@@ -110,8 +110,9 @@ def nodemailer_send(messages, way, cert, world):
         with open(file, "wb") as f:
             f.write(m["data"])
         listed.append({"number": m["number"], "sender": m["sender"], "rcpts": m["rcpts"], "file": file})
-    transport = {"host": "localhost", "port": way["port"], "secure": way["tls"] == "implicit", "ignoreTLS": way["tls"] is None,
-                 "requireTLS": way["tls"] == "starttls"}
+    # Node asks for "localhost" once and takes the first answer, which may be ::1.
+    transport = {"host": "127.0.0.1", "tls": {"servername": "localhost"}, "port": way["port"], "secure": way["tls"] == "implicit",
+                 "ignoreTLS": way["tls"] is None, "requireTLS": way["tls"] == "starttls"}
     if way["login"]:
         transport["auth"] = {"user": USER, "pass": PASSWORD}
     job = world.write("node-%d.json" % way["port"], json.dumps({"transport": transport, "messages": listed}))
