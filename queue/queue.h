@@ -73,6 +73,7 @@ struct queue_rcpt {
 	enum rcpt_state state;
 	uint8_t notify;         /* enum rcpt_notify; never changes */
 	bool warned;            /* the sender has been told that it is late */
+	bool moved;             /* refused for reasons of ours, it has had its one other source */
 	uint32_t attempts;
 	wall_ms next;           /* not before */
 	wall_ms last_attempt;   /* 0: none yet */

@@ -5,6 +5,7 @@
 
 #define VERSION_PLAIN  1
 #define VERSION_EXTRAS 2 /* what the sender asked to be told, and was, follows. Written only when there is something to say in it */
+#define VERSION_MOVED  3 /* the same, whether there is something to say or not; it has had its one other source */
 
 #define ORCPT_MAX 500 /* RFC 3461 section 4.2 */
 
@@ -44,18 +45,23 @@ static bool has_extras(const struct queue_rcpt *r)
 	return r->notify != 0 || r->warned || (r->orcpt && r->orcpt[0] != '\0');
 }
 
+static uint8_t version_of(const struct queue_rcpt *r)
+{
+	return r->moved ? VERSION_MOVED : has_extras(r) ? VERSION_EXTRAS : VERSION_PLAIN;
+}
+
 size_t recipient_encode(const struct queue_rcpt *rcpt, uint8_t *out)
 {
 	struct codec_out o = { .at = out, .end = out + CODEC_RECORD_MAX };
 
-	codec_put_u8(&o, has_extras(rcpt) ? VERSION_EXTRAS : VERSION_PLAIN);
+	codec_put_u8(&o, version_of(rcpt));
 	codec_put_u32(&o, rcpt->job);
 	codec_put_u8(&o, (uint8_t)rcpt->state);
 	codec_put_u32(&o, rcpt->attempts);
 	codec_put_u64(&o, (uint64_t)rcpt->next);
 	codec_put_u64(&o, (uint64_t)rcpt->last_attempt);
 	codec_put_texts(&o, rcpt, texts, ARRAY_LEN(texts));
-	if (has_extras(rcpt)) {
+	if (version_of(rcpt) != VERSION_PLAIN) {
 		codec_put_u8(&o, rcpt->notify);
 		codec_put_u8(&o, rcpt->warned);
 		codec_put_texts(&o, rcpt, extra_texts, ARRAY_LEN(extra_texts));
@@ -81,7 +87,7 @@ enum err recipient_decode(
 {
 	struct codec_in in;
 	const char *at;
-	enum err e = codec_begin(&in, data, len, VERSION_EXTRAS, "recipient", why);
+	enum err e = codec_begin(&in, data, len, VERSION_MOVED, "recipient", why);
 
 	if (e != OK)
 		return e;
@@ -92,9 +98,10 @@ enum err recipient_decode(
 	out->next = codec_get_time(&in);
 	out->last_attempt = codec_get_time(&in);
 	codec_get_texts(&in, out, texts, ARRAY_LEN(texts), room);
-	if (*(const uint8_t *)data == VERSION_EXTRAS)
+	out->moved = *(const uint8_t *)data == VERSION_MOVED;
+	if (*(const uint8_t *)data != VERSION_PLAIN)
 		get_extras(&in, out, room);
-	if (!is_sound(out) || has_extras(out) != (*(const uint8_t *)data == VERSION_EXTRAS))
+	if (!is_sound(out) || version_of(out) != *(const uint8_t *)data)
 		in.failed = true;
 	at = strrchr(out->address, '@');
 	out->domain = at ? at + 1 : out->address + strlen(out->address);
@@ -132,12 +139,15 @@ void recipient_change(struct queue_rcpt *rcpt, enum settle_op op, const struct q
 		break;
 	case SETTLE_RELEASE:
 		rcpt->state = RCPT_WAITING;
+		rcpt->moved = false;
 		rcpt->reason = or_empty(change->reason);
 		rcpt->next = change->next;
 		break;
 	case SETTLE_RETRY:
 		if (rcpt->state == RCPT_BLOCKED)
 			rcpt->state = RCPT_WAITING;
+		if (rcpt->state == RCPT_WAITING)
+			rcpt->moved = false;
 		rcpt->next = change->next;
 		break;
 	case SETTLE_DELIVERED:

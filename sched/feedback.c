@@ -288,6 +288,13 @@ bool sched_is_blocked(const struct sched *sched, uint64_t id, uint32_t first)
 	return number != ENTRY_NONE && entries_get(&sched->entries, number)->flags & ENTRY_BLOCKED;
 }
 
+bool sched_has_moved(const struct sched *sched, uint64_t id, uint32_t first)
+{
+	uint32_t number = entries_find(&sched->entries, id, first);
+
+	return number != ENTRY_NONE && entries_get(&sched->entries, number)->flags & ENTRY_HOPPED;
+}
+
 void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, wall_ms now)
 {
 	uint32_t number = entries_find(&sched->entries, id, first);
@@ -300,6 +307,8 @@ void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms unt
 	if (lane != NULL) {
 		lane->active--;
 		warm(sched, lane, e->prev, &(struct sched_result){ .attempted = false }, now);
+		lane_refund(sched, lane, e->prev, now);
+		ration_refund(sched, name_tenant_of(sched, e), lane->dest, e->prev, now);
 		if (lane->dest->probe == number) {
 			lane->dest->probe = ENTRY_NONE;
 			dest_refresh(sched, lane->dest, now);

@@ -233,6 +233,19 @@ void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms
 	state_tell(sched, lane, now);
 }
 
+void lane_refund(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now)
+{
+	uint32_t count;
+	int64_t period;
+
+	limit_refund(sched, lane, rcpts, now);
+	rate_of(sched, lane->dest, &count, &period);
+	lane->dest->started -= rcpts;
+	lane->rate_full_us = rate_give(lane->rate_full_us, count, period, rcpts);
+	if (lane->closed && lane->reasons & WHY_LANE_RATE)
+		lane_reopen(sched, lane);
+}
+
 void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures)
 {
 	uint32_t place;

@@ -134,6 +134,25 @@ void limit_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_m
 		    rate_take(lane->source->rate_full_us, source->rate_count, source->rate_period_ms, rcpts, now);
 }
 
+void limit_refund(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now)
+{
+	const struct conf_provider *provider = lane->dest->provider;
+	const struct conf_source *source = lane->source->conf;
+
+	if (provider != NULL && provider->total_rate_count > 0) {
+		lane->dest->rate_full_us =
+		    rate_give(lane->dest->rate_full_us, provider->total_rate_count, provider->total_rate_period_ms, rcpts);
+		if (lane->dest->sated) {
+			lane->dest->sated_until = limit_dest_rate(sched, lane->dest, 1, now);
+			dest_refresh(sched, lane->dest, now);
+		}
+	}
+	if (source != NULL && source->rate_count > 0) {
+		lane->source->rate_full_us = rate_give(lane->source->rate_full_us, source->rate_count, source->rate_period_ms, rcpts);
+		limit_offer(sched, lane->source);
+	}
+}
+
 void limit_connected(struct sched *sched, struct lane *lane, wall_ms now)
 {
 	lane->connections++;

@@ -85,6 +85,7 @@ bool ration_rests(const struct sched *sched, const struct tenant *tenant, const 
 wall_ms ration_when(
     const struct sched *sched, const struct tenant *tenant, const struct dest *dest, uint32_t rcpts, wall_ms now);
 void ration_charge(struct sched *sched, struct tenant *tenant, struct dest *dest, uint32_t rcpts, wall_ms now);
+void ration_refund(struct sched *sched, const struct tenant *tenant, const struct dest *dest, uint32_t rcpts, wall_ms now);
 void ration_due(struct sched *sched, uint32_t handle, wall_ms now); /* its time has come */
 void ration_reload(struct sched *sched, wall_ms now);
 void ration_fini(struct sched *sched);
@@ -117,6 +118,7 @@ void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, uint32
 uint32_t lane_limit(const struct sched *sched, const struct lane *lane); /* connections, but for its pace */
 void lane_reopen(struct sched *sched, struct lane *lane);
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
+void lane_refund(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now); /* a charge is taken back; but not the connection */
 void lane_set_failures(struct sched *sched, struct lane *lane, unsigned failures);
 void lane_used(
     struct sched *sched, struct lane *lane, wall_ms now); /* its handle stays valid for a while from now on */
@@ -141,6 +143,7 @@ bool limit_source_is_crowded(const struct source *source, bool connect);
 wall_ms limit_source_rate(const struct source *source, uint32_t rcpts, wall_ms now);
 /* Recipients were started on the lane; a connection of it was opened or has ended. */
 void limit_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
+void limit_refund(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
 void limit_connected(struct sched *sched, struct lane *lane, wall_ms now);
 void limit_released(struct sched *sched, struct lane *lane, wall_ms now);
 /* A lane that is closed for its source's sake waits for its turn; `lane` no longer does. */
@@ -271,6 +274,7 @@ int64_t backoff_delay(int64_t first_ms, int64_t max_ms, unsigned failures, struc
 /* When `units` may start: a time <= now means now. count units in period_ms; count 0: no limit. */
 wall_ms rate_next(int64_t full_us, uint32_t count, int64_t period_ms, uint32_t units, wall_ms now);
 int64_t rate_take(int64_t full_us, uint32_t count, int64_t period_ms, uint32_t units, wall_ms now);
+int64_t rate_give(int64_t full_us, uint32_t count, int64_t period_ms, uint32_t units); /* units that were taken come back */
 
 /* --- reason.c ----------------------------------------------------------------------------------------------------------------- */
 

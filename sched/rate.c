@@ -39,3 +39,8 @@ int64_t rate_take(int64_t full_us, uint32_t count, int64_t period_ms, uint32_t u
 		full_us = now * 1000;
 	return full_us + (int64_t)units * unit_us(count, period_ms);
 }
+
+int64_t rate_give(int64_t full_us, uint32_t count, int64_t period_ms, uint32_t units)
+{
+	return count == 0 ? full_us : full_us - (int64_t)units * unit_us(count, period_ms);
+}

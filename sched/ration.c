@@ -88,6 +88,16 @@ void ration_charge(struct sched *sched, struct tenant *tenant, struct dest *dest
 		timer_set(sched, TIMER_RATION, ration->handle, full_at(ration));
 }
 
+void ration_refund(struct sched *sched, const struct tenant *tenant, const struct dest *dest, uint32_t rcpts, wall_ms now)
+{
+	struct ration *ration = tenant->rate_count > 0 && sched->ration_keys != NULL ? find(sched, tenant, dest) : NULL;
+
+	if (ration == NULL)
+		return;
+	ration->full_us = rate_give(ration->full_us, tenant->rate_count, tenant->rate_period_ms, rcpts);
+	ration_due(sched, ration->handle, now);
+}
+
 static void end(struct sched *sched, struct ration *ration)
 {
 	sched->rations_resting -= ration->rests;

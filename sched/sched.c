@@ -117,7 +117,7 @@ bool sched_add(struct sched *sched, const struct sched_job *job, wall_ms now)
 	e->deadline = job->deadline;
 	e->due = job->due < job->deadline ? job->due : job->deadline;
 	e->attempts = job->attempts < UINT16_MAX ? (uint16_t)job->attempts : UINT16_MAX;
-	e->flags = job->held ? ENTRY_HOLD : job->blocked ? ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_HOPPED : 0;
+	e->flags = job->held ? ENTRY_HOLD : job->blocked ? ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_HOPPED : job->moved ? ENTRY_HOPPED : 0;
 	e->urgency = job->priority > 0 ? URGENCY_HIGH : job->priority < 0 ? URGENCY_LOW : URGENCY_OWN;
 	e->warns = job->warns;
 	domain_add_job(sched, domain, number);

@@ -39,6 +39,7 @@ struct sched_job {
 	bool held;
 	bool warns;      /* its sender is to be told when it is late */
 	bool blocked;       /* refused for reasons of ours the last time */
+	bool moved;         /* it has had its one other source after such a refusal (sched_has_moved) */
 	const char *source; /* of the last attempt, where the next one should come from the same; may be NULL or "" */
 };
 
@@ -185,8 +186,11 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 /* After sched_done: it waits as blocked. */
 bool sched_is_blocked(const struct sched *sched, uint64_t id, uint32_t first);
 
+/* After sched_done: refused for reasons of ours, it has taken its one other source, or is about to. To be stored with it. */
+bool sched_has_moved(const struct sched *sched, uint64_t id, uint32_t first);
+
 /* A START is taken back before anything was sent: the job waits until `until`, because its sender's domain has no turn there yet. No attempt is
- * counted and nobody is blamed. Its connection stays charged until sched_release_connection. */
+ * counted, nobody is blamed, and the rates get back what it has taken of them. Its connection stays charged until sched_release_connection. */
 void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, wall_ms now);
 
 /* The settle is in the store: the job may be started again when due (or is forgotten). */

@@ -48,6 +48,7 @@ static struct sched_job part_of(const struct queue_job *job, size_t at, size_t e
 			entry.source = rcpt->source;
 		entry.warns = entry.warns || (!rcpt->warned && message->sender[0] != '\0' && !(message->flags & MSG_BOUNCE));
 		entry.blocked = entry.blocked || rcpt->state == RCPT_BLOCKED;
+		entry.moved = entry.moved || rcpt->moved;
 	}
 	return entry;
 }

@@ -17,6 +17,7 @@ struct settling {
 	struct bounce *bounce;   /* owned, or NULL */
 	wall_ms due;             /* of what stays */
 	bool blocked;            /* it waits as such */
+	bool moved;              /* it has its one other source now, or has had it */
 	struct settling *next;   /* dispatch.settle_again */
 	struct sched_warm warm;  /* the lane's state after it */
 	struct queue_settle_item items[];
@@ -224,6 +225,7 @@ static void item_update(struct queue_settle_item *item, const struct settling *s
 	item->op = SETTLE_UPDATE;
 	item->rcpt = *rcpt;
 	item->rcpt.state = rcpt->state == RCPT_HELD ? RCPT_HELD : s->blocked ? RCPT_BLOCKED : RCPT_WAITING;
+	item->rcpt.moved = s->moved;
 	item->rcpt.attempts++;
 	item->rcpt.next = s->due;
 	item->rcpt.last_attempt = now;
@@ -378,6 +380,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	dispatch_warm_count(delivery, &result);
 	s->due = sched_done(d->env.sched, &result, now);
 	s->blocked = sched_is_blocked(d->env.sched, result.id, result.first);
+	s->moved = sched_has_moved(d->env.sched, result.id, result.first);
 	dispatch_warm_attach(d, attempt->lane, &s->warm, &s->settle.warm);
 	items_fill(s, now);
 	attach_transcript(s);

@@ -254,6 +254,41 @@ static void what_senders_ask_to_be_told_is_kept(void **state)
 	assert_string_equal(r.class_name, rcpt.class_name);
 }
 
+static void that_a_recipient_has_had_its_other_source_is_kept_until_it_is_tried_anew(void **state)
+{
+	static const struct {
+		const char *label;
+		enum settle_op op;
+		enum rcpt_state before;
+		bool moved;
+	} rows[] = {
+		{ "retried", SETTLE_RETRY, RCPT_WAITING, false }, { "retried while blocked", SETTLE_RETRY, RCPT_BLOCKED, false },
+		{ "retried while held", SETTLE_RETRY, RCPT_HELD, true }, { "released", SETTLE_RELEASE, RCPT_HELD, false },
+		{ "held", SETTLE_HOLD, RCPT_WAITING, true }, { "deferred as one that has not", SETTLE_UPDATE, RCPT_WAITING, false },
+	};
+	struct queue_rcpt change = a_rcpt;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint8_t data[CODEC_RECORD_MAX];
+		struct codec_texts to = room();
+		struct queue_rcpt rcpt = a_rcpt, r;
+		size_t len;
+
+		rcpt.moved = true;
+		rcpt.state = rows[i].before;
+		len = recipient_encode(&rcpt, data);
+		assert_int_equal(data[0], 3);
+		assert_int_equal(recipient_decode(5, data, len, &r, &to, NULL), OK);
+		assert_true(r.moved);
+		assert_string_equal(r.class_name, rcpt.class_name);
+		data[0] = 2; /* an older program would not have written it so */
+		assert_int_equal(recipient_decode(5, data, len, &r, &(struct codec_texts){ .at = to.at, .end = to.end }, NULL), ERR_CORRUPT);
+		recipient_change(&rcpt, rows[i].op, &change);
+		if (rcpt.moved != rows[i].moved)
+			fail_msg("%s", rows[i].label);
+	}
+}
+
 static void never_stands_alone_and_priorities_have_bounds(void **state)
 {
 	struct queue_message message = a_message;
@@ -335,6 +370,7 @@ int main(void)
 		cmocka_unit_test(impossible_values_are_refused),
 		cmocka_unit_test(what_was_encoded_is_decoded),
 		cmocka_unit_test(what_senders_ask_to_be_told_is_kept),
+		cmocka_unit_test(that_a_recipient_has_had_its_other_source_is_kept_until_it_is_tried_anew),
 		cmocka_unit_test(never_stands_alone_and_priorities_have_bounds),
 		cmocka_unit_test(long_words_are_cut_at_a_character_and_long_names_refused),
 		cmocka_unit_test(an_id_reads_as_it_was_written_and_sorts_as_its_number),

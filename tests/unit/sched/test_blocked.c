@@ -83,6 +83,32 @@ static void a_refusal_takes_one_other_source_at_once_and_no_third(void **state)
 	world_close(&w);
 }
 
+static void who_has_had_the_other_source_before_a_restart_takes_no_third(void **state)
+{
+	static const bool moved[] = { false, true };
+
+	for (size_t i = 0; i < ARRAY_LEN(moved); i++) {
+		struct world w;
+		struct sched_decision d;
+		struct sched_job job;
+
+		world_open(&w, THREE);
+		job = world_job(&w, "one.example");
+		job.attempts = 1;
+		job.moved = moved[i];
+		assert_true(sched_add(w.sched, &job, w.now));
+		assert_int_equal(sched_has_moved(w.sched, job.id, 0), moved[i]);
+		d = world_start(&w);
+		refuse(&w, &d);
+		assert_true(sched_has_moved(w.sched, job.id, 0));
+		assert_int_equal(sched_is_blocked(w.sched, job.id, 0), moved[i]);
+		assert_int_equal(world_next(&w).kind == SCHED_START, !moved[i]);
+		assert_int_equal(sched_retry(w.sched, job.id, 0, w.now), moved[i] ? OK : ERR_BUSY);
+		assert_int_equal(sched_has_moved(w.sched, job.id, 0), !moved[i]);
+		world_close(&w);
+	}
+}
+
 static void blocked_mail_is_tried_by_the_source_that_was_refused_when_its_lane_opens(void **state)
 {
 	struct world w;
@@ -456,6 +482,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refusal_takes_one_other_source_at_once_and_no_third),
+		cmocka_unit_test(who_has_had_the_other_source_before_a_restart_takes_no_third),
 		cmocka_unit_test(blocked_mail_is_tried_by_the_source_that_was_refused_when_its_lane_opens),
 		cmocka_unit_test(one_job_goes_ahead_and_the_others_follow_what_it_hears),
 		cmocka_unit_test(blocked_mail_expires_at_its_deadline),

@@ -117,6 +117,47 @@ static void a_source_keeps_its_rate_to_all_destinations(void **state)
 	world_close(&w);
 }
 
+static void a_start_that_is_put_off_gives_its_rate_back(void **state)
+{
+	static const struct {
+		const char *label, *source, *tenant, *provider;
+		unsigned reason;
+	} rows[] = {
+		{ "of the lane", "", "", ", rate: 1/h", WHY_LANE_RATE },
+		{ "of the destination", "", "", ", total_rate: 1/h", WHY_DESTINATION_RATE },
+		{ "of the source", ", rate: 1/h", "", "", WHY_SOURCE_RATE },
+		{ "of the tenant there", "", ", destination_rate: 1/h", "", WHY_TENANT_RATE },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		struct sched_decision d, later;
+		char yaml[1000];
+
+		(void)snprintf(yaml, sizeof(yaml), LISTEN "sources: [{name: a, ip: 127.0.0.2%s}]\npools: [{name: main, sources: [a]}]\n"
+		    "tenants: [{name: shop, from: [10.1.0.0/16], pool: main%s}]\n"
+		    "providers: [{name: prov, mx: [mx.one.example]%s}]\n" RETRY,
+		    rows[i].source, rows[i].tenant, rows[i].provider);
+		world_open(&w, yaml);
+		world_add(&w, "one.example");
+		world_add(&w, "one.example");
+		d = world_start(&w);
+		if (!(world_nothing(&w).reasons & rows[i].reason))
+			fail_msg("%s: there is no limit to speak of", rows[i].label);
+		sched_put_off(w.sched, d.id, d.first, w.now + HOURS(9), w.now);
+		sched_release_connection(w.sched, d.lane, w.now);
+		sched_verify(w.sched);
+		later = world_next(&w);
+		if (later.kind != SCHED_START || later.id == d.id)
+			fail_msg("%s: nothing came back", rows[i].label);
+		world_deliver(&w, &later);
+		world_add(&w, "one.example");
+		if (!(world_nothing(&w).reasons & rows[i].reason))
+			fail_msg("%s: more came back than was taken", rows[i].label);
+		world_close(&w);
+	}
+}
+
 static void another_source_of_the_pool_goes_on_when_one_is_at_its_limit(void **state)
 {
 	struct world w;
@@ -201,6 +242,7 @@ int main(void)
 		cmocka_unit_test(a_source_keeps_its_rate_to_all_destinations),
 		cmocka_unit_test(a_tenant_keeps_its_rate_to_a_destination_and_others_go_on),
 		cmocka_unit_test(a_start_that_is_put_off_waits_for_its_sender_without_an_attempt),
+		cmocka_unit_test(a_start_that_is_put_off_gives_its_rate_back),
 		cmocka_unit_test(another_source_of_the_pool_goes_on_when_one_is_at_its_limit),
 	};
 
