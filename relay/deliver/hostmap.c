@@ -11,6 +11,9 @@
 #include "base/table.h"
 
 #define DOWN_FIRST_MS MINUTES(1)
+#define DOWN_MAX_MS   HOURS(4)
+#define SHY_MS        MINUTES(15) /* and SHY_PAUSES times as long as it was down: longer than a job waits after as many failures, */
+#define SHY_PAUSES    5           /* for its next attempt is to begin with another address */
 #define NO_TLS_MS     HOURS(1)
 #define HOSTS_MAX     10000 /* remembered; beyond, the one that was heard of longest ago goes */
 
@@ -24,6 +27,7 @@ struct host {
 	uint8_t failures;  /* in a row */
 	uint32_t down_for; /* the one source that could not reach it, or ANYBODY */
 	wall_ms down_until, no_tls_until;
+	wall_ms shy_until; /* it may be tried again, and has not answered yet: after those that nothing is held against */
 	UT_hash_handle hh; /* in the order of the last news */
 };
 
@@ -174,6 +178,21 @@ struct queue_memo *hostmap_memo(struct hostmap *map)
 	return &map->memo;
 }
 
+/* How long an address is down that has failed so often in a row. */
+static int64_t pause_of(unsigned failures, int64_t longest_ms)
+{
+	int64_t ms = DOWN_FIRST_MS;
+
+	for (unsigned i = 1; i < failures && ms < longest_ms; i++)
+		ms *= 2;
+	return ms < longest_ms ? ms : longest_ms;
+}
+
+static wall_ms shy_after(wall_ms down_until, int64_t pause)
+{
+	return down_until + SHY_MS + SHY_PAUSES * pause;
+}
+
 /* A copy of a later version, or a damaged one, is as good as none: it is a memory, not mail. */
 void hostmap_restore(struct hostmap *map, const void *data, size_t len, wall_ms now)
 {
@@ -195,13 +214,16 @@ void hostmap_restore(struct hostmap *map, const void *data, size_t len, wall_ms 
 		host.down_until = (wall_ms)get(&at, 8);
 		host.no_tls_until = (wall_ms)get(&at, 8);
 		host.down_for = version > 1 ? (uint32_t)get(&at, 4) : ANYBODY;
-		if ((host.down_until <= now && host.no_tls_until <= now) || find(map, &key))
+		if (host.failures > 0 && host.down_until > 0 && host.down_until < now + DAYS(30))
+			host.shy_until = shy_after(host.down_until, pause_of(host.failures, DOWN_MAX_MS));
+		if ((host.down_until <= now && host.shy_until <= now && host.no_tls_until <= now) || find(map, &key))
 			continue;
 		struct host *kept = add(map, &key);
 
 		kept->failures = host.failures;
 		kept->down_until = host.down_until;
 		kept->down_for = host.down_for;
+		kept->shy_until = host.shy_until;
 		kept->no_tls_until = host.no_tls_until;
 	}
 	save(map);
@@ -211,7 +233,7 @@ void hostmap_restore(struct hostmap *map, const void *data, size_t len, wall_ms 
 
 static void note_down(struct host *host, uint32_t source, int64_t longest_ms, wall_ms now)
 {
-	int64_t ms = DOWN_FIRST_MS;
+	int64_t pause;
 
 	if (host->failures == 0)
 		host->down_for = source;
@@ -220,10 +242,10 @@ static void note_down(struct host *host, uint32_t source, int64_t longest_ms, wa
 	/* Attempts that were under way together count once. */
 	if (host->down_until > now)
 		return;
-	for (unsigned i = 0; i < host->failures && ms < longest_ms; i++)
-		ms *= 2;
 	host->failures += host->failures < UINT8_MAX;
-	host->down_until = now + (ms < longest_ms ? ms : longest_ms);
+	pause = pause_of(host->failures, longest_ms);
+	host->down_until = now + pause;
+	host->shy_until = shy_after(host->down_until, pause);
 }
 
 /* Nothing of it is known that would have to be remembered. */
@@ -247,7 +269,7 @@ bool hostmap_note(struct hostmap *map, const struct ip_port *at, enum host_news 
 			break; /* it says nothing of the one that could not */
 		host->failures = 0;
 		host->down_for = ANYBODY;
-		host->down_until = 0;
+		host->down_until = host->shy_until = 0;
 		break;
 	case HOST_DOWN:
 		note_down(host, source, longest_ms, now);
@@ -272,11 +294,20 @@ static const struct host *host_of(const struct hostmap *map, const struct route 
 	return find(map, &(struct ip_port){*addr, route->port});
 }
 
-static bool is_down(const struct hostmap *map, const struct route *route, const struct ip_addr *addr, uint32_t source, wall_ms now)
+/* In the order in which they are tried. */
+enum rank { RANK_FINE, RANK_FAMILY, RANK_SHY, RANK_DOWN }; /* FAMILY: another address of its family failed, and none of the other */
+
+/* since: when it will no longer be, or was no longer, down; 0: nothing is held against it. */
+static enum rank rank_of(const struct hostmap *map, const struct route *route, const struct ip_addr *addr, uint32_t source, wall_ms now,
+    wall_ms *since)
 {
 	const struct host *host = host_of(map, route, addr);
 
-	return host && host->down_until > now && (host->down_for == ANYBODY || host->down_for == source);
+	*since = 0;
+	if (!host || (host->down_for != ANYBODY && host->down_for != source) || host->shy_until <= now)
+		return RANK_FINE;
+	*since = host->down_until;
+	return host->down_until > now ? RANK_DOWN : RANK_SHY;
 }
 
 static bool has_no_tls(const struct hostmap *map, const struct route *route, const struct ip_addr *addr, wall_ms now)
@@ -286,60 +317,104 @@ static bool has_no_tls(const struct hostmap *map, const struct route *route, con
 	return host && host->no_tls_until > now;
 }
 
-static bool is_touched(const struct hostmap *map, const struct route *route, uint32_t source, wall_ms now)
+/* For whom, when, and the family in which some addresses of the route failed while none of the other did; 0: none. */
+struct view {
+	const struct hostmap *map;
+	uint32_t source;
+	wall_ms now;
+	int troubled;
+};
+
+/* Does anything that is known touch the route? */
+static bool look(struct view *view, const struct route *route)
 {
-	for (size_t i = 0; map->table && i < route->host_count; i++)
-		for (size_t k = 0; k < route->hosts[i].addr_count; k++)
-			if (is_down(map, route, &route->hosts[i].addrs[k], source, now) || has_no_tls(map, route, &route->hosts[i].addrs[k], now))
-				return true;
-	return false;
+	bool no_tls = false, v4 = false, v6 = false;
+	wall_ms since;
+
+	for (size_t i = 0; view->map->table && i < route->host_count; i++)
+		for (size_t k = 0; k < route->hosts[i].addr_count; k++) {
+			const struct ip_addr *addr = &route->hosts[i].addrs[k];
+			bool failed = rank_of(view->map, route, addr, view->source, view->now, &since) != RANK_FINE;
+
+			v4 = v4 || (failed && addr->family == AF_INET);
+			v6 = v6 || (failed && addr->family != AF_INET);
+			no_tls = no_tls || has_no_tls(view->map, route, addr, view->now);
+		}
+	view->troubled = v4 == v6 ? 0 : v4 ? AF_INET : AF_INET6;
+	return v4 || v6 || no_tls;
 }
 
-/* Those that are up, then those that are down; each in its order. How many are up. */
-static size_t order_addresses(
-    const struct hostmap *map, const struct route *route, struct route_host *host, uint32_t source, wall_ms now)
-{
-	struct ip_addr *down = xcalloc(host->addr_count, sizeof(down[0]));
-	size_t up = 0, last = 0;
+struct ranked {
+	size_t place; /* in the route's own order */
+	enum rank rank;
+	wall_ms since;
+};
 
-	for (size_t k = 0; k < host->addr_count; k++)
-		if (is_down(map, route, &host->addrs[k], source, now))
-			down[last++] = host->addrs[k];
-		else
-			host->addrs[up++] = host->addrs[k];
-	memcpy(host->addrs + up, down, last * sizeof(down[0]));
-	free(down);
+/* Who failed longest ago comes first among those that failed. */
+static int compare(const void *left, const void *right)
+{
+	const struct ranked *a = left, *b = right;
+
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? -1 : 1;
+	if (a->since != b->since)
+		return a->since < b->since ? -1 : 1;
+	return a->place < b->place ? -1 : 1;
+}
+
+/* Puts them into the order in which they are to be tried. What the host is worth: its best one, of either family. */
+static struct ranked order_addresses(const struct view *view, const struct route *route, struct route_host *host)
+{
+	struct ranked *ranks = xcalloc(host->addr_count + 1, sizeof(ranks[0])), best;
+	struct ip_addr *before = xcalloc(host->addr_count + 1, sizeof(before[0]));
+
+	memcpy(before, host->addrs, host->addr_count * sizeof(before[0]));
+	for (size_t k = 0; k < host->addr_count; k++) {
+		ranks[k].place = k;
+		ranks[k].rank = rank_of(view->map, route, &before[k], view->source, view->now, &ranks[k].since);
+		if (ranks[k].rank == RANK_FINE && before[k].family == view->troubled)
+			ranks[k].rank = RANK_FAMILY;
+	}
+	qsort(ranks, host->addr_count, sizeof(ranks[0]), compare);
 	host->no_tls = 0;
-	for (size_t k = 0; k < host->addr_count && k < 32; k++)
-		if (has_no_tls(map, route, &host->addrs[k], now))
+	for (size_t k = 0; k < host->addr_count; k++) {
+		host->addrs[k] = before[ranks[k].place];
+		if (k < 32 && has_no_tls(view->map, route, &host->addrs[k], view->now))
 			host->no_tls |= 1u << k;
-	return up;
+	}
+	best = ranks[0];
+	if (best.rank == RANK_FAMILY)
+		best.rank = RANK_FINE;
+	free(ranks);
+	free(before);
+	return best;
 }
 
-static void order_hosts(const struct hostmap *map, struct route *route, uint32_t source, wall_ms now)
+static void order_hosts(const struct view *view, struct route *route)
 {
-	struct route_host *down = xcalloc(route->host_count, sizeof(down[0]));
-	size_t up = 0, last = 0;
+	struct ranked *ranks = xcalloc(route->host_count + 1, sizeof(ranks[0]));
+	struct route_host *before = xcalloc(route->host_count + 1, sizeof(before[0]));
 
 	for (size_t i = 0; i < route->host_count; i++) {
-		struct route_host host = route->hosts[i];
-
-		if (order_addresses(map, route, &host, source, now) > 0)
-			route->hosts[up++] = host;
-		else
-			down[last++] = host;
+		ranks[i] = order_addresses(view, route, &route->hosts[i]);
+		ranks[i].place = i;
 	}
-	memcpy(route->hosts + up, down, last * sizeof(down[0]));
-	free(down);
+	memcpy(before, route->hosts, route->host_count * sizeof(before[0]));
+	qsort(ranks, route->host_count, sizeof(ranks[0]), compare);
+	for (size_t i = 0; i < route->host_count; i++)
+		route->hosts[i] = before[ranks[i].place];
+	free(ranks);
+	free(before);
 }
 
 struct route *hostmap_route(const struct hostmap *map, struct route *route, uint32_t source, wall_ms now)
 {
+	struct view view = { .map = map, .source = source, .now = now };
 	struct route *copy;
 
-	if (!is_touched(map, route, source, now))
+	if (!look(&view, route))
 		return route_ref(route);
 	copy = route_copy(route);
-	order_hosts(map, copy, source, now);
+	order_hosts(&view, copy);
 	return copy;
 }

@@ -88,7 +88,64 @@ static void what_is_down_comes_last(void **state)
 	assert_string_equal(order(map, NOW), "a .1 .2, b :1");
 	note(map, "192.0.2.2", HOST_UP, NOW);
 	assert_string_equal(order(map, NOW), "a .2 .1, b :1");
-	assert_string_equal(order(map, NOW + MINUTES(1) + 1), "a .1 .2, b :1");
+	/* It may be tried again, after the one that answered. */
+	assert_string_equal(order(map, NOW + MINUTES(1) + 1), "a .2 .1, b :1");
+	assert_string_equal(order(map, NOW + MINUTES(21)), "a .1 .2, b :1");
+	hostmap_destroy(&map);
+}
+
+static void the_next_attempt_begins_with_another_family_or_host(void **state)
+{
+	static const struct {
+		const char *label, *down[2];
+		const char *five_minutes_later;
+	} rows[] = {
+		{ "one of two", { "192.0.2.1", NULL }, "a .2 .1, b :1" },
+		{ "all of a host", { "192.0.2.1", "192.0.2.2" }, "b :1, a .1 .2" },
+		{ "one of each family", { "192.0.2.1", "2001:db8::1" }, "a .2 .1, b :1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct hostmap *map = hostmap_create();
+
+		for (size_t k = 0; k < 2 && rows[i].down[k]; k++)
+			note(map, rows[i].down[k], HOST_DOWN, NOW);
+		if (strcmp(order(map, NOW + MINUTES(5)), rows[i].five_minutes_later) != 0)
+			fail_msg("%s: %s", rows[i].label, order(map, NOW + MINUTES(5)));
+		hostmap_destroy(&map);
+	}
+}
+
+static void of_those_that_failed_the_one_that_failed_longest_ago_is_first(void **state)
+{
+	struct hostmap *map = hostmap_create();
+
+	note(map, "192.0.2.1", HOST_DOWN, NOW + MINUTES(2));
+	note(map, "192.0.2.2", HOST_DOWN, NOW + MINUTES(1));
+	note(map, "2001:db8::1", HOST_DOWN, NOW);
+	assert_string_equal(order(map, NOW + MINUTES(5)), "b :1, a .2 .1");
+	hostmap_destroy(&map);
+}
+
+static void the_other_family_of_a_host_is_tried_before_more_of_the_one_that_failed(void **state)
+{
+	static const char *const texts[] = { "2001:db8::1", "2001:db8::2", "192.0.2.9" };
+	struct hostmap *map = hostmap_create();
+	struct route *route = make_route(), *best;
+	char ip[IP_TEXT];
+
+	free(route->hosts[0].addrs);
+	route->hosts[0].addrs = xcalloc(3, sizeof(struct ip_addr));
+	route->hosts[0].addr_count = 3;
+	for (size_t k = 0; k < 3; k++)
+		route->hosts[0].addrs[k] = address(texts[k]).addr;
+	note(map, texts[0], HOST_DOWN, NOW);
+	best = hostmap_route(map, route, THIS, NOW + MINUTES(5));
+	assert_string_equal(ip_format(&best->hosts[0].addrs[0], ip), "192.0.2.9");
+	assert_string_equal(ip_format(&best->hosts[0].addrs[1], ip), "2001:db8::2");
+	assert_string_equal(ip_format(&best->hosts[0].addrs[2], ip), "2001:db8::1");
+	route_unref(&best);
+	route_unref(&route);
 	hostmap_destroy(&map);
 }
 
@@ -101,11 +158,12 @@ static void the_time_grows_with_each_failure_in_a_row_up_to_the_longest(void **s
 	for (size_t i = 0; i < ARRAY_LEN(minutes); i++) {
 		note(map, "192.0.2.1", HOST_DOWN, now);
 		note(map, "192.0.2.1", HOST_DOWN, now + 10); /* was under way */
-		if (strcmp(order(map, now + MINUTES(minutes[i]) - 1), "a .2 .1, b :1") != 0)
-			fail_msg("failure %zu: not down for %d minutes", i + 1, minutes[i]);
-		now += MINUTES(minutes[i]);
+		/* Six times as long and a quarter of an hour others come first; then it is as good as they. */
+		if (strcmp(order(map, now + MINUTES(6 * minutes[i] + 15) - 1), "a .2 .1, b :1") != 0)
+			fail_msg("failure %zu: not last for %d minutes", i + 1, 6 * minutes[i] + 15);
+		now += MINUTES(6 * minutes[i] + 15);
 		if (strcmp(order(map, now), "a .1 .2, b :1") != 0)
-			fail_msg("failure %zu: still down after %d minutes", i + 1, minutes[i]);
+			fail_msg("failure %zu: still last after %d minutes", i + 1, 6 * minutes[i] + 15);
 	}
 	note(map, "192.0.2.1", HOST_UP, now);
 	assert_int_equal(hostmap_count(map), 0);
@@ -222,6 +280,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_down_comes_last),
+		cmocka_unit_test(the_next_attempt_begins_with_another_family_or_host),
+		cmocka_unit_test(of_those_that_failed_the_one_that_failed_longest_ago_is_first),
+		cmocka_unit_test(the_other_family_of_a_host_is_tried_before_more_of_the_one_that_failed),
 		cmocka_unit_test(what_one_source_cannot_reach_is_down_for_that_one_alone),
 		cmocka_unit_test(a_copy_of_the_first_version_is_read),
 		cmocka_unit_test(the_time_grows_with_each_failure_in_a_row_up_to_the_longest),
