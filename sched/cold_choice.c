@@ -48,6 +48,8 @@ uint32_t cold_choose(struct sched *sched, struct bundle *bundle, wall_ms now)
 		if (bundle_is_closed(bundle, place))
 			continue;
 		cold = cold_at(sched, bundle, place, now);
+		if (cold != NULL && cold->lane != NULL && retire_had_share(pool, cold->lane, now))
+			continue;
 		if (cold != NULL)
 			used = used_today(cold, bundle->dest, now, &total);
 		if (used < least && (alone || used * pool->source_count * 4 <= total * SHARE_4)) {

@@ -123,6 +123,8 @@ static void nothing(struct sched *sched, bool all_moved, wall_ms now, struct sch
 
 	*out = (struct sched_decision){ .kind = SCHED_NOTHING, .lane = LANE_NONE, .reasons = reason_of_all(sched) };
 	out->when = !all_moved ? now : jobs < timers ? jobs : timers;
+	if (sched->retire_at < out->when)
+		out->when = sched->retire_at;
 }
 
 void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
@@ -138,6 +140,7 @@ void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 		expire(sched, now, out);
 		return;
 	}
+	retire_run(sched, now);
 	(void)limit_wake(sched, now);
 	for (;;) {
 		if (sched->wanted != NULL && sched->lookups < RESOLVES_MAX) {

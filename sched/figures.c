@@ -176,6 +176,7 @@ static void tell_source(const struct teller *to, const struct source *source)
 	    !source->present                     ? "not in the configuration"
 		: source->paused                 ? "paused by the operator"
 		: source->drained                ? "out of service (relayq source enable takes it back)"
+		: source->retire != NULL         ? "retires (relayq warmup status says how far it is)"
 		: source->parked_until > to->now ? "parked"
 						 : "in use");
 	if (source->parked_until > to->now)
@@ -244,6 +245,8 @@ bool sched_source_read(
 	*out = (struct sched_source_view){
 		.paused = source->paused,
 		.drained = source->drained,
+		.retire = source->retire,
+		.share = retire_share(source, now),
 		.parked_until = source->parked_until > now ? source->parked_until : 0,
 		.park_why = source->park_why != NULL ? source->park_why : "",
 		.hour = ledger_of(&source->ledger, HOURS(1), now),

@@ -73,6 +73,7 @@ struct lane *lane_get(struct sched *sched, struct dest *dest, struct source *sou
 	lane->key = (struct lane_key){ .dest = dest->handle, .source = source->handle };
 	lane->dest = dest;
 	lane->source = source;
+	lane->share_base = dest->started;
 	lane->handle = slots_add(&sched->lanes, lane);
 	link_lane(sched, lane);
 	DL_APPEND2(source->lanes, lane, source_prev, source_next);
@@ -100,6 +101,7 @@ uint32_t lane_limit(const struct sched *sched, const struct lane *lane)
 		return 1; /* whether the refusals are over is found out by one */
 	if (lane->strained && limit > 1)
 		limit = limit == UINT32_MAX ? 1 : limit / 2;
+	limit = retire_connections(lane, limit, sched->now);
 	if (lane->cold == NULL)
 		return limit;
 	own = warmup_connections(&lane->cold->state);
@@ -227,6 +229,7 @@ void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms
 	limit_charge(sched, lane, rcpts, now);
 	rate_of(sched, lane->dest, &count, &period);
 	lane->dest->started += rcpts;
+	retire_charge(lane, rcpts);
 	lane->rate_full_us = rate_take(lane->rate_full_us, count, period, rcpts, now);
 	lane->active++;
 	timer_chore(sched, lane, WALL_NEVER);
@@ -334,18 +337,26 @@ static bool is_cold(const struct sched *sched, const struct bundle *bundle, uint
 	return source->conf != NULL && source->conf->plan != NULL;
 }
 
+/* Cold ones beside warm ones that have had their share, and one on its way out that has had what is left of its own. */
+static bool comes_last(
+    const struct sched *sched, const struct bundle *bundle, uint32_t place, const struct lane *lane, bool mixed, wall_ms now)
+{
+	return (mixed && is_cold(sched, bundle, place)) || (lane != NULL && retire_had_share(bundle->pool, lane, now));
+}
+
 struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now)
 {
 	const struct lane *bound = blocked_lane(sched, e);
 	struct lane *lane;
 	uint32_t place = preferred(sched, bundle, e);
 	bool mixed, risky;
+	uint32_t passed = 0;
 
 	if (bound != NULL && name_pool_has(bundle->pool, bound->source, &place))
 		return try_place(sched, bundle, place, lane_find(sched, bundle->dest, bound->source), e, now);
 	if (place != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
-		if ((lane == NULL || lane->failures == 0) &&
+		if ((lane == NULL || (lane->failures == 0 && !retire_had_share(bundle->pool, lane, now))) &&
 		    (lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 			return lane;
 	}
@@ -357,15 +368,19 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 		if ((lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 			return lane;
 	}
-	/* Cold ones that have had their share come last. */
-	for (uint32_t i = 0; mixed && i < COLD_TRIED; i++) {
-		place = bundle_choose(bundle);
-		if (place == UINT32_MAX || !is_cold(sched, bundle, place))
-			break;
-		bundle->cursor = (place + 1) % bundle->pool->source_count;
-	}
 	while ((place = bundle_choose(bundle)) != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
+		if (passed < COLD_TRIED && comes_last(sched, bundle, place, lane, mixed, now)) {
+			passed++;
+			bundle->cursor = (place + 1) % bundle->pool->source_count;
+			place = retire_successor(sched, bundle, source_at(sched, bundle, place));
+			if (place == UINT32_MAX)
+				continue;
+			lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
+			if ((lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
+				return lane;
+			continue;
+		}
 		/* The bundle may be younger than the lane's failures. */
 		if (lane != NULL && lane->failures > 0 && !bundle_is_shaky(bundle, place)) {
 			bundle_mark(bundle, place, true);

@@ -71,6 +71,8 @@ struct source {
 	uint32_t handle;
 	char *name;
 	bool present, paused, drained; /* drained: out of service by the operator */
+	bool retired;                  /* its retirement has ended, and nobody has been told yet */
+	struct sched_retire *retire;   /* NULL: it does not retire */
 	const struct conf_source *conf; /* borrowed from sched->conf; NULL: not present */
 	unsigned families; /* which it can reach */
 	wall_ms parked_until;
@@ -97,6 +99,7 @@ struct pool {
 	uint32_t cold_count;
 	uint32_t *turns; /* indices into sources in the order of their turns, each as often as its weight says; NULL: all weigh the same */
 	uint32_t turn_count;
+	uint64_t weight; /* of all its sources */
 	uint32_t *places; /* by source handle: index into sources, UINT32_MAX */
 	uint32_t place_count;
 	UT_hash_handle hh;
@@ -291,6 +294,8 @@ struct lane {
 	struct pace pace;
 	struct health health;
 	uint64_t saved;       /* sum of what the store has of it; 0: no row */
+	uint64_t share_base;  /* while its source retires: dest->started when counting began */
+	uint64_t share_used;  /* and its own recipients since */
 	struct cold *cold;    /* NULL: its source is warm */
 	struct lane *dest_prev, *dest_next;
 	struct lane *source_prev, *source_next;
@@ -323,6 +328,8 @@ struct sched {
 	struct slots rations;
 	uint32_t rations_resting;
 	struct leaf *leaves; /* finished days of cold lanes */
+	bool retired;        /* some retirement has ended and was not told yet */
+	wall_ms retire_at;   /* when the next retirement ends; WALL_NEVER */
 	struct recall *unsaved;    /* keys whose rows have changed */
 	struct recall *remembered; /* rows of the store that nobody has asked for yet */
 	struct slots tenants, sources, pools, domains, dests, lanes;

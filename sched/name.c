@@ -109,6 +109,7 @@ static void load_turns(struct pool *pool, const struct conf *conf, const struct 
 		uint32_t weight = conf->sources[from->sources[i]].weight;
 
 		weights[i] = weight > 0 ? weight : 1;
+		pool->weight += weights[i];
 	}
 	free(pool->turns);
 	pool->turns = turns_make(weights, (uint32_t)from->source_count, &pool->turn_count);
@@ -122,6 +123,7 @@ static void load_pools(struct sched *sched)
 	for (struct pool *pool = sched->pool_names; pool != NULL; pool = pool->hh.next) {
 		pool->present = false;
 		pool->source_count = pool->place_count = pool->cold_count = pool->turn_count = 0;
+		pool->weight = 0;
 	}
 	for (size_t i = 0; i < conf->pool_count; i++) {
 		const struct conf_pool *from = &conf->pools[i];
@@ -168,6 +170,7 @@ void name_fini(struct sched *sched)
 		HASH_DEL(sched->source_names, source);
 		free(source->name);
 		free(source->park_why);
+		free(source->retire);
 		model_free(sched, source, sizeof(*source));
 	}
 	HASH_ITER (hh, sched->pool_names, pool, next_pool) {

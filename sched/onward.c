@@ -12,8 +12,10 @@ static bool line_fits(const struct sched *sched, const struct line *line, const 
 {
 	const struct lane *bound = blocked_lane(sched, entries_get(&sched->entries, line->head));
 
+	const struct pool *pool = slots_get(&sched->pools, line->key.pool);
+
 	return line->share->place != SHARE_RESTING && line->domain->expires > now && (bound == NULL || bound == lane) &&
-	    name_pool_has(slots_get(&sched->pools, line->key.pool), lane->source, NULL);
+	    name_pool_has(pool, lane->source, NULL) && (bound == lane || !retire_had_share(pool, lane, now));
 }
 
 static bool lane_may_go_on(const struct sched *sched, const struct lane *lane, uint32_t rcpts, wall_ms now)

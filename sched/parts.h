@@ -244,6 +244,17 @@ void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_
 void timer_chore(struct sched *sched, const struct lane *lane, wall_ms when);             /* WALL_NEVER: none */
 void timer_run(struct sched *sched, wall_ms now);
 
+/* --- retire.c: sources on their way out ------------------------------------------------------------------------------------------ */
+
+void retire_end(struct sched *sched, struct source *source); /* forgets it */
+void retire_run(struct sched *sched, wall_ms now);           /* those whose time has come are out of service */
+double retire_share(const struct source *source, wall_ms now); /* 0..1 of what it had */
+uint32_t retire_connections(const struct lane *lane, uint32_t limit, wall_ms now); /* at least 1 */
+void retire_charge(struct lane *lane, uint32_t rcpts);       /* dest->started has them already */
+bool retire_had_share(const struct pool *pool, const struct lane *lane, wall_ms now); /* others come first */
+/* The open place of the one it hands over to; UINT32_MAX: none. */
+uint32_t retire_successor(const struct sched *sched, const struct bundle *bundle, const struct source *source);
+
 /* --- blocked.c --------------------------------------------------------------------------------------------------------------- */
 
 /* After a refusal for reasons of ours: one other source at once, or a time until which the job waits as blocked. */

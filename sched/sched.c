@@ -24,6 +24,7 @@ struct sched *sched_create(struct conf *conf, uint64_t seed)
 
 	sched->conf = conf_ref(conf);
 	rand_seed(&sched->rand, seed);
+	sched->retire_at = WALL_NEVER;
 	entries_init(&sched->entries, rand_u64(&sched->rand));
 	heap_init(&sched->times);
 	heap_init(&sched->timers);
@@ -365,6 +366,8 @@ bool sched_drain_source(struct sched *sched, const char *name, bool drained, wal
 	if (source == NULL)
 		return false;
 	source->drained = drained;
+	source->retired = false;
+	retire_end(sched, source);
 	if (drained)
 		blocked_sweep(sched);
 	else

@@ -206,6 +206,18 @@ void sched_park_source(struct sched *sched, const char *source, wall_ms until, c
  * what was held against it forgotten. False: no such source. */
 bool sched_drain_source(struct sched *sched, const char *source, bool drained, wall_ms now);
 
+/* Operator: a source retires. Its share of the mail of its pools sinks from all of it at `since` to nothing at `until`, later than that; from then on it
+ * is out of service. What it gives up goes to source `into` of its pool first, where that can take it; "" to any. Ended by
+ * sched_drain_source. Restored at a start the same way. False: no such source. */
+struct sched_retire {
+	wall_ms since, until;
+	char into[256];
+};
+bool sched_retire_source(struct sched *sched, const char *source, const struct sched_retire *retire, wall_ms now);
+
+/* A source whose retirement has ended by itself, each once; NULL: none. The name is the scheduler's. */
+const char *sched_retired_next(struct sched *sched);
+
 /* Operator: pause or resume a destination, tenant or source by name (what: "destination" "tenant" "source"). Resuming a source or destination
  * also ends what its lanes have been shut for and forgets what was held against them. ERR_NOT_FOUND. */
 MUST_USE enum err sched_pause(struct sched *sched, const char *what, const char *name, bool paused, wall_ms now);
@@ -364,6 +376,8 @@ struct sched_source_view {
 	const char *park_why; /* "" nothing to tell */
 	uint32_t connections, shut;
 	struct ledger_sum hour, day; /* what became of its recipients; since the start at most */
+	const struct sched_retire *retire; /* NULL: it does not; borrowed */
+	double share;         /* of its mail that it still takes: 1 all, 0 nothing */
 };
 typedef void (*sched_shut_fn)(void *arg, const char *destination, enum sched_reason reason, const char *words, wall_ms until);
 bool sched_source_read(

@@ -307,6 +307,16 @@ static void do_enable(struct play *p, char **words, size_t count)
 	serve(p, words[0], false);
 }
 
+/* "retire SOURCE DURATION [INTO]" */
+static void do_retire(struct play *p, char **words, size_t count)
+{
+	struct sched_retire retire = { .since = p->w.now, .until = p->w.now + duration(p, words[1]) };
+
+	(void)snprintf(retire.into, sizeof(retire.into), "%s", count > 2 ? words[2] : "");
+	if (!sched_retire_source(p->w.sched, words[0], &retire, p->w.now))
+		complain(p, "no such source: %s", words[0]);
+}
+
 static void do_pass(struct play *p, char **words, size_t count) {}
 
 static const struct {
@@ -322,6 +332,7 @@ static const struct {
 	{ "park", 2, do_park },
 	{ "drain", 1, do_drain },
 	{ "enable", 1, do_enable },
+	{ "retire", 2, do_retire },
 	{ "pass", 0, do_pass },
 };
 
