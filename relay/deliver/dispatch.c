@@ -38,6 +38,7 @@ static void pump(struct dispatch *d)
 
 	dispatch_learned_flush(d);
 	dispatch_almanac_flush(d, dispatch_now(d));
+	dispatch_retired(d);
 	for (unsigned i = 0; i < PUMP_SLICE; i++) {
 		wall_ms now = dispatch_now(d);
 

@@ -97,8 +97,13 @@ bool dispatch_is_active(struct dispatch *dispatch, msg_id id, uint32_t job, cons
 typedef void (*service_fn)(void *arg, enum err result, const char *why);
 bool dispatch_serve(struct dispatch *dispatch, const char *source, bool in_service, service_fn fn, void *arg);
 
+/* Retire a source: what it takes of its pools' mail sinks to nothing in `ms`, more than 0; then it is out of service. `into`: the source that takes it
+ * over, "" any. dispatch_serve ends it. Otherwise as dispatch_serve. */
+bool dispatch_retire(struct dispatch *dispatch, const char *source, int64_t ms, const char *into, service_fn fn, void *arg);
+
 #define SERVICE_MEMO "service/" /* and the source's name: what the store keeps of that */
 bool service_memo_read(const void *data, size_t len); /* out of service? */
+bool service_memo_retires(const void *data, size_t len, struct sched_retire *out); /* since when and until? */
 
 /* What is known for TLS reports (tlsrpt.h). */
 struct tlsrpt *dispatch_tlsrpt(struct dispatch *dispatch);

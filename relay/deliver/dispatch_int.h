@@ -216,6 +216,7 @@ void dispatch_warm_count(const struct delivery *delivery, struct sched_result *r
 MUST_USE enum err dispatch_service_restore(struct dispatch *d, struct err_detail *why); /* before the first decision */
 void dispatch_service_apply(struct dispatch *d); /* after a reload */
 void dispatch_service_fini(struct dispatch *d);
+void dispatch_retired(struct dispatch *d); /* tells which retirements have ended */
 
 /* dispatch_change.c: the store's rows into scheduler entries */
 void dispatch_add_job(struct dispatch *d, const struct queue_job *job, bool replace, wall_ms now);

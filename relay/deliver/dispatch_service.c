@@ -1,17 +1,28 @@
-/* relay/deliver/dispatch_service.c - sources that the operator took out of service, kept over restarts: a memo for each that ever was. */
+/* relay/deliver/dispatch_service.c - sources that the operator took out of service or retires, kept over restarts: a memo for each that ever was. */
 #include "relay/deliver/dispatch_int.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 
-#define VERSION 1 /* of the record: version u8, drained u8 */
+/* Of the record. 1: version u8, drained u8. 2, of a retirement: version u8, since u64, until u64, the successor's name. */
+#define VERSION    1
+#define RETIREMENT 2
+#define RETIRE_LEN (1 + 8 + 8)
+
+/* What the memo says; never changed, for the writer thread reads it. */
+struct service_record {
+	struct service_record *older;
+	bool drained;
+	struct sched_retire retire; /* until 0: none */
+};
 
 struct service {
 	struct queue_memo memo; /* its name is SERVICE_MEMO and the source's */
-	atomic_bool drained;    /* the writer thread reads it */
+	struct service_record *_Atomic record;
 	UT_hash_handle hh;      /* by the source's name */
 	char memo_name[];
 };
@@ -21,13 +32,38 @@ static const char *source_of(const struct service *service)
 	return service->memo_name + strlen(SERVICE_MEMO);
 }
 
+static void put_number(uint8_t out[8], uint64_t value)
+{
+	for (unsigned i = 0; i < 8; i++)
+		out[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+
+static uint64_t take_number(const uint8_t at[8])
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		value = value << 8 | at[i];
+	return value;
+}
+
 static size_t write_memo(const struct queue_memo *memo, uint8_t out[QUEUE_MEMO_MAX])
 {
 	const struct service *service = CONTAINER_OF(memo, const struct service, memo);
 
-	out[0] = VERSION;
-	out[1] = atomic_load(&service->drained);
-	return 2;
+	const struct service_record *record = atomic_load(&service->record);
+	size_t into = strlen(record->retire.into);
+
+	if (record->retire.until == 0) {
+		out[0] = VERSION;
+		out[1] = record->drained;
+		return 2;
+	}
+	out[0] = RETIREMENT;
+	put_number(out + 1, (uint64_t)record->retire.since);
+	put_number(out + 9, (uint64_t)record->retire.until);
+	memcpy(out + RETIRE_LEN, record->retire.into, into);
+	return RETIRE_LEN + into;
 }
 
 bool service_memo_read(const void *data, size_t len)
@@ -35,6 +71,31 @@ bool service_memo_read(const void *data, size_t len)
 	const uint8_t *record = data;
 
 	return len == 2 && record[0] == VERSION && record[1] == 1;
+}
+
+bool service_memo_retires(const void *data, size_t len, struct sched_retire *out)
+{
+	const uint8_t *record = data;
+
+	*out = (struct sched_retire){ 0 };
+	if (len < RETIRE_LEN || len - RETIRE_LEN >= sizeof(out->into) || record[0] != RETIREMENT)
+		return false;
+	out->since = (wall_ms)take_number(record + 1);
+	out->until = (wall_ms)take_number(record + 9);
+	memcpy(out->into, record + RETIRE_LEN, len - RETIRE_LEN);
+	return out->since >= 0 && out->since < out->until && out->until < WALL_NEVER;
+}
+
+/* The older ones stay: the writer may be reading. The operator makes few. */
+static void note(struct service *service, bool drained, const struct sched_retire *retire)
+{
+	struct service_record *record = xcalloc(1, sizeof(*record));
+
+	record->older = atomic_load(&service->record);
+	record->drained = drained;
+	if (retire)
+		record->retire = *retire;
+	atomic_store(&service->record, record);
 }
 
 static struct service *service_get(struct dispatch *d, const char *source)
@@ -48,6 +109,7 @@ static struct service *service_get(struct dispatch *d, const char *source)
 	service = xcalloc(1, sizeof(*service) + strlen(SERVICE_MEMO) + len + 1);
 	memcpy(service->memo_name, SERVICE_MEMO, strlen(SERVICE_MEMO));
 	memcpy(service->memo_name + strlen(SERVICE_MEMO), source, len + 1);
+	note(service, false, NULL);
 	service->memo = (struct queue_memo){ .name = service->memo_name, .write = write_memo };
 	HASH_ADD_KEYPTR(hh, d->services, source_of(service), len, service);
 	return service;
@@ -59,7 +121,10 @@ static void restore(void *arg, const char *name, const void *data, size_t len)
 {
 	struct dispatch *d = arg;
 
-	atomic_store(&service_get(d, name + strlen(SERVICE_MEMO))->drained, service_memo_read(data, len));
+	struct sched_retire retire;
+	bool retires = service_memo_retires(data, len, &retire);
+
+	note(service_get(d, name + strlen(SERVICE_MEMO)), service_memo_read(data, len), retires ? &retire : NULL);
 }
 
 void dispatch_service_apply(struct dispatch *d)
@@ -67,7 +132,13 @@ void dispatch_service_apply(struct dispatch *d)
 	wall_ms now = dispatch_now(d);
 
 	for (struct service *s = d->services; s; s = s->hh.next) {
-		if (!atomic_load(&s->drained) || !sched_drain_source(d->env.sched, source_of(s), true, now))
+		const struct service_record *record = atomic_load(&s->record);
+
+		if (record->retire.until > now) {
+			(void)sched_retire_source(d->env.sched, source_of(s), &record->retire, now);
+			continue;
+		}
+		if (!(record->drained || record->retire.until > 0) || !sched_drain_source(d->env.sched, source_of(s), true, now))
 			continue;
 		log_text(LOG_WARN, "drained", "source \"%s\" is out of service; relayq source enable takes it back", source_of(s));
 	}
@@ -88,6 +159,10 @@ void dispatch_service_fini(struct dispatch *d)
 
 	HASH_ITER (hh, d->services, service, next) {
 		HASH_DEL(d->services, service);
+		for (struct service_record *r = atomic_load(&service->record), *older; r; r = older) {
+			older = r->older;
+			free(r);
+		}
 		free(service);
 	}
 }
@@ -113,16 +188,10 @@ static void stored(struct queue_req *req)
 	dispatch_check_drained(d);
 }
 
-bool dispatch_serve(struct dispatch *d, const char *source, bool in_service, service_fn fn, void *arg)
+static void keep(struct dispatch *d, struct service *service, service_fn fn, void *arg)
 {
-	struct service *service;
-	struct serving *s;
+	struct serving *s = xcalloc(1, sizeof(*s));
 
-	if (!sched_drain_source(d->env.sched, source, !in_service, dispatch_now(d)))
-		return false;
-	service = service_get(d, source);
-	atomic_store(&service->drained, !in_service);
-	s = xcalloc(1, sizeof(*s));
 	s->dispatch = d;
 	s->fn = fn;
 	s->arg = arg;
@@ -133,5 +202,44 @@ bool dispatch_serve(struct dispatch *d, const char *source, bool in_service, ser
 	d->settles_open++; /* the memo must outlive the request */
 	queue_submit(d->env.queue, &s->put.req);
 	dispatch_pump_soon(d);
+}
+
+bool dispatch_serve(struct dispatch *d, const char *source, bool in_service, service_fn fn, void *arg)
+{
+	struct service *service;
+
+	if (!sched_drain_source(d->env.sched, source, !in_service, dispatch_now(d)))
+		return false;
+	service = service_get(d, source);
+	note(service, !in_service, NULL);
+	keep(d, service, fn, arg);
 	return true;
+}
+
+bool dispatch_retire(struct dispatch *d, const char *source, int64_t ms, const char *into, service_fn fn, void *arg)
+{
+	wall_ms now = dispatch_now(d);
+	struct sched_retire retire = { .since = now, .until = now + ms };
+	struct service *service;
+
+	(void)snprintf(retire.into, sizeof(retire.into), "%s", into);
+	if (!sched_retire_source(d->env.sched, source, &retire, now))
+		return false;
+	service = service_get(d, source);
+	note(service, false, &retire);
+	keep(d, service, fn, arg);
+	return true;
+}
+
+void dispatch_retired(struct dispatch *d)
+{
+	const char *source;
+	struct log_line line;
+
+	while ((source = sched_retired_next(d->env.sched)) != NULL) {
+		log_begin(&line, LOG_INFO, "retired");
+		log_str(&line, "source", source);
+		log_str(&line, "text", "its share has sunk to nothing: out of service; relayq source enable takes it back");
+		log_end(&line);
+	}
 }

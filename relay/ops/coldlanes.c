@@ -43,6 +43,7 @@ static enum task_state status(struct task *task, const char *const *words, size_
 	if (count > 0)
 		return task_end(task, OPS_USAGE, "warmup status takes no more words");
 	sched_warm_read(task->env->sched, row_now(task->env), put_view, task);
+	coldswap_status(task);
 	return task_end(task, OPS_DONE, NULL);
 }
 
@@ -99,6 +100,7 @@ static bool read_volume(const char *text, uint32_t *out)
 static enum task_state carry_out(struct task *task, const struct change *change, const char *const *words, size_t count)
 {
 	const char *destination = count == 2u + change->volume ? words[1] : NULL;
+	struct warm_task *w = (struct warm_task *)task;
 	uint32_t volume = 0, lanes;
 
 	if (count < 1u + change->volume || count > 2u + change->volume)
@@ -106,7 +108,12 @@ static enum task_state carry_out(struct task *task, const struct change *change,
 	if (change->volume && !read_volume(words[count - 1], &volume))
 		return task_end(task, OPS_USAGE, "warmup %s: \"%s\" is no number such as 500 or 20k", change->word,
 		    words[count - 1]);
+	if (w->stored)
+		return task_end(task, w->why[0] ? OPS_REFUSED : OPS_DONE, "\"%s\" no longer retires%s%s", words[0],
+		    w->why[0] ? ", but only until the daemon restarts: " : "", w->why);
 	lanes = dispatch_warm_change(task->env->dispatch, change->verb, words[0], destination, volume);
+	if (!destination && (change->verb == WARM_RESUME || change->verb == WARM_ADOPT) && coldswap_end(w, words[0]))
+		return TASK_WAIT;
 	if (lanes == 0)
 		return task_end(task, OPS_REFUSED, "no warm-up of \"%s\"%s%s is known", words[0], destination ? " towards " : "",
 		    destination ? destination : "");
@@ -137,16 +144,20 @@ static enum task_state warmup_step(struct task *task)
 		return coldahead_step((struct warm_task *)task);
 	if (strcmp(words[0], "status") == 0)
 		return status(task, words + 1, count > 0 ? count - 1 : 0);
+	if (strcmp(words[0], "retire") == 0)
+		return coldswap_retire((struct warm_task *)task, words + 1, count - 1);
 	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
 		if (strcmp(changes[i].word, words[0]) == 0)
 			return carry_out(task, &changes[i], words + 1, count - 1);
-	return task_end(task, OPS_USAGE, "warmup: \"%s\" is not known; expected status, history, forecast, pause, resume, step, restart, adopt or complained", words[0]);
+	return task_end(task, OPS_USAGE, "warmup: \"%s\" is not known; expected status, history, forecast, pause, resume, step, restart, adopt, retire or complained", words[0]);
 }
 
 static bool warmup_fini(struct task *task)
 {
-	coldahead_free(&((struct warm_task *)task)->ahead);
-	return true;
+	struct warm_task *w = (struct warm_task *)task;
+
+	coldahead_free(&w->ahead);
+	return !w->under_way;
 }
 
 const struct task_kind warmup_kind = {

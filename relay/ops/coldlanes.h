@@ -1,4 +1,4 @@
-/* relay/ops/coldlanes.h - the verb warmup: what its parts share. For the files coldlanes.c, coldpast.c and coldahead.c. */
+/* relay/ops/coldlanes.h - the verb warmup: what its parts share. For the files coldlanes.c, coldpast.c, coldahead.c and coldswap.c. */
 #ifndef OPS_COLDLANES_H
 #define OPS_COLDLANES_H
 
@@ -12,6 +12,8 @@ struct warm_task {
 	bool begun;
 	int32_t day, last;    /* history: the next day to read, the last one */
 	struct ahead *ahead;  /* forecast; NULL: not begun */
+	bool under_way, stored; /* retire, and its end by another change: into the store */
+	char why[200];          /* not stored because of this */
 };
 
 /* A stored row of the past; false: it is not one, or of a later version. */
@@ -20,6 +22,11 @@ bool coldpast_row(const char *name, const void *data, size_t len, struct sched_w
 /* The next slice of a history; of a forecast. */
 enum task_state coldpast_step(struct warm_task *task);
 enum task_state coldahead_step(struct warm_task *task);
+/* Rows of sources that retire or have retired. retire: SOURCE, with arguments days and into. */
+void coldswap_status(struct task *task);
+enum task_state coldswap_retire(struct warm_task *task, const char *const *words, size_t count);
+/* A retirement of the source ends before its time, to be awaited (task->stored); false: it has none. */
+bool coldswap_end(struct warm_task *task, const char *source);
 /* Sets the pointer to NULL; NULL inside is accepted. */
 void coldahead_free(struct ahead **ahead);
 

@@ -44,7 +44,7 @@ static const char *state_of(const struct sched_source_view *view)
 {
 	if (view->drained)
 		return view->connections > 0 ? "draining" : "drained";
-	return view->parked_until > 0 ? "parked" : view->paused ? "paused" : "active";
+	return view->parked_until > 0 ? "parked" : view->paused ? "paused" : view->retire ? "retiring" : "active";
 }
 
 static void put_figures(json_t *o, const char *name, const struct ledger_sum *sum)
@@ -78,7 +78,8 @@ static void put_live(const struct ops_env *env, const char *name, json_t *o)
 
 struct lookup {
 	const char *memo;
-	bool drained;
+	wall_ms now;
+	bool drained, retiring;
 };
 
 /* Names that only begin like it come by, too. */
@@ -86,18 +87,25 @@ static void note_drained(void *arg, const char *memo, const void *data, size_t l
 {
 	struct lookup *lookup = arg;
 
-	if (strcmp(memo, lookup->memo) == 0)
-		lookup->drained = service_memo_read(data, len);
+	struct sched_retire retire;
+
+	if (strcmp(memo, lookup->memo) != 0)
+		return;
+	lookup->drained = service_memo_read(data, len);
+	if (service_memo_retires(data, len, &retire)) {
+		lookup->retiring = lookup->now < retire.until;
+		lookup->drained = !lookup->retiring;
+	}
 }
 
 /* Without a daemon: what the store remembers. */
 static void put_stored(const struct ops_env *env, const char *name, json_t *o)
 {
 	char *memo = xasprintf(SERVICE_MEMO "%s", name);
-	struct lookup lookup = { .memo = memo };
+	struct lookup lookup = { .memo = memo, .now = row_now(env) };
 
 	if (env->reader && queue_memos_read(env->reader, memo, note_drained, &lookup, NULL) == OK)
-		fact_text(o, "state", lookup.drained ? "drained" : "active");
+		fact_text(o, "state", lookup.drained ? "drained" : lookup.retiring ? "retiring" : "active");
 	free(memo);
 }
 

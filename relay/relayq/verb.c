@@ -60,7 +60,8 @@ static const struct option_row {
 	{ "--for",         "for",         "DURATION", "so long (default: until it is deleted)",         KIND_DURATION, SPAN },
 	{ "--from",        "from",        "NAME",     "history: this source alone",                     KIND_TEXT,     WARM },
 	{ "--provider",    "provider",    "NAME",     "history: this destination alone",                KIND_TEXT,     WARM },
-	{ "--days",        "days",        "N",        "history: so many days (default 30, at most 366)", KIND_COUNT,   WARM },
+	{ "--days",        "days",        "N",        "history: so many (default 30); retire: within so many (default 14)", KIND_COUNT,   WARM },
+	{ "--into",        "into",        "NAME",     "retire: the source that takes it over",          KIND_TEXT,     WARM },
 	{ "--daily",       "daily",       "VOLUME",   "forecast: recipients a day, such as 500k",       KIND_TEXT,     WARM },
 	{ "--mix",         "mix",         "NAME=%,...", "forecast: where they go (default: as of late)", KIND_TEXT,    WARM },
 	{ "--svg",         "svg",         "FILE",     "forecast: draw it there too (not with --json)",  KIND_TEXT,     WARM },
@@ -107,9 +108,10 @@ static const struct verb verbs[] = {
 	{ "source", "[list|drain NAME|enable NAME]", "the addresses that mail is sent from, and which are in service",
 	  "drain: nothing more starts from that address, what is in flight finishes; its waiting and blocked mail takes the other sources of its\n"
 	  "pools. Kept over restarts. enable: takes it back, forgets its pauses and tries again what is blocked for it.", OPERANDS_WORDS, 0, &print_source },
-	{ "warmup", "[status|history|forecast|pause|resume|step|restart|adopt|complained]", "how far cold addresses have come, and changes of that",
+	{ "warmup", "[status|history|forecast|pause|resume|step|restart|adopt|retire|complained]", "how far cold addresses have come, and changes of that",
 	  "status: a row for each cold source and destination. pause, resume, restart (begin anew) and adopt (it is warm) take SOURCE\n"
 	  "[DESTINATION]; step takes SOURCE [DESTINATION] VOLUME, recipients a day, such as 20k. Without a destination: all of the source's.\n"
+	  "retire SOURCE: its share sinks to nothing, day by day; then it is out of service. resume, adopt or relayq source enable end that.\n"
 	  "complained takes SOURCE [DESTINATION] COUNT: reports of a feedback loop. Changes are kept over restarts.\n"
 	  "history: a row for each day, source and destination. forecast: when each will carry its share of a volume, at best and at worst, and\n"
 	  "how much its budget leaves over until then.", OPERANDS_WORDS, WARM, &print_warmup },

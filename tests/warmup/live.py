@@ -93,6 +93,20 @@ def main(world):
     report("kill -9 changes nothing of it", before["complaints"] != 2 and before,
            *[before[key] != after[key] and "%s: %s, then %s" % (key, before[key], after[key])
              for key in ("used", "budget", "delivered", "complaints", "step", "phase")])
+    relay.relayq("warmup", "retire", "warm", "--days", "10", "--into", "cold")
+    refused = relay.relayq("warmup", "retire", "warm", "--into", "nobody", check=False)
+    relay.stop(signal.SIGKILL)
+    relay.start()
+    swap = [r for r in relay.json("warmup", "status") if r["source"] == "warm"]
+    kept = [r["state"] for r in relay.json("source", "list") if r["source"] == "warm"]
+    report("a retirement outlasts kill -9 and says so", refused.returncode == 0 and "a successor that does not exist was taken",
+           len(swap) != 1 and "no row", *[(r["phase"] != "retiring" or r["into"] != "cold" or r["share_percent"] < 95) and r for r in swap],
+           kept != ["retiring"] and kept)
+    relay.relayq("warmup", "resume", "warm")
+    relay.stop(signal.SIGKILL)
+    relay.start()
+    report("resume ends a retirement", any(r["source"] == "warm" for r in relay.json("warmup", "status")) and "it is still told",
+           relay.json("source", "list")[1]["state"] != "active" and relay.json("source", "list"))
     report("a lane fits a terminal of eighty columns", too_wide(relay, 80, "status"), too_wide(relay, 120, "status"),
            too_wide(relay, 120, "history"))
     for verb in (["status"], ["history"], ["forecast", "--daily", "20k", "--mix", "big=50"]):
