@@ -130,8 +130,13 @@ struct conf_source {
 };
 
 /* pools[]: a named set of sources, by index into conf->sources. */
+/* What becomes of mail that the cold sources of a pool have no budget for. */
+enum conf_overflow { OVERFLOW_SPILL, OVERFLOW_WAIT };
+
 struct conf_pool {
 	char *name;
+	enum conf_overflow overflow;
+	int64_t overflow_after_ms; /* age at which mail that waits for cold sources goes to warm ones */
 	char **source_names; /* as written, source_count of them */
 	uint32_t *sources;
 	size_t source_count;

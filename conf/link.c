@@ -67,6 +67,7 @@ static void imply_pool(struct load *load, struct conf *conf)
 		return;
 	pool = memory_alloc(load->memory, sizeof(*pool));
 	pool->name = memory_text(load->memory, IMPLIED);
+	pool->overflow_after_ms = HOURS(4);
 	pool->source_names = memory_array(load->memory, conf->source_count, sizeof(char *));
 	for (size_t i = 0; i < conf->source_count; i++)
 		if (conf->sources[i].name)

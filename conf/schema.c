@@ -41,6 +41,7 @@
 #define C_ENDPOINT     struct ip_port
 #define C_RESOLVER     struct ip_port
 #define C_LISTEN_TLS   enum conf_listen_tls
+#define C_OVERFLOW     enum conf_overflow
 #define C_AUTH         enum conf_auth
 #define C_TLS_LEVEL    enum conf_tls_level
 #define C_VALIDATE     enum conf_validate

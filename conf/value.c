@@ -14,6 +14,7 @@ struct word {
 };
 
 static const struct word flag_words[] = { { "false", 0 }, { "true", 1 }, { NULL, 0 } };
+static const struct word overflow_words[] = { { "spill", OVERFLOW_SPILL }, { "wait", OVERFLOW_WAIT }, { NULL, 0 } };
 static const struct word listen_tls_words[] = {
 	{ "none", LISTEN_TLS_NONE }, { "starttls", LISTEN_TLS_STARTTLS }, { "implicit", LISTEN_TLS_IMPLICIT }, { NULL, 0 },
 };
@@ -93,6 +94,7 @@ static const struct type_row types[VALUE_TYPES] = {
 [VALUE_ENDPOINT]     = { SHAPE_PORT, false, notation_endpoint,  notation_put_endpoint, NULL, "address and port such as 127.0.0.1:25 or [::]:465" },
 [VALUE_RESOLVER]     = { SHAPE_PORT, false, notation_resolver,  notation_put_resolver, NULL, "an address such as 127.0.0.1 or 127.0.0.1@5353" },
 [VALUE_LISTEN_TLS]   = { SHAPE_WORD, false, NULL, NULL, listen_tls_words, "one of none, starttls, implicit" },
+	[VALUE_OVERFLOW]     = { SHAPE_WORD, false, NULL, NULL, overflow_words, "one of spill, wait" },
 [VALUE_AUTH]         = { SHAPE_WORD, false, NULL, NULL, auth_words,       "one of none, optional, required" },
 [VALUE_TLS_LEVEL]    = { SHAPE_WORD, false, NULL, NULL, tls_level_words,  "one of none, opportunistic, dane, required, verified" },
 [VALUE_VALIDATE]     = { SHAPE_WORD, false, NULL, NULL, validate_words,   "one of prefer, require" },

@@ -35,6 +35,7 @@ enum value_type {
 	VALUE_ENDPOINT,     /* struct ip_port: "127.0.0.1:25" */
 	VALUE_RESOLVER,     /* struct ip_port: "127.0.0.1" or "127.0.0.1@5353" */
 	VALUE_LISTEN_TLS,   /* enum conf_listen_tls */
+	VALUE_OVERFLOW,     /* enum conf_overflow */
 	VALUE_AUTH,         /* enum conf_auth */
 	VALUE_TLS_LEVEL,    /* enum conf_tls_level */
 	VALUE_VALIDATE,     /* enum conf_validate */

@@ -83,7 +83,7 @@ void bundle_refresh(struct sched *sched, struct bundle *bundle)
 {
 	unsigned waiting = share_waiting(bundle);
 	bool runnable = waiting != 0 && bundle->open > 0 && !bundle->dest->blocked && !bundle->dest->crowded &&
-	    !bundle->dest->sated;
+	    !bundle->dest->sated && !bundle->keeping;
 	enum conf_priority ring = runnable ? (enum conf_priority)__builtin_ctz(waiting) : bundle->ring;
 
 	if (runnable == bundle->runnable && ring == bundle->ring)
@@ -119,6 +119,7 @@ void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct sour
 		return;
 	set_bit(closed(bundle), place, false);
 	bundle->open++;
+	overflow_release(sched, bundle);
 	bundle_refresh(sched, bundle);
 }
 
@@ -174,6 +175,7 @@ void bundle_free_all(struct sched *sched, struct dest *dest)
 
 	while ((b = dest->bundles) != NULL) {
 		must(b->shares == NULL);
+		overflow_release(sched, b);
 		bundle_refresh(sched, b);
 		dest->bundles = b->dest_next;
 		model_free(sched, b, bundle_size(b->words));

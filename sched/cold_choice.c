@@ -34,7 +34,7 @@ static const struct cold *cold_at(struct sched *sched, const struct bundle *bund
 uint32_t cold_choose(struct sched *sched, struct bundle *bundle, wall_ms now)
 {
 	const struct pool *pool = bundle->pool;
-	bool alone = pool->cold_count == pool->source_count;
+	bool alone = pool->cold_count == pool->source_count || pool->overflow_ms > 0;
 	uint32_t best = UINT32_MAX;
 	uint64_t least = UINT64_MAX;
 

@@ -88,6 +88,22 @@ static unsigned rings_waiting(const struct sched *sched)
 	return waiting;
 }
 
+/* Nothing but lanes is in the way of its next job; else that is seen to. */
+static bool is_free(struct sched *sched, const struct bundle *bundle, struct line *line, wall_ms now)
+{
+	uint32_t rcpts;
+
+	if (line->domain->expires <= now) {
+		domain_unroute(sched, line->domain, now);
+		return false;
+	}
+	if (blocked_put_off(sched, line->head, now))
+		return false;
+	rcpts = get(sched, line->head)->rcpts;
+	return limit_dest_open(sched, bundle->dest, rcpts, now) &&
+	    ration_open(sched, line->share->tenant, bundle->dest, rcpts, now);
+}
+
 /* The bundle whose turn it is starts its next job, or has one obstacle less to look at: a closed lane or an outdated route. */
 static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struct sched_decision *out)
 {
@@ -96,16 +112,15 @@ static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struc
 	struct line *line = share_in_turn(bundle)->lines;
 	struct lane *lane;
 
-	if (line->domain->expires <= now) {
-		domain_unroute(sched, line->domain, now);
-		return false;
-	}
-	if (blocked_put_off(sched, line->head, now))
-		return false;
-	if (!limit_dest_open(sched, bundle->dest, get(sched, line->head)->rcpts, now) ||
-	    !ration_open(sched, line->share->tenant, bundle->dest, get(sched, line->head)->rcpts, now))
+	if (!is_free(sched, bundle, line, now))
 		return false;
 	lane = lane_choose(sched, bundle, get(sched, line->head), now);
+	if (lane == NULL && overflow_waits(sched, bundle->dest, get(sched, line->head), now)) {
+		line = overflow_line(sched, bundle, now);
+		if (line == NULL || !is_free(sched, bundle, line, now))
+			return false;
+		lane = lane_choose(sched, bundle, get(sched, line->head), now);
+	}
 	if (lane == NULL)
 		return false;
 	if (bundle->second != NULL)
@@ -123,6 +138,8 @@ static void nothing(struct sched *sched, bool all_moved, wall_ms now, struct sch
 
 	*out = (struct sched_decision){ .kind = SCHED_NOTHING, .lane = LANE_NONE, .reasons = reason_of_all(sched) };
 	out->when = !all_moved ? now : jobs < timers ? jobs : timers;
+	if (sched->keep_at < out->when)
+		out->when = sched->keep_at;
 	if (sched->retire_at < out->when)
 		out->when = sched->retire_at;
 }
@@ -141,6 +158,7 @@ void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 		return;
 	}
 	retire_run(sched, now);
+	overflow_run(sched, now);
 	(void)limit_wake(sched, now);
 	for (;;) {
 		if (sched->wanted != NULL && sched->lookups < RESOLVES_MAX) {

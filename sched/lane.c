@@ -368,6 +368,8 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 		if ((lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 			return lane;
 	}
+	if (overflow_waits(sched, bundle->dest, e, now))
+		return NULL;
 	while ((place = bundle_choose(bundle)) != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
 		if (passed < COLD_TRIED && comes_last(sched, bundle, place, lane, mixed, now)) {

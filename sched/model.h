@@ -100,6 +100,7 @@ struct pool {
 	uint32_t *turns; /* indices into sources in the order of their turns, each as often as its weight says; NULL: all weigh the same */
 	uint32_t turn_count;
 	uint64_t weight; /* of all its sources */
+	int64_t overflow_ms; /* its mail waits so long for cold sources; 0: not at all */
 	uint32_t *places; /* by source handle: index into sources, UINT32_MAX */
 	uint32_t place_count;
 	UT_hash_handle hh;
@@ -200,6 +201,8 @@ struct bundle {
 	uint32_t cold_cursor;       /* index into the pool's cold_places */
 	uint32_t open;              /* sources whose bit in `closed` is clear */
 	struct bundle *prev, *next; /* runnable ones */
+	bool keeping;               /* all that is in sight waits for cold lanes */
+	struct bundle *keep_prev, *keep_next;
 	struct bundle *dest_next;
 	uint32_t words;
 	uint64_t bits[]; /* closed[words]: cannot start now; shaky[words]: failed the last time */
@@ -328,6 +331,8 @@ struct sched {
 	struct slots rations;
 	uint32_t rations_resting;
 	struct leaf *leaves; /* finished days of cold lanes */
+	struct bundle *keeping; /* bundles whose mail waits for cold lanes */
+	wall_ms keep_at;        /* when to look at them again; WALL_NEVER */
 	bool retired;        /* some retirement has ended and was not told yet */
 	wall_ms retire_at;   /* when the next retirement ends; WALL_NEVER */
 	struct recall *unsaved;    /* keys whose rows have changed */

@@ -124,6 +124,7 @@ static void load_pools(struct sched *sched)
 		pool->present = false;
 		pool->source_count = pool->place_count = pool->cold_count = pool->turn_count = 0;
 		pool->weight = 0;
+		pool->overflow_ms = 0;
 	}
 	for (size_t i = 0; i < conf->pool_count; i++) {
 		const struct conf_pool *from = &conf->pools[i];
@@ -131,6 +132,7 @@ static void load_pools(struct sched *sched)
 
 		pool->present = true;
 		pool->source_count = (uint32_t)from->source_count;
+		pool->overflow_ms = from->overflow == OVERFLOW_WAIT ? from->overflow_after_ms : 0;
 		load_turns(pool, conf, from);
 		pool->sources = xrealloc(pool->sources, from->source_count * sizeof(*pool->sources));
 		pool->cold_places = xrealloc(pool->cold_places, from->source_count * sizeof(*pool->cold_places));

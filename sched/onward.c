@@ -15,7 +15,8 @@ static bool line_fits(const struct sched *sched, const struct line *line, const 
 	const struct pool *pool = slots_get(&sched->pools, line->key.pool);
 
 	return line->share->place != SHARE_RESTING && line->domain->expires > now && (bound == NULL || bound == lane) &&
-	    name_pool_has(pool, lane->source, NULL) && (bound == lane || !retire_had_share(pool, lane, now));
+	    name_pool_has(pool, lane->source, NULL) && (bound == lane || !retire_had_share(pool, lane, now)) &&
+	    (bound == lane || lane->cold != NULL || !overflow_waits(sched, lane->dest, entries_get(&sched->entries, line->head), now));
 }
 
 static bool lane_may_go_on(const struct sched *sched, const struct lane *lane, uint32_t rcpts, wall_ms now)

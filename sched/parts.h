@@ -244,6 +244,15 @@ void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_
 void timer_chore(struct sched *sched, const struct lane *lane, wall_ms when);             /* WALL_NEVER: none */
 void timer_run(struct sched *sched, wall_ms now);
 
+/* --- overflow.c: mail that waits for cold sources although warm ones are open ---------------------------------------------------- */
+
+bool overflow_waits(const struct sched *sched, const struct dest *dest, const struct entry *e, wall_ms now);
+wall_ms overflow_until(const struct sched *sched, const struct entry *e); /* when it does no longer */
+/* A line of the bundle whose next job need not wait; NULL: none is in sight, and the bundle takes no turns for a while. */
+struct line *overflow_line(struct sched *sched, struct bundle *bundle, wall_ms now);
+void overflow_release(struct sched *sched, struct bundle *bundle); /* it takes turns again */
+void overflow_run(struct sched *sched, wall_ms now);               /* those whose time has come do */
+
 /* --- retire.c: sources on their way out ------------------------------------------------------------------------------------------ */
 
 void retire_end(struct sched *sched, struct source *source); /* forgets it */

@@ -138,6 +138,8 @@ static void gates_of_ready(
 		gate(reasons, when, WHY_OPERATOR, WALL_NEVER);
 	gates_of_lanes(sched, domain->dest, name_pool_of(sched, e), routed ? domain->families : FAMILY_ANY, e->rcpts,
 	    now, reasons, when);
+	if (overflow_waits(sched, domain->dest, e, now))
+		gate(reasons, when, WHY_LANE_WARMUP, overflow_until(sched, e));
 	if (sched->connections >= sched->conf->delivery.connections)
 		gate(reasons, when, WHY_TOTAL_CONNECTIONS, WALL_NEVER);
 }
@@ -184,6 +186,8 @@ static unsigned gates_of_bundle(const struct sched *sched, const struct bundle *
 	*when = now;
 	if (share_waiting(bundle) != 0)
 		gates_of_lanes(sched, bundle->dest, bundle->pool, bundle->families, 1, now, &reasons, when);
+	if (bundle->keeping)
+		gate(&reasons, when, WHY_LANE_WARMUP, sched->keep_at);
 	return reasons;
 }
 

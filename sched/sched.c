@@ -24,7 +24,7 @@ struct sched *sched_create(struct conf *conf, uint64_t seed)
 
 	sched->conf = conf_ref(conf);
 	rand_seed(&sched->rand, seed);
-	sched->retire_at = WALL_NEVER;
+	sched->retire_at = sched->keep_at = WALL_NEVER;
 	entries_init(&sched->entries, rand_u64(&sched->rand));
 	heap_init(&sched->times);
 	heap_init(&sched->timers);

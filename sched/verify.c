@@ -142,7 +142,7 @@ static void verify_bundle(const struct sched *sched, const struct bundle *b)
 		    !bundle_is_closed(b, i) || (source->families & b->families) == 0 || (lane != NULL && lane->closed));
 	}
 	must(open == b->open);
-	must(b->runnable == (share_waiting(b) != 0 && open > 0 && !b->dest->blocked && !b->dest->crowded && !b->dest->sated));
+	must(b->runnable == (share_waiting(b) != 0 && open > 0 && !b->dest->blocked && !b->dest->crowded && !b->dest->sated && !b->keeping));
 }
 
 static void verify_dests(const struct sched *sched)
