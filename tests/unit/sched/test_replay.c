@@ -10,8 +10,9 @@
 #define FLIGHT_MAX 4096
 #define LINE_BYTES 512
 
-enum ending { END_OK, END_BUSY, END_DOWN, END_BLOCKED, END_LISTED, END_LOST, ENDINGS };
-static const char *const ending_names[ENDINGS] = { "ok", "busy", "down", "blocked", "listed", "lost" };
+enum ending { END_OK, END_BUSY, END_DOWN, END_BLOCKED, END_LISTED, END_LOST, END_THROTTLED, END_UNHEARD, END_DEFERRED, ENDINGS };
+static const char *const ending_names[ENDINGS] = { "ok", "busy", "down", "blocked", "listed", "lost", "throttled",
+	"unheard", "deferred" };
 
 /* A domain whose look-up has an answer, or a destination that answers in some way. */
 struct habit {
@@ -177,6 +178,9 @@ static void land(struct play *p, size_t which)
 		[END_LISTED] = { .attempted = true, .scope = SCOPE_LANE, .barred = true, .judged = true,
 		    .class = CLASS_REPUTATION_BLOCK, .action = ACTION_CLOSE_LANE },
 		[END_LOST] = { .attempted = false },
+		[END_THROTTLED] = { .attempted = true, .scope = SCOPE_LANE, .judged = true, .class = CLASS_THROTTLE, .action = ACTION_SLOW },
+		[END_UNHEARD] = { .attempted = true, .scope = SCOPE_HOST, .reach = REACH_NOBODY },
+		[END_DEFERRED] = { .attempted = true, .scope = SCOPE_RECIPIENT, .judged = true, .class = CLASS_TRANSIENT_SYSTEM },
 	};
 	struct flight f = p->flights[which];
 	enum ending ending = ending_of(p, &f);
@@ -185,6 +189,14 @@ static void land(struct play *p, size_t which)
 	p->flights[which] = p->flights[--p->flight_count];
 	result.delivered = ending == END_OK ? f.d.rcpts : 0;
 	result.rcpts_left = f.d.rcpts - result.delivered;
+	if (ending == END_OK)
+		result.reach = REACH_ANSWERED;
+	if (ending == END_THROTTLED)
+		result.throttled = f.d.rcpts;
+	if (ending == END_DEFERRED)
+		result.deferred = f.d.rcpts;
+	if (ending == END_LISTED)
+		result.blocked = f.d.rcpts;
 	tally(p, f.destination)->delivered += result.delivered;
 	world_end(&p->w, &f.d, &result);
 }
@@ -405,6 +417,33 @@ static bool figure(struct play *p, const char *what, const char *destination, ui
 	return false;
 }
 
+struct lane_wanted {
+	const char *source, *destination;
+	enum sched_lane_state state;
+};
+
+static void pick_lane(void *arg, const struct sched_lane_view *view)
+{
+	struct lane_wanted *wanted = arg;
+
+	if (strcmp(view->source, wanted->source) == 0 && strcmp(view->destination, wanted->destination) == 0)
+		wanted->state = view->state;
+}
+
+/* One that is forgotten has nothing against it: it is open. */
+static void expect_lane(struct play *p, char **words, size_t count)
+{
+	struct lane_wanted wanted = { .state = LANE_OPEN };
+
+	if (count < 4)
+		complain(p, "expect lane STATE SOURCE DESTINATION");
+	wanted.source = words[2];
+	wanted.destination = words[3];
+	sched_lanes_read(p->w.sched, p->w.now, pick_lane, &wanted);
+	if (strcmp(sched_lane_state_name(wanted.state), words[1]) != 0)
+		complain(p, "lane of %s to %s is %s, expected %s", words[2], words[3], sched_lane_state_name(wanted.state), words[1]);
+}
+
 /* expect FIGURE N|MIN..MAX [DESTINATION]; expect reason NAME DESTINATION; expect wait MIN..MAX (until the scheduler asks again) */
 static void expect(struct play *p, char **words, size_t count)
 {
@@ -416,6 +455,10 @@ static void expect(struct play *p, char **words, size_t count)
 
 	if (count < 2)
 		complain(p, "expect what?");
+	if (strcmp(words[0], "lane") == 0) {
+		expect_lane(p, words, count);
+		return;
+	}
 	if (strcmp(words[0], "reason") == 0) {
 		sched_counts_read(p->w.sched, p->w.now, pick, &w);
 		for (unsigned bit = 1; bit != 0; bit <<= 1)
