@@ -139,6 +139,17 @@ void recall_forget_lane(struct sched *sched, struct lane *lane)
 	(void)add(sched, &sched->unsaved, key_of_lane(lane));
 }
 
+/* A lane is shut for one of these; whatever else a damaged row says would be taken for a limit that nobody lifts. */
+static unsigned shut_by_of(uint32_t stored)
+{
+	static const unsigned reasons[] = { WHY_LANE_BLOCKED, WHY_LANE_SILENT, WHY_LANE_HEALTH };
+
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+		if (stored == reasons[i])
+			return stored;
+	return WHY_LANE_PAUSED;
+}
+
 void recall_lane(struct sched *sched, struct lane *lane)
 {
 	struct learned_lane known;
@@ -156,7 +167,7 @@ void recall_lane(struct sched *sched, struct lane *lane)
 	lane->pace.flight = 0; /* those under way are no more */
 	lane->blocks = known.blocks;
 	lane->paused_until = known.paused_until;
-	lane->shut_by = known.shut_by != 0 ? known.shut_by : WHY_LANE_PAUSED;
+	lane->shut_by = shut_by_of(known.shut_by);
 	lane->shut_words = known.shut_class > 0 && known.shut_class <= CLASS_COUNT
 	    ? replies_class_name((enum replies_class)(known.shut_class - 1))
 	    : NULL;
