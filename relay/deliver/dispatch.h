@@ -13,6 +13,7 @@
 
 struct delivery;
 struct dispatch;
+struct route;
 struct worker;
 
 /* A job of which some recipients are held has two scheduler entries: the waiting part with the job's number, the held part with this bit. */
@@ -59,6 +60,16 @@ void dispatch_alerts_walk(const struct dispatch *dispatch, alert_walk_fn fn, voi
 
 /* A line for each blocklist that names the source; borrowed for the call. */
 void dispatch_blocklists_walk(const struct dispatch *dispatch, const char *source, void (*fn)(void *arg, const char *line), void *arg);
+
+/*
+ * The route of a recipient domain, for the operator: `fn` is called once, before dispatch_ask returns when the route is known. Look-ups are those that
+ * the domain's mail would make, and serve it. Exactly one of `route` (borrowed) and `failure` (why there is none) is given.
+ * Returns NULL when it has answered, else what dispatch_ask_cancel takes until `fn` is called.
+ */
+struct dispatch_ask;
+typedef void (*dispatch_ask_fn)(void *arg, const struct route *route, const char *failure);
+struct dispatch_ask *dispatch_ask(struct dispatch *dispatch, const char *domain, dispatch_ask_fn fn, void *arg);
+void dispatch_ask_cancel(struct dispatch_ask **ask); /* NULL inside is accepted */
 
 /* The steady wall clock that all decisions of the main loop use. */
 wall_ms dispatch_now(struct dispatch *dispatch);

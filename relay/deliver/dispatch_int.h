@@ -65,6 +65,7 @@ struct domain_route {
 	struct route *route;         /* last one, or NULL */
 	struct route_lookup *lookup; /* under way, or NULL */
 	struct dispatch *dispatch;
+	struct dispatch_ask *asks;   /* who wants to hear of the look-up under way */
 	UT_hash_handle hh;
 };
 

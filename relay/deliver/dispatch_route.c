@@ -3,12 +3,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/log.h"
 
 #define ROUTES_SWEEP   20000 /* domains known before those that expired long ago are looked for */
 #define ROUTE_KEPT_MS  HOURS(1)
 #define UNRESOLVED_MAX 256   /* jobs of one failed look-up that are settled in one turn */
+
+struct dispatch_ask {
+	struct domain_route *entry;
+	dispatch_ask_fn fn;
+	void *arg;
+	struct dispatch_ask *prev, *next;
+};
 
 static struct domain_route *route_entry(struct dispatch *d, const char *domain)
 {
@@ -25,10 +33,22 @@ struct route *dispatch_route(struct dispatch *d, const char *domain)
 	return entry ? entry->route : NULL;
 }
 
+static void answer_asks(struct domain_route *entry, const struct route *route, const char *failure)
+{
+	struct dispatch_ask *ask;
+
+	while ((ask = entry->asks)) {
+		DL_DELETE(entry->asks, ask);
+		ask->fn(ask->arg, route, failure);
+		free(ask);
+	}
+}
+
 static void entry_destroy(struct dispatch *d, struct domain_route *entry)
 {
 	HASH_DEL(d->routes, entry);
 	route_lookup_cancel(&entry->lookup);
+	answer_asks(entry, NULL, "the daemon stops");
 	route_unref(&entry->route);
 	free(entry->domain);
 	free(entry);
@@ -94,8 +114,10 @@ static void on_route(void *arg, struct route *route, const struct route_failure 
 		entry->route = route;
 		sched_resolved(d->env.sched, entry->domain, route->key, hosts, route->host_count, route->families, route->expires, now);
 		free(hosts);
+		answer_asks(entry, route, NULL);
 	} else {
 		fail_jobs(d, entry->domain, failure, now);
+		answer_asks(entry, NULL, failure->text);
 	}
 	dispatch_pump_soon(d);
 }
@@ -103,6 +125,21 @@ static void on_route(void *arg, struct route *route, const struct route_failure 
 static void lookup(struct dispatch *d, struct domain_route *entry, wall_ms now)
 {
 	entry->lookup = route_lookup(d->resolver, d->sts, d->env.loop, d->conf, entry->domain, rand_u64(&d->rand), now, on_route, entry);
+}
+
+static struct domain_route *entry_get(struct dispatch *d, const char *domain, wall_ms now)
+{
+	struct domain_route *entry = route_entry(d, domain);
+
+	if (entry)
+		return entry;
+	if (HASH_COUNT(d->routes) >= d->routes_sweep_at)
+		sweep(d, now);
+	entry = xcalloc(1, sizeof(*entry));
+	entry->domain = xstrdup(domain);
+	entry->dispatch = d;
+	HASH_ADD_KEYPTR(hh, d->routes, entry->domain, strlen(entry->domain), entry);
+	return entry;
 }
 
 void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now)
@@ -113,16 +150,36 @@ void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now)
 		dispatch_pump_soon(d);
 		return;
 	}
-	if (!entry) {
-		if (HASH_COUNT(d->routes) >= d->routes_sweep_at)
-			sweep(d, now);
-		entry = xcalloc(1, sizeof(*entry));
-		entry->domain = xstrdup(domain);
-		entry->dispatch = d;
-		HASH_ADD_KEYPTR(hh, d->routes, entry->domain, strlen(entry->domain), entry);
-	}
+	entry = entry_get(d, domain, now);
 	if (!entry->lookup)
 		lookup(d, entry, now);
+}
+
+struct dispatch_ask *dispatch_ask(struct dispatch *d, const char *domain, dispatch_ask_fn fn, void *arg)
+{
+	wall_ms now = dispatch_now(d);
+	struct domain_route *entry = entry_get(d, domain, now);
+	struct dispatch_ask *ask;
+
+	if (entry->route && entry->route->expires > now) {
+		fn(arg, entry->route, NULL);
+		return NULL;
+	}
+	ask = xcalloc(1, sizeof(*ask));
+	*ask = (struct dispatch_ask){ .entry = entry, .fn = fn, .arg = arg };
+	DL_APPEND(entry->asks, ask);
+	if (!entry->lookup)
+		lookup(d, entry, now);
+	return ask;
+}
+
+void dispatch_ask_cancel(struct dispatch_ask **ask)
+{
+	if (*ask) {
+		DL_DELETE((*ask)->entry->asks, *ask);
+		free(*ask);
+	}
+	*ask = NULL;
 }
 
 void dispatch_routes_restart(struct dispatch *d)

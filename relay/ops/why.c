@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/deliver/route.h"
 #include "relay/intake/usage.h"
 #include "relay/ops/choice.h"
 #include "relay/ops/fact.h"
+#include "relay/ops/rule.h"
+#include "relay/wire/address.h"
 
 #define SLICE_MESSAGES 500
 
@@ -17,6 +20,9 @@ struct why {
 	struct queue_cursor cursor;
 	uint64_t states[ROW_STATES], total;
 	wall_ms now;
+	bool known, asking;       /* the name is of something; its route was not known and is looked up */
+	struct dispatch_ask *ask; /* under way */
+	char *failure;            /* why there is no route; NULL: there is one, or nobody asked */
 };
 
 static bool why_start(struct task *task)
@@ -165,45 +171,104 @@ static bool explain_usage(struct why *why)
 	return true;
 }
 
-/* Which destination a recipient domain falls in, as far as the configuration alone says. False: it does not say. */
-static bool explain_domain(struct why *why)
+/* --- the rule by which a recipient domain falls in its destination --------------------------------------------------------------- */
+
+static void tell_hosts(struct why *why, const struct route *route)
+{
+	const char **hosts = xcalloc(route->host_count + 1, sizeof(hosts[0]));
+
+	for (size_t i = 0; i < route->host_count; i++)
+		hosts[i] = route->hosts[i].name;
+	rule_by_hosts(why->task.env->conf(why->task.env->arg), why->name, hosts, route->host_count, route->from_mx, emit_line, why);
+	free(hosts);
+}
+
+static void heard(void *arg, const struct route *route, const char *failure)
+{
+	struct why *why = arg;
+
+	why->ask = NULL;
+	if (route) {
+		why->known = true;
+		tell_hosts(why, route);
+	} else {
+		why->failure = xstrdup(failure);
+	}
+	if (why->asking)
+		task_wake(&why->task);
+}
+
+static bool is_other_name(const struct why *why)
 {
 	const struct conf *conf = why->task.env->conf(why->task.env->arg);
-	const struct conf_route *route = conf_route_find(conf, why->name);
-	const struct conf_provider *provider = conf_provider_by_domain(conf, why->name);
-	char line[600];
 
-	if (!strchr(why->name, '.') || (!provider && !route))
+	return conf_provider_find(conf, why->name) || conf_source_find(conf, why->name) || conf_tenant_find(conf, why->name);
+}
+
+/* True: the answer comes by `heard`, later. */
+static bool explain_domain(struct why *why)
+{
+	const struct ops_env *env = why->task.env;
+
+	if (!domain_is_valid(why->name) || !strchr(why->name, '.') || is_other_name(why))
 		return false;
-	if (provider)
-		(void)snprintf(line, sizeof(line), "destination %s: the domain is in its list%s%s", provider->name, provider->closed ? "; closed: " : "",
-		    provider->closed ? provider->closed : "");
-	else
-		(void)snprintf(line, sizeof(line), "goes to %s: routes names %s", route->to, route->domain);
-	emit_line(why, line);
-	return provider != NULL;
+	if (rule_by_domain(env->conf(env->arg), why->name, emit_line, why)) {
+		why->known = true;
+		return false;
+	}
+	if (!env->dispatch)
+		return false;
+	why->ask = dispatch_ask(env->dispatch, why->name, heard, why);
+	why->asking = why->ask != NULL;
+	return why->asking;
+}
+
+/* A name that mail is known under needs no DNS to be known. */
+static enum task_state finish(struct why *why)
+{
+	char line[400];
+
+	if (why->failure && why->known) {
+		(void)snprintf(line, sizeof(line), "as a recipient domain: %s", why->failure);
+		emit_line(why, line);
+	}
+	if (why->known)
+		return task_end(&why->task, OPS_DONE, "%s", "");
+	if (why->failure)
+		return task_end(&why->task, OPS_REFUSED, "%s: no such message, destination, tenant or source; as a recipient domain: %s", why->name,
+		    why->failure);
+	return not_known(why);
+}
+
+static bool why_fini(struct task *task)
+{
+	struct why *why = (struct why *)task;
+
+	dispatch_ask_cancel(&why->ask);
+	free(why->failure);
+	return true;
 }
 
 static enum task_state why_step(struct task *task)
 {
 	struct why *why = (struct why *)task;
-	bool known;
 
 	if (why->walking)
 		return step_walk(why);
+	if (why->asking)
+		return why->ask ? TASK_WAIT : finish(why);
 	if (explain_id(why))
 		return task_end(task, OPS_DONE, "%s", "");
 	if (!task->env->sched) {
 		why->walking = true;
 		return TASK_MORE;
 	}
-	known = explain_usage(why);
-	known = explain_domain(why) || known;
+	why->known = explain_usage(why);
 	if (task->env->dispatch)
 		dispatch_blocklists_walk(task->env->dispatch, why->name, emit_line, why);
-	if (sched_explain(task->env->sched, why->name, why->now, emit_line, why) != OK && !known)
-		return not_known(why);
-	return task_end(task, OPS_DONE, "%s", "");
+	if (sched_explain(task->env->sched, why->name, why->now, emit_line, why) == OK)
+		why->known = true;
+	return explain_domain(why) ? TASK_WAIT : finish(why);
 }
 
-const struct task_kind why_kind = { .verb = "why", .size = sizeof(struct why), .start = why_start, .step = why_step };
+const struct task_kind why_kind = { .verb = "why", .size = sizeof(struct why), .start = why_start, .step = why_step, .fini = why_fini };
