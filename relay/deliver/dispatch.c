@@ -187,6 +187,7 @@ void dispatch_drain(struct dispatch *d, int64_t ms, void (*done)(void *arg), voi
 	timer_stop(&d->pump_timer);
 	timer_stop(&d->rebuild_timer);
 	dispatch_quit_idle(d);
+	dispatch_learned_flush(d); /* no pump comes that would */
 	timer_start(&d->drain_timer, ms);
 	dispatch_check_drained(d);
 }

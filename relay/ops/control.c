@@ -45,11 +45,13 @@ static enum task_state pause_step(struct task *task)
 		return task_end(task, OPS_USAGE, "%s what? expected --destination, --tenant or --source", task->kind->verb);
 	if (sched_pause(task->env->sched, what, name, paused, row_now(task->env)) != OK)
 		return task_end(task, OPS_REFUSED, "no %s \"%s\" is known", what, name);
+	if (task->env->dispatch)
+		dispatch_learned_flush(task->env->dispatch);
 	log_begin(&line, LOG_INFO, paused ? "paused" : "resumed");
 	log_str(&line, what, name);
 	log_str(&line, "by", "operator");
 	log_end(&line);
-	return task_end(task, OPS_DONE, paused ? "%s \"%s\" is paused until it is resumed or the daemon restarts" : "%s \"%s\" is resumed",
+	return task_end(task, OPS_DONE, paused ? "%s \"%s\" is paused until it is resumed" : "%s \"%s\" is resumed",
 	    what, name);
 }
 

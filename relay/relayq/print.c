@@ -223,15 +223,17 @@ static char *figures_text(const json_t *row)
 	return text;
 }
 
-/* The line below a source: what became of its mail, and where it is shut. NULL: nothing to tell. */
+/* The line below a source: blocklists that name it, what became of its mail, and where it is shut. NULL: nothing to tell. */
 static char *source_note(const struct print *print, const json_t *row)
 {
-	char *figures = figures_text(row), *shut = shut_lanes(print, row), *note = NULL;
+	char *figures = figures_text(row), *shut = shut_lanes(print, row), *listed = field_joined(row, "listed", "; "), *note = NULL;
+	bool more = figures[0] || shut;
 
-	if (figures[0] || shut)
-		note = xasprintf("%s%s%s", figures, figures[0] && shut ? "; " : "", shut ? shut : "");
+	if (more || listed[0])
+		note = xasprintf("%s%s%s%s%s", listed, listed[0] && more ? "; " : "", figures, figures[0] && shut ? "; " : "", shut ? shut : "");
 	free(figures);
 	free(shut);
+	free(listed);
 	return note;
 }
 

@@ -83,7 +83,7 @@ static const struct verb verbs[] = {
 	{ "list", "[ID...]", "a line for each undelivered recipient", CHOICE_TEXT, OPERANDS_IDS, FILTERS | STATES | LIMIT, &print_list },
 	{ "show", "ID", "all that is known of a message or recipient", NULL, OPERANDS_ID, 0, &print_show },
 	{ "cat", "ID", "the stored message, byte for byte", NULL, OPERANDS_ID, 0, &print_cat },
-	{ "why", "ID|DESTINATION|TENANT|SOURCE", "why something waits, and when it is asked again", NULL, OPERANDS_NAME, 0, &print_why },
+	{ "why", "ID|DESTINATION|TENANT|SOURCE|DOMAIN", "why something waits, and when it is asked again", NULL, OPERANDS_NAME, 0, &print_why },
 	{ "retry", "ID...|FILTERS", "make recipients due at once", CHOICE_TEXT, OPERANDS_IDS, FILTERS | STATES | CHANGES, &print_change },
 	{ "hold", "ID...|FILTERS", "keep recipients back until they are released", CHOICE_TEXT, OPERANDS_IDS,
 	  FILTERS | STATES | CHANGES | REASON, &print_change },
