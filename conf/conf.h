@@ -325,6 +325,7 @@ struct conf {
 	size_t pool_count;
 	struct conf_plan *plans; /* shipped ones with the operator's changes applied */
 	size_t plan_count;
+	int64_t warmup_late_ms; /* mail that waits longer for cold sources alone is told of */
 	int64_t warmup_zone_ms; /* of the days of warm-up, east of UTC */
 	struct conf_provider *providers; /* shipped ones with the operator's changes applied */
 	size_t provider_count;

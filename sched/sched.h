@@ -215,6 +215,16 @@ struct sched_retire {
 };
 bool sched_retire_source(struct sched *sched, const char *source, const struct sched_retire *retire, wall_ms now);
 
+/* Each destination whose waiting mail has cold sources alone and cannot all leave within warmup.late (or before it expires) at today's budgets.
+ * Work in proportion to destinations and lanes. */
+struct sched_late {
+	const char *destination; /* borrowed */
+	uint64_t waiting, daily; /* recipients; what its lanes may send in a day, 0: nothing */
+	wall_ms gone_at;         /* when the last would leave */
+};
+typedef void (*sched_late_fn)(void *arg, const struct sched_late *late);
+void sched_late_each(struct sched *sched, wall_ms now, sched_late_fn fn, void *arg);
+
 /* A source whose retirement has ended by itself, each once; NULL: none. The name is the scheduler's. */
 const char *sched_retired_next(struct sched *sched);
 

@@ -13,6 +13,7 @@
 
 #define LOOK_MS        5000      /* how often trouble of our own is looked for */
 #define HELD_EVERY     12        /* looks between two counts of what is held: it costs as much as there are destinations */
+#define LATE_MS       MINUTES(5) /* what is no longer late ends then: a few looks */
 #define UNSEEN_MS      DAYS(1)   /* an alert of an earlier run that nothing has renewed ends then */
 #define NOTE_PREFIX    "alert/"
 #define HOOK_MS        SECONDS(30)
@@ -268,6 +269,16 @@ static void look_at_held(struct dispatch *d)
 		dispatch_alert_clear(d, ALERT_HELD, "mail");
 }
 
+static void raise_late(void *arg, const struct sched_late *late)
+{
+	struct dispatch *d = arg;
+	char when[CLOCK_TEXT];
+
+	dispatch_alert_raise(d, ALERT_LATE, dispatch_now(d) + LATE_MS, late->destination,
+	    "%llu recipients wait for cold addresses that may send %llu a day: the last leave about %s", (unsigned long long)late->waiting,
+	    (unsigned long long)late->daily, clock_rfc3339(late->gone_at, when));
+}
+
 static void on_look(void *arg)
 {
 	struct herald *herald = arg;
@@ -275,8 +286,10 @@ static void on_look(void *arg)
 	int64_t next = conf->gather_ms < LOOK_MS ? conf->gather_ms : LOOK_MS;
 
 	look_at_store(herald->dispatch);
-	if (herald->looks++ % HELD_EVERY == 0)
+	if (herald->looks++ % HELD_EVERY == 0) {
 		look_at_held(herald->dispatch);
+		sched_late_each(herald->dispatch->env.sched, dispatch_now(herald->dispatch), raise_late, herald->dispatch);
+	}
 	tell_all(herald, dispatch_now(herald->dispatch));
 	timer_start(&herald->timer, next);
 }

@@ -38,12 +38,30 @@ static void put_view(void *arg, const struct sched_warm_view *v)
 	task_emit(task, o);
 }
 
+static void put_late(void *arg, const struct sched_late *late)
+{
+	struct task *task = arg;
+	json_t *o = json_object();
+	char text[200];
+
+	(void)snprintf(text, sizeof(text), "late: %llu recipients wait, %llu a day may leave", (unsigned long long)late->waiting,
+	    (unsigned long long)late->daily);
+	fact_text(o, "source", "*");
+	fact_text(o, "destination", late->destination);
+	fact_text(o, "phase", "late");
+	fact_number(o, "waiting", late->waiting);
+	fact_time(o, "next_step", late->gone_at);
+	fact_text(o, "obstacle", text);
+	task_emit(task, o);
+}
+
 static enum task_state status(struct task *task, const char *const *words, size_t count)
 {
 	if (count > 0)
 		return task_end(task, OPS_USAGE, "warmup status takes no more words");
 	sched_warm_read(task->env->sched, row_now(task->env), put_view, task);
 	coldswap_status(task);
+	sched_late_each(task->env->sched, row_now(task->env), put_late, task);
 	return task_end(task, OPS_DONE, NULL);
 }
 

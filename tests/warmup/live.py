@@ -107,6 +107,13 @@ def main(world):
     relay.start()
     report("resume ends a retirement", any(r["source"] == "warm" for r in relay.json("warmup", "status")) and "it is still told",
            relay.json("source", "list")[1]["state"] != "active" and relay.json("source", "list"))
+    relay.relayq("source", "drain", "warm")
+    relay.relayq("warmup", "step", "cold", "big", "5")
+    send(port, 30)
+    wait_for("mail that is late", lambda: any(r["phase"] == "late" for r in relay.json("warmup", "status")), 15)
+    late = [r for r in relay.json("warmup", "status") if r["phase"] == "late"]
+    report("mail that a cold address cannot send in time is told of", late[0]["destination"] != "big" and late, late[0]["waiting"] < 20 and late)
+    relay.relayq("source", "enable", "warm")
     report("a lane fits a terminal of eighty columns", too_wide(relay, 80, "status"), too_wide(relay, 120, "status"),
            too_wide(relay, 120, "history"))
     for verb in (["status"], ["history"], ["forecast", "--daily", "20k", "--mix", "big=50"]):

@@ -21,7 +21,7 @@ static const char everything[] =
     "dkim: [{domain: shop.example, selector: r1, key: keys/shop.pem}]\nsigning: {fallback: shop.example}\n"
     "sources: [{name: a, ip: 192.0.2.10, via: \"socks5://u:p%25w@192.0.2.1:1080\", ehlo: A.relay.example.net, weight: 3, connections: 7, rate: 8/h, warmup: {plan: standard, since: 2026-11-24}}]\n"
     "plans: [{name: own, adapt: false, start: 5, growth: 6, explore: 7, ceiling: 8, idle: 9, days: [1, 2],\n"
-    "  groups: [{providers: [p, q], start: 2, growth: 3, explore: 4, days: [3]}]}]\nwarmup: {zone: \"-05:30\"}\n"
+    "  groups: [{providers: [p, q], start: 2, growth: 3, explore: 4, days: [3]}]}]\nwarmup: {zone: \"-05:30\", late: 6h}\n"
     "pools: [{name: main, sources: [a], overflow: wait, overflow_after: 2h}]\n"
     "providers: [{name: p, domains: [p.example], mx: [mx.p.example], connections: 2, messages: 3, rate: 90/h, total_connections: 4, total_rate: 9/m, tls: verified, retry: {first: 2m, max: 3h}, closed: ended, basis: guess}]\n"
     "replies: rules.yaml\n"
