@@ -17,8 +17,9 @@
 #define UNSEEN_MS      DAYS(1)   /* an alert of an earlier run that nothing has renewed ends then */
 #define NOTE_PREFIX    "alert/"
 #define HOOK_MS        SECONDS(30)
-#define HOOK_TRIES     5
-#define HOOK_AGAIN_MS  MINUTES(1)
+#define HOOK_TRIES     12        /* some six hours */
+#define HOOK_AGAIN_MS  MINUTES(1) /* twice as long each time */
+#define HOOK_PAUSE_MAX HOURS(1)
 #define HOOK_ANSWER    4096
 
 struct herald {
@@ -127,6 +128,13 @@ static void hook_end(struct hook *hook)
 	loop_later(hook->herald->dispatch->env.loop, hook_free, hook);
 }
 
+static int64_t hook_pause(unsigned tries)
+{
+	int64_t ms = HOOK_AGAIN_MS << (tries - 1);
+
+	return ms < HOOK_PAUSE_MAX ? ms : HOOK_PAUSE_MAX;
+}
+
 /* The URL may hold a secret: it is not logged. */
 static void on_hooked(void *arg, const struct fetch_answer *answer)
 {
@@ -136,7 +144,7 @@ static void on_hooked(void *arg, const struct fetch_answer *answer)
 	if (answer->status / 100 == 2) {
 		hook_end(hook);
 	} else if (++hook->tries < HOOK_TRIES) {
-		timer_start(&hook->timer, hook->tries * HOOK_AGAIN_MS);
+		timer_start(&hook->timer, hook_pause(hook->tries));
 	} else {
 		log_text(LOG_WARN, "alert-failed", "alerts.webhook: status %d %s; given up after %u tries", answer->status, answer->why, hook->tries);
 		hook_end(hook);

@@ -167,6 +167,7 @@ struct queue_accept *notice_accept(struct notice *notice, struct queue *queue, c
 		.sender = "", .tenant = BOUNCE_TENANT, .pool = notice->pool, .client = "", .login = "", .envid = "",
 	};
 	write_text(notice, conf, msg_id_format(message->id, id), now);
+	bounce_sign(&notice->text, conf, id, now);
 	blobs_set(notice);
 	notice->rcpt = (struct queue_rcpt){
 		.state = RCPT_WAITING, .next = now, .address = notice->to, .domain = strrchr(notice->to, '@') + 1,
