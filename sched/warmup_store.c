@@ -3,7 +3,8 @@
 
 #include "sched/warmup.h"
 
-#define VERSION 2
+#define VERSION  2
+#define DAY_MOST 1000000 /* no clock comes so far: counting days does not overflow */
 
 struct field {
 	size_t at, size;
@@ -80,7 +81,7 @@ size_t warmup_encode(const struct warmup *w, uint8_t out[WARMUP_ENCODED_MAX])
 /* What the rest of the code relies on, whoever wrote the bytes. */
 static bool is_sane(const struct warmup *w)
 {
-	return w->phase <= WARMUP_WARM && w->halt <= WARMUP_ENDED && w->mean >= 0 && w->mean < 1e12 && w->factor >= 1 &&
+	return w->day >= 0 && w->day < DAY_MOST && w->phase <= WARMUP_WARM && w->halt <= WARMUP_ENDED && w->mean >= 0 && w->mean < 1e12 && w->factor >= 1 &&
 	    w->factor <= 1000 && w->base >= 0 && w->base < 1e12 && w->pressure >= 0 && w->pressure < 1e12 && w->noise >= 0 && w->noise <= 1 && w->hour_share > 0 &&
 	    w->hour_share <= 1;
 }
