@@ -332,6 +332,7 @@ struct sched_lane_view { /* texts are borrowed for the call */
 	enum sched_lane_state from, state; /* from: told last */
 	wall_ms until;  /* CLOSED; else 0 */
 	uint32_t connections;
+	bool about_us;  /* not open because of our reputation, set-up or record, or because the source is not heard; not by a mere failure */
 	const char *why;
 };
 typedef void (*sched_lane_fn)(void *arg, const struct sched_lane_view *view);

@@ -30,6 +30,11 @@ enum sched_lane_state state_of(const struct lane *lane, wall_ms now)
 	return lane->strained || lane->pace.threshold != 0 ? LANE_SLOW : LANE_OPEN;
 }
 
+static bool is_about_us(const struct lane *lane)
+{
+	return lane->silent || lane->refused || lane->blocks > 0 || (lane->shut_by & (WHY_LANE_BLOCKED | WHY_LANE_HEALTH)) != 0;
+}
+
 /* Why it is what it is. */
 static void describe(const struct lane *lane, enum sched_lane_state state, wall_ms now, char out[SCHED_LANE_WORDS])
 {
@@ -82,7 +87,8 @@ void state_tell(struct sched *sched, struct lane *lane, wall_ms now)
 	describe(lane, state, now, words);
 	sched->on_lane(sched->on_lane_arg, &(struct sched_lane_view){
 	    .source = lane->source->name, .destination = lane->dest->name, .from = before, .state = state,
-	    .until = state == LANE_CLOSED ? lane->paused_until : 0, .connections = lane->connections, .why = words });
+	    .until = state == LANE_CLOSED ? lane->paused_until : 0, .connections = lane->connections, .about_us = is_about_us(lane),
+	    .why = words });
 }
 
 void state_recalled(struct sched *sched, struct lane *lane, wall_ms now)
@@ -149,7 +155,8 @@ void sched_lanes_read(struct sched *sched, wall_ms now, sched_lane_fn fn, void *
 			continue;
 		view = (struct sched_lane_view){ .source = lane->source->name, .destination = lane->dest->name,
 			.from = (enum sched_lane_state)lane->state, .state = state_of(lane, now),
-			.until = lane->paused_until > now ? lane->paused_until : 0, .connections = lane->connections, .why = words };
+			.until = lane->paused_until > now ? lane->paused_until : 0, .connections = lane->connections, .about_us = is_about_us(lane),
+	    .why = words };
 		describe(lane, view.state, now, words);
 		fn(arg, &view);
 	}

@@ -34,11 +34,14 @@ uint32_t *turns_make(const uint32_t *weights, uint32_t count, uint32_t *turn_cou
 	struct turn *turns;
 	uint32_t *out;
 
+	*turn_count_out = 0;
+	if (count == 0)
+		return NULL;
 	for (uint32_t i = 0; i < count; i++)
 		divisor = common_divisor(divisor, weights[i]);
+	must(divisor > 0);
 	for (uint32_t i = 0; i < count; i++)
 		total += weights[i] / divisor;
-	*turn_count_out = 0;
 	if (total == count)
 		return NULL;
 	turns = xcalloc(total, sizeof(*turns));

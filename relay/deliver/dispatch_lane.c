@@ -4,12 +4,13 @@
 
 #include <stdlib.h>
 
-/* While it is probed the trouble is not known to be over. */
+/* Somebody is told of what asks for somebody's doing, not of a host that was away for a while. While it is probed the trouble is not known
+ * to be over. */
 static void alert(struct dispatch *d, const struct sched_lane_view *view)
 {
 	char *object = xasprintf("%s to %s", view->source, view->destination);
 
-	if (view->state == LANE_CLOSED)
+	if (view->state == LANE_CLOSED && view->about_us)
 		dispatch_alert_raise(d, ALERT_BLOCK, 0, object, "%s", view->why);
 	else if (view->state != LANE_PROBING)
 		dispatch_alert_clear(d, ALERT_BLOCK, object);
