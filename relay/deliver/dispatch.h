@@ -71,8 +71,8 @@ typedef void (*dispatch_ask_fn)(void *arg, const struct route *route, const char
 struct dispatch_ask *dispatch_ask(struct dispatch *dispatch, const char *domain, dispatch_ask_fn fn, void *arg);
 void dispatch_ask_cancel(struct dispatch_ask **ask); /* NULL inside is accepted */
 
-/* Hand what the scheduler has learned or been told since to the store: after the operator's words; a drain waits until it is there. */
-void dispatch_learned_flush(struct dispatch *dispatch);
+/* The operator has told the scheduler something: it goes to the store, which a drain waits for, and what may start now does. */
+void dispatch_told(struct dispatch *dispatch);
 
 /* The steady wall clock that all decisions of the main loop use. */
 wall_ms dispatch_now(struct dispatch *dispatch);

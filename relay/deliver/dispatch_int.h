@@ -188,6 +188,7 @@ void dispatch_routes_fini(struct dispatch *d);
 void dispatch_routes_restart(struct dispatch *d);
 
 /* dispatch_learned.c: what the scheduler learns */
+void dispatch_learned_flush(struct dispatch *d); /* what has changed goes to the store, along with the next outcome */
 void dispatch_learned_restore(struct dispatch *d); /* before the first decision */
 
 /* dispatch_sender.c: limits of sender domains */

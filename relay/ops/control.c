@@ -46,7 +46,7 @@ static enum task_state pause_step(struct task *task)
 	if (sched_pause(task->env->sched, what, name, paused, row_now(task->env)) != OK)
 		return task_end(task, OPS_REFUSED, "no %s \"%s\" is known", what, name);
 	if (task->env->dispatch)
-		dispatch_learned_flush(task->env->dispatch);
+		dispatch_told(task->env->dispatch);
 	log_begin(&line, LOG_INFO, paused ? "paused" : "resumed");
 	log_str(&line, what, name);
 	log_str(&line, "by", "operator");
