@@ -34,7 +34,7 @@ static int load(void **state)
 	conf = conf_load_text("relay.yaml", text, strlen(text), &faults);
 	if (!conf)
 		(void)fprintf(stderr, "%s\n", faults.text);
-	free(faults.text);
+	conf_faults_free(&faults);
 	return conf ? 0 : -1;
 }
 
