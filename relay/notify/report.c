@@ -400,7 +400,9 @@ static void put_status_rcpt(struct writer *writer, const struct report *report, 
 
 	put(writer, "\r\n");
 	put_original_recipient(writer, rcpt->orcpt);
-	put_type(writer, "Final-Recipient", report->smtputf8 ? "utf-8" : "rfc822");
+	/* RFC 6533, section 3: the type is for addresses that are not ASCII; older readers know the others by rfc822. */
+	put_type(writer, "Final-Recipient",
+	    report->smtputf8 && !utf8_is_ascii(rcpt->address, strlen(rcpt->address)) ? "utf-8" : "rfc822");
 	put_word(writer, rcpt->address, utf8_cut(rcpt->address, strlen(rcpt->address), WORD_MAX), " ");
 	put(writer, "\r\n");
 	put_field(writer, "Action", actions[rcpt->kind]);

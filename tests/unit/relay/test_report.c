@@ -194,6 +194,11 @@ static void internationalised_mail_gets_the_parts_of_rfc_6533(void **state)
 	must_say(text, "Diagnostic-Code: smtp; 550 5.1.1 b\xC3\xBCro|");
 	must_say(text, "\nmessage/global-headers|");
 	free(text);
+	rcpt.address = "plain@dest.example";
+	text = read_back(&report);
+	must_say(text, "\nmessage/global-delivery-status\n");
+	must_say(text, "Final-Recipient: rfc822; plain@dest.example|");
+	free(text);
 }
 
 static void a_huge_header_is_cut_at_a_line_end_and_its_long_lines_are_folded(void **state)
