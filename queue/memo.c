@@ -35,20 +35,5 @@ int memos_store(const struct memos *memos, struct txn *txn)
 
 int memos_each(struct txn *txn, const char *prefix, queue_memo_fn fn, void *arg)
 {
-	char key[sizeof(MEMO_PREFIX) + MEMO_NAME_MAX], name[MEMO_NAME_MAX + 1];
-	const size_t skip = sizeof(MEMO_PREFIX) - 1;
-	MDB_val at, value;
-	int rc;
-
-	snprintf(key, sizeof(key), MEMO_PREFIX "%s", prefix);
-	for (rc = txn_meta_seek(txn, key, &at, &value); rc == 0; rc = txn_meta_next(txn, &at, &value)) {
-		if (at.mv_size < strlen(key) || memcmp(at.mv_data, key, strlen(key)) != 0)
-			return 0;
-		if (at.mv_size - skip >= sizeof(name))
-			continue;
-		memcpy(name, (const char *)at.mv_data + skip, at.mv_size - skip);
-		name[at.mv_size - skip] = '\0';
-		fn(arg, name, value.mv_data, value.mv_size);
-	}
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	return txn_meta_each(txn, MEMO_PREFIX, prefix, MEMO_NAME_MAX, fn, arg);
 }

@@ -29,20 +29,5 @@ int note_store(struct txn *txn, const struct queue_note_put *put)
 
 int note_each(struct txn *txn, const char *prefix, queue_note_fn fn, void *arg)
 {
-	char key[sizeof(PREFIX) + QUEUE_NOTE_NAME], name[QUEUE_NOTE_NAME + 1];
-	const size_t skip = sizeof(PREFIX) - 1;
-	MDB_val at, value;
-	int rc;
-
-	snprintf(key, sizeof(key), PREFIX "%s", prefix);
-	for (rc = txn_meta_seek(txn, key, &at, &value); rc == 0; rc = txn_meta_next(txn, &at, &value)) {
-		if (at.mv_size < strlen(key) || memcmp(at.mv_data, key, strlen(key)) != 0)
-			return 0;
-		if (at.mv_size - skip >= sizeof(name))
-			continue;
-		memcpy(name, (const char *)at.mv_data + skip, at.mv_size - skip);
-		name[at.mv_size - skip] = '\0';
-		fn(arg, name, value.mv_data, value.mv_size);
-	}
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	return txn_meta_each(txn, PREFIX, prefix, QUEUE_NOTE_NAME, fn, arg);
 }

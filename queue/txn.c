@@ -2,6 +2,7 @@
 #include "queue/txn.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -290,6 +291,27 @@ int txn_meta_seek(struct txn *txn, const char *key, MDB_val *key_out, MDB_val *v
 int txn_meta_next(struct txn *txn, MDB_val *key_out, MDB_val *value)
 {
 	return txn_text_next(txn, TXN_META, key_out, value);
+}
+
+int txn_meta_each(struct txn *txn, const char *kind, const char *prefix, size_t name_max, txn_meta_fn fn, void *arg)
+{
+	char key[512], name[512];
+	const size_t skip = strlen(kind);
+	MDB_val at, value;
+	int rc;
+
+	must(name_max < sizeof(name));
+	snprintf(key, sizeof(key), "%s%s", kind, prefix);
+	for (rc = txn_meta_seek(txn, key, &at, &value); rc == 0; rc = txn_meta_next(txn, &at, &value)) {
+		if (at.mv_size < strlen(key) || memcmp(at.mv_data, key, strlen(key)) != 0)
+			return 0;
+		if (at.mv_size - skip > name_max)
+			continue;
+		memcpy(name, (const char *)at.mv_data + skip, at.mv_size - skip);
+		name[at.mv_size - skip] = '\0';
+		fn(arg, name, value.mv_data, value.mv_size);
+	}
+	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 uint64_t txn_used_bytes(struct txn *txn)

@@ -92,6 +92,10 @@ int txn_meta_del(struct txn *txn, const char *key);
 /* The first row at or after `key`; then the one behind it. Both are LMDB's. */
 int txn_meta_seek(struct txn *txn, const char *key, MDB_val *key_out, MDB_val *value);
 int txn_meta_next(struct txn *txn, MDB_val *key_out, MDB_val *value);
+/* `fn` for each row whose key is `kind`, then a name that begins with `prefix`; it gets that name. Names of more than `name_max` bytes are passed over.
+ * Both texts together are shorter than 512 bytes. */
+typedef void (*txn_meta_fn)(void *arg, const char *name, const void *data, size_t len);
+int txn_meta_each(struct txn *txn, const char *kind, const char *prefix, size_t name_max, txn_meta_fn fn, void *arg);
 
 /* Bytes of all pages that the tables use, as this transaction sees them. */
 uint64_t txn_used_bytes(struct txn *txn);

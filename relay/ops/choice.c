@@ -121,6 +121,18 @@ static bool is_known_state(const json_t *args)
 	return true;
 }
 
+bool choice_limit(struct task *task, uint64_t *limit_out)
+{
+	const json_t *limit = json_object_get(task->args, "limit");
+
+	if (limit && (!json_is_integer(limit) || json_integer_value(limit) < 1)) {
+		(void)task_end(task, OPS_USAGE, "limit: expected a number from 1 on");
+		return false;
+	}
+	*limit_out = (uint64_t)json_integer_value(limit);
+	return true;
+}
+
 bool choice_init(struct choice *choice, struct task *task)
 {
 	json_t *older = json_object_get(task->args, "older");

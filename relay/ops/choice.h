@@ -28,6 +28,9 @@ struct choice {
  * or an array of texts of which one must match; shell wildcards, without regard to case) and "older" (ms). False: task ended with
  * OPS_USAGE. The arguments must outlive the choice. */
 bool choice_init(struct choice *choice, struct task *task);
+
+/* The argument "limit" of a listing; 0 when it was not given. False: task ended with OPS_USAGE. */
+bool choice_limit(struct task *task, uint64_t *limit_out);
 void choice_fini(struct choice *choice);
 
 /* Is anything chosen at all, by ID or filter? */

@@ -20,14 +20,8 @@ struct dead_list {
 static bool list_start(struct task *task)
 {
 	struct dead_list *list = (struct dead_list *)task;
-	json_t *limit = json_object_get(task->args, "limit");
 
-	if (limit && (!json_is_integer(limit) || json_integer_value(limit) < 1)) {
-		(void)task_end(task, OPS_USAGE, "limit: expected a number from 1 on");
-		return false;
-	}
-	list->limit = (uint64_t)json_integer_value(limit);
-	return choice_init(&list->choice, task);
+	return choice_limit(task, &list->limit) && choice_init(&list->choice, task);
 }
 
 static bool at_limit(const struct dead_list *list)

@@ -281,6 +281,19 @@ void print_row(struct print *print, const struct printer *printer, const json_t 
 		printer->row(print, row);
 }
 
+void print_finish(struct print *print, const json_t *end, const char *none)
+{
+	const char *message = field_text(end, "message");
+
+	columns_finish(&print->columns);
+	if (field_number(end, "exit") != OPS_DONE)
+		return;
+	if (message[0])
+		(void)fprintf(print->out, "%s\n", message);
+	else if (print->rows == 0)
+		(void)fputs(none, print->out);
+}
+
 void print_end(struct print *print, const struct printer *printer, const json_t *end)
 {
 	const char *message = field_text(end, "message");

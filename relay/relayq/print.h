@@ -44,4 +44,7 @@ extern const struct printer print_stats, print_list, print_show, print_cat, prin
 void print_row(struct print *print, const struct printer *printer, const json_t *row);
 void print_end(struct print *print, const struct printer *printer, const json_t *end);
 
+/* For printers whose answer is a table or one message: end the table; say the message, or `none` when nothing was listed. */
+void print_finish(struct print *print, const json_t *end, const char *none);
+
 #endif

@@ -1,5 +1,4 @@
 /* relay/relayq/print_ban.c - the answer of ban for people. */
-#include "relay/ops/task.h"
 #include "relay/relayq/field.h"
 #include "relay/relayq/print.h"
 #include "relay/relayq/text.h"
@@ -25,15 +24,7 @@ static void ban_row(struct print *print, const json_t *row)
 
 static void ban_end(struct print *print, const json_t *end)
 {
-	const char *message = field_text(end, "message");
-
-	columns_finish(&print->columns);
-	if (field_number(end, "exit") != OPS_DONE)
-		return;
-	if (message[0])
-		(void)fprintf(print->out, "%s\n", message);
-	else if (print->rows == 0)
-		(void)fputs("nobody is banned\n", print->out);
+	print_finish(print, end, "nobody is banned\n");
 }
 
 const struct printer print_ban = { .row = ban_row, .end = ban_end };

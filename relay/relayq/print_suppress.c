@@ -1,5 +1,4 @@
 /* relay/relayq/print_suppress.c - the answer of suppress for people. */
-#include "relay/ops/task.h"
 #include "relay/relayq/field.h"
 #include "relay/relayq/print.h"
 #include "relay/relayq/text.h"
@@ -26,15 +25,7 @@ static void suppress_row(struct print *print, const json_t *row)
 
 static void suppress_end(struct print *print, const json_t *end)
 {
-	const char *message = field_text(end, "message");
-
-	columns_finish(&print->columns);
-	if (field_number(end, "exit") != OPS_DONE)
-		return;
-	if (message[0])
-		(void)fprintf(print->out, "%s\n", message);
-	else if (print->rows == 0)
-		(void)fputs("no address is suppressed\n", print->out);
+	print_finish(print, end, "no address is suppressed\n");
 }
 
 const struct printer print_suppress = { .row = suppress_row, .end = suppress_end };
