@@ -1,7 +1,6 @@
 /* relay/deliver/sts.c - the MTA-STS policies of recipient domains: looked up, fetched, kept in the store. */
 #include "relay/deliver/sts.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +12,12 @@
 
 #define DNS_WAIT_MS    SECONDS(5)
 #define FETCH_MS       SECONDS(30)  /* RFC 8461 section 3.3 suggests a minute at most */
-#define FAILED_MS      MINUTES(5)   /* before a policy that could not be had is asked for again (section 5.1) */
-#define FRESH_MS       DAYS(1)      /* a policy is fetched again when it has got so old, or half as old as it may */
-#define REFRESH_MS     MINUTES(10)  /* between two looks at what has got old */
-#define REFRESH_AT_ONCE 4
+#define FAILED_MS      MINUTES(5)   /* before a policy that could not be had is asked for again (section 3.3); twice as long each time */
+#define FAILED_MAX_MS  HOURS(1)     /* but no longer */
+#define FRESH_MS       DAYS(1)      /* a policy is fetched again when it has got so old, or half as old as it may (section 10.2) */
+#define USED_MS        DAYS(30)     /* as long as there has been mail within this time */
+#define REFRESH_MS     MINUTES(1)   /* between two looks at what has got old */
+#define REFRESH_AT_ONCE 4           /* fetches started by one look: all of DOMAINS_MAX within a day */
 #define REFRESH_FAILED_MS HOURS(1)
 #define DOMAINS_MAX    4096         /* whose policies are kept; beyond, the one that is over first goes */
 
@@ -26,9 +27,10 @@ struct domain {
 	struct sts *sts;
 	struct sts_found *found;   /* a policy that was fetched; NULL: none yet */
 	wall_ms fetched, expires;
-	bool used;                 /* mail was sent by it since it was fetched */
+	wall_ms used;              /* when mail was last sent by it */
 	wall_ms refresh_at;        /* not before */
 	char failed_id[STS_ID_MAX + 1];
+	unsigned failures;         /* of failed_id, one after the other */
 	wall_ms failed_until;
 	enum sts_trouble trouble;  /* of the last fetch */
 	char why[200];
@@ -61,24 +63,6 @@ struct sts {
 	struct domain *domains;
 	wall_ms wall_offset;
 };
-
-struct sts_found *sts_found_ref(struct sts_found *found)
-{
-	if (found)
-		atomic_fetch_add_explicit(&found->refs, 1, memory_order_relaxed);
-	return found;
-}
-
-void sts_found_unref(struct sts_found **found)
-{
-	struct sts_found *f = *found;
-
-	*found = NULL;
-	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1)
-		return;
-	sts_policy_fini(&f->policy);
-	free(f);
-}
 
 /* Policies live by the wall clock, which may be set; look-ups are handed the time, what ends later asks here. */
 static wall_ms now_of(const struct sts *sts)
@@ -159,18 +143,11 @@ static bool is_in_force(const struct domain *domain, wall_ms now)
 /* What counts, the trouble of the last fetch with it. A reference for the caller. */
 static struct sts_found *in_force(struct domain *domain, bool troubled, wall_ms now)
 {
-	struct sts_found *found;
+	struct sts_found *found = is_in_force(domain, now) ? domain->found : NULL;
 
-	if (!is_in_force(domain, now) && !(domain && troubled))
-		return NULL;
-	domain->used = true;
-	if (is_in_force(domain, now))
-		return sts_found_ref(domain->found);
-	found = xcalloc(1, sizeof(*found));
-	atomic_init(&found->refs, 1);
-	found->trouble = domain->trouble;
-	(void)snprintf(found->why, sizeof(found->why), "%s", domain->why);
-	return found;
+	if (domain)
+		domain->used = now;
+	return domain && troubled ? sts_found_troubled(found, domain->trouble, domain->why) : sts_found_ref(found);
 }
 
 /* --- look-ups -------------------------------------------------------------------------------------------------------------------- */
@@ -235,31 +212,44 @@ static void log_policy(const struct domain *domain, enum log_level level, const 
 
 static void fetch_failed(struct domain *domain, enum sts_trouble trouble, const char *why, wall_ms now)
 {
+	bool harmless = is_in_force(domain, now) && domain->found->policy.mode == STS_NONE;
+	int64_t wait = FAILED_MS;
+
+	domain->failures = strcmp(domain->failed_id, domain->wanted_id) == 0 ? domain->failures + 1 : 1;
+	for (unsigned i = 1; i < domain->failures && wait < FAILED_MAX_MS; i++)
+		wait *= 2;
 	domain->trouble = trouble;
 	(void)snprintf(domain->why, sizeof(domain->why), "%s", why);
 	(void)snprintf(domain->failed_id, sizeof(domain->failed_id), "%s", domain->wanted_id);
-	domain->failed_until = now + FAILED_MS;
+	domain->failed_until = now + (wait < FAILED_MAX_MS ? wait : FAILED_MAX_MS);
 	domain->refresh_at = now + REFRESH_FAILED_MS;
-	log_policy(domain, LOG_WARN, "sts-failed");
+	log_policy(domain, harmless ? LOG_INFO : LOG_WARN, "sts-failed"); /* RFC 8461 section 3.3 */
+}
+
+/* Fetched at some time, it is to be fetched again before this. */
+static wall_ms fresh_until(const struct domain *domain)
+{
+	int64_t age = domain->expires - domain->fetched;
+
+	return domain->fetched + (age / 2 < FRESH_MS ? age / 2 : FRESH_MS);
 }
 
 static void take_policy(struct domain *domain, struct sts_policy *policy, wall_ms now)
 {
-	struct sts_found *found = xcalloc(1, sizeof(*found));
-	int64_t age = SECONDS(policy->max_age);
+	struct sts_found *found = sts_found_create();
 
-	atomic_init(&found->refs, 1);
 	found->policy = *policy;
 	found->has_policy = true;
 	(void)snprintf(found->id, sizeof(found->id), "%s", domain->wanted_id);
 	sts_found_unref(&domain->found);
 	domain->found = found;
 	domain->fetched = now;
-	domain->expires = now + age;
-	domain->refresh_at = now + (age / 2 < FRESH_MS ? age / 2 : FRESH_MS);
-	domain->used = false;
+	domain->expires = now + SECONDS(policy->max_age);
+	domain->refresh_at = fresh_until(domain);
 	domain->trouble = STS_TROUBLE_NONE;
 	domain->why[0] = domain->failed_id[0] = '\0';
+	domain->failures = 0;
+	domain->failed_until = 0;
 	store(domain);
 	log_policy(domain, LOG_INFO, "sts-policy");
 }
@@ -384,20 +374,28 @@ void sts_lookup_cancel(struct sts_lookup **lookup)
 
 /* --- what gets old -------------------------------------------------------------------------------------------------------------------- */
 
+/* What failed is remembered longer than it counts: the next failure of the same id has its longer wait. */
+static bool is_over(const struct domain *domain, wall_ms now)
+{
+	return !is_in_force(domain, now) && domain->failed_until + (domain->failures > 0 ? FAILED_MAX_MS : 0) <= now;
+}
+
+static bool is_to_be_refreshed(const struct domain *domain, wall_ms now)
+{
+	return is_in_force(domain, now) && domain->refresh_at <= now && now - domain->used < USED_MS && domain->sts->conf->mta_sts.enabled;
+}
+
 static void look_after(struct domain *domain, wall_ms now, size_t *started)
 {
 	if (!is_idle(domain))
 		return;
-	if (!is_in_force(domain, now) && domain->failed_until <= now) {
-		bool stored = domain->found != NULL;
-
+	if (domain->found && !is_in_force(domain, now)) {
 		sts_found_unref(&domain->found);
-		if (stored)
-			store(domain);
-		domain_destroy(domain);
-		return;
+		store(domain);
 	}
-	if (domain->found && domain->used && domain->refresh_at <= now && *started < REFRESH_AT_ONCE && domain->sts->conf->mta_sts.enabled) {
+	if (is_over(domain, now)) {
+		domain_destroy(domain);
+	} else if (is_to_be_refreshed(domain, now) && *started < REFRESH_AT_ONCE) {
 		(*started)++;
 		fetch(domain, domain->found->id);
 	}
@@ -429,9 +427,9 @@ static void restore(void *arg, const char *name, const void *data, size_t len)
 	}
 	domain = domain_add(sts, name + sizeof(STS_NOTE) - 1);
 	domain->found = found;
-	domain->fetched = fetched;
-	domain->expires = fetched + SECONDS(found->policy.max_age);
-	domain->refresh_at = fetched + FRESH_MS;
+	domain->fetched = domain->used = fetched < now_of(sts) ? fetched : now_of(sts); /* not later, though the clock was set back meanwhile */
+	domain->expires = domain->fetched + SECONDS(found->policy.max_age);
+	domain->refresh_at = fresh_until(domain);
 }
 
 struct sts *sts_create(struct loop *loop, struct fetcher *fetcher, struct queue *queue, struct queue_reader *reader, struct conf *conf,

@@ -1,30 +1,16 @@
 /* relay/deliver/sts.h - the MTA-STS policies of recipient domains (RFC 8461): looked up, fetched, kept in the store. Main thread.
  *
- * What is kept counts until its max_age is over, whatever DNS says meanwhile (section 5.1); it is fetched again when the id in DNS changes, and
- * once a day while its domain gets mail. A policy that cannot be fetched leaves the old one in force, and is tried again after a while. */
+ * What is kept counts until its max_age is over, whatever DNS says meanwhile (section 5.1). It is fetched again when the id in DNS changes, and
+ * once a day as long as its domain has got mail within a month: whoever keeps DNS from us for a while gains nothing (section 10.2). A policy that
+ * cannot be fetched leaves the old one in force; it is tried again after five minutes, ten, up to an hour, and at once under a new id. */
 #ifndef DELIVER_STS_H
 #define DELIVER_STS_H
 
 #include "conf/conf.h"
 #include "queue/queue.h"
-#include "relay/deliver/sts_policy.h"
+#include "relay/deliver/sts_found.h"
 #include "relay/net/fetch.h"
 #include "relay/net/resolver.h"
-
-/* How the policy of a domain was not to be had. */
-enum sts_trouble { STS_TROUBLE_NONE, STS_TROUBLE_FETCH, STS_TROUBLE_TRUST, STS_TROUBLE_INVALID };
-
-/* What counts for a domain now; immutable, shared by reference count, any thread. */
-struct sts_found {
-	_Atomic unsigned refs;
-	struct sts_policy policy;  /* mode NONE: nothing is demanded */
-	bool has_policy;           /* there is one, of mode none or another */
-	char id[STS_ID_MAX + 1];
-	enum sts_trouble trouble;  /* DNS names a policy that could not be had: has_policy is false, or it is an older one */
-	char why[200];
-};
-struct sts_found *sts_found_ref(struct sts_found *found);
-void sts_found_unref(struct sts_found **found);
 
 struct sts;
 

@@ -1,7 +1,6 @@
 /* relay/deliver/sts_store.c - a policy as a row of the store: encode, decode. */
 #include "relay/deliver/sts_store.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,8 +97,7 @@ struct sts_found *sts_decode(const void *data, size_t len, wall_ms *fetched_out)
 
 	if (get(&in, 1) != VERSION)
 		return NULL;
-	found = xcalloc(1, sizeof(*found));
-	atomic_init(&found->refs, 1);
+	found = sts_found_create();
 	found->has_policy = true;
 	*fetched_out = (wall_ms)(get(&in, 8) & INT64_MAX);
 	found->policy.max_age = (uint32_t)get(&in, 4);

@@ -2,7 +2,7 @@
 #ifndef DELIVER_STS_STORE_H
 #define DELIVER_STS_STORE_H
 
-#include "relay/deliver/sts.h"
+#include "relay/deliver/sts_found.h"
 
 #define STS_NOTE "sts/" /* and the domain: name of the note */
 
