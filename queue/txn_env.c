@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "queue/codec.h"
+#include "queue/tail.h"
 #include "queue/txn.h"
 
 #define VERSION_KEY "@version"
@@ -83,7 +84,7 @@ static int open_with_largest_map(struct txn_env *env)
 	return rc;
 }
 
-/* Pages beyond the end of a file that was cut short would be SIGBUS later. */
+/* Pages in use beyond the end of a file that was cut short would be SIGBUS later. */
 static enum err check_length(struct txn_env *env, struct err_detail *why)
 {
 	MDB_stat stat;
@@ -93,10 +94,9 @@ static enum err check_length(struct txn_env *env, struct err_detail *why)
 	if (mdb_env_stat(env->env, &stat) != 0 || mdb_env_get_fd(env->env, &fd) != 0 || fstat(fd, &file) != 0)
 		return err_set(why, ERR_IO, "examine %s/data.mdb: %s", env->path, strerror(errno));
 	env->page_bytes = stat.ms_psize;
-	if (txn_env_last(env) > 0 && (uint64_t)file.st_size < txn_env_file_bytes(env))
-		return err_set(why, ERR_CORRUPT, "%s/data.mdb is cut short: %lld bytes instead of %llu", env->path,
-		    (long long)file.st_size, (unsigned long long)txn_env_file_bytes(env));
-	return OK;
+	if (txn_env_last(env) == 0 || (uint64_t)file.st_size >= txn_env_file_bytes(env))
+		return OK;
+	return tail_check(env, (uint64_t)file.st_size, why);
 }
 
 /* Is the store one that this program can read? `fresh`: it has no tables yet. */
