@@ -70,13 +70,12 @@ static int is_ours(const struct dirent *entry)
 	return part_of(entry->d_name) >= 0;
 }
 
-/* Our files, oldest first; the caller frees the entries and the list. -1: errno. */
-static int list(const struct log_file *file, struct dirent ***entries_out)
+int log_file_list(int dir_fd, struct dirent ***entries_out)
 {
-	return scandirat(file->dir_fd, ".", entries_out, is_ours, alphasort);
+	return scandirat(dir_fd, ".", entries_out, is_ours, alphasort);
 }
 
-static void free_list(struct dirent **entries, int count)
+void log_file_list_free(struct dirent **entries, int count)
 {
 	for (int i = 0; i < count; i++)
 		free(entries[i]);
@@ -95,7 +94,7 @@ static void sweep(struct log_file *file, wall_ms now)
 {
 	char oldest[DAY_LEN + 1], today[NAME_MAX_];
 	struct dirent **entries;
-	int count = list(file, &entries);
+	int count = log_file_list(file->dir_fd, &entries);
 
 	if (count < 0)
 		return; /* nothing is lost by trying at the next sweep */
@@ -114,7 +113,7 @@ static void sweep(struct log_file *file, wall_ms now)
 		if (unlinkat(file->dir_fd, name, 0) == 0)
 			file->total -= size;
 	}
-	free_list(entries, count);
+	log_file_list_free(entries, count);
 }
 
 /* Rename today's full file to its next part. */
@@ -122,14 +121,14 @@ static void set_aside(struct log_file *file)
 {
 	char today[NAME_MAX_], part[NAME_MAX_];
 	struct dirent **entries;
-	int count = list(file, &entries), last = 0;
+	int count = log_file_list(file->dir_fd, &entries), last = 0;
 
 	if (count < 0)
 		return;
 	for (int i = 0; i < count; i++)
 		if (strncmp(entries[i]->d_name, file->day, DAY_LEN) == 0 && part_of(entries[i]->d_name) > last)
 			last = part_of(entries[i]->d_name);
-	free_list(entries, count);
+	log_file_list_free(entries, count);
 	if (last >= PART_MAX)
 		return; /* goes on in the same file: the bound gives way, not the record */
 	today_name(file, today);

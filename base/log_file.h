@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 
+struct dirent;
 struct log_file;
 
 /*
@@ -34,5 +35,9 @@ void log_file_close(struct log_file **file);
 #define LOG_FILE_RETRY SECONDS(10)
 MUST_USE enum err log_file_write(struct log_file *file, wall_ms now, const char *line, size_t len,
     struct err_detail *why);
+
+/* For readers: the files of these forms in an open directory, oldest first, and their number; log_file_list_free frees them. -1: errno. */
+int log_file_list(int dir_fd, struct dirent ***entries_out);
+void log_file_list_free(struct dirent **entries, int count);
 
 #endif

@@ -39,7 +39,7 @@ static const struct filter {
 	{ "class", class_field, NULL, false },
 };
 
-static bool text_matches(const char *pattern, const char *text, bool within)
+bool choice_text_matches(const char *pattern, const char *text, bool within)
 {
 	if (within && !strpbrk(pattern, WILDCARDS))
 		return strcasestr(text, pattern) != NULL;
@@ -114,7 +114,7 @@ static bool is_known_state(const json_t *args)
 		bool known = false;
 
 		for (enum row_state state = 0; state < ROW_STATES; state++)
-			known = known || text_matches(json_string_value(pattern), row_state_name(state), false);
+			known = known || choice_text_matches(json_string_value(pattern), row_state_name(state), false);
 		if (!known)
 			return false;
 	}
@@ -182,8 +182,8 @@ bool choice_is_given(const struct choice *choice)
 
 static bool filter_matches(const struct filter *filter, const char *pattern, const struct row *row)
 {
-	return text_matches(pattern, filter->field(row), filter->within) ||
-	    (filter->also && text_matches(pattern, filter->also(row), filter->within));
+	return choice_text_matches(pattern, filter->field(row), filter->within) ||
+	    (filter->also && choice_text_matches(pattern, filter->also(row), filter->within));
 }
 
 /* One of the patterns is enough. */
@@ -208,7 +208,7 @@ static bool id_pattern_passes(const struct choice *choice, const struct row *row
 	for (size_t i = 0; i < count; i++) {
 		const char *pattern = json_string_value(json_array_get(choice->patterns, i));
 
-		if (text_matches(pattern, row->id, false) || text_matches(pattern, id, false))
+		if (choice_text_matches(pattern, row->id, false) || choice_text_matches(pattern, id, false))
 			return true;
 	}
 	return count == 0;

@@ -51,6 +51,9 @@ size_t choice_tell_missing(const struct choice *choice, struct task *task);
 /* The same in other words than "not in the queue". */
 size_t choice_tell_lost(const struct choice *choice, struct task *task, const char *words);
 
+/* Does a text match a shell wildcard, without regard to case? `within`: a pattern without wildcards may stand anywhere in it. Pure. */
+bool choice_text_matches(const char *pattern, const char *text, bool within);
+
 /* --- for other walks ------------------------------------------------------------------------------------------------------- */
 
 /* Is recipient `n` of the message among the explicit IDs, or are there none? Notes that it was found. */

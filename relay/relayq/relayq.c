@@ -12,6 +12,7 @@
 #include "relay/relayq/dkim_verb.h"
 #include "relay/relayq/providers_verb.h"
 #include "relay/relayq/settings.h"
+#include "relay/relayq/tail_verb.h"
 #include "relay/relayq/transfer.h"
 #include "relay/relayq/verb.h"
 
@@ -88,16 +89,29 @@ static enum ops_exit run_hash(const struct verb_call *call)
 	return hash_run(&wish, stdin, stdout, stderr);
 }
 
-/* Verbs that ask nobody. */
+static enum ops_exit run_classify(const struct verb_call *call)
+{
+	return classify_run(call->file_given ? call->file : NULL, call->json, stdin, stdout, stderr);
+}
+
+static enum ops_exit run_dkim(const struct verb_call *call) { return dkim_verb_run(call, stdout, stderr); }
+static enum ops_exit run_providers(const struct verb_call *call) { return providers_verb_run(call, stdout, stderr); }
+static enum ops_exit run_tail(const struct verb_call *call) { return tail_verb_run(call, stdout, stderr); }
+
+/* Verbs that are more than a request and its answer. */
 static enum ops_exit run_here(const struct verb_call *call)
 {
-	if (strcmp(call->verb->name, "dkim") == 0)
-		return dkim_verb_run(call, stdout, stderr);
-	if (strcmp(call->verb->name, "providers") == 0)
-		return providers_verb_run(call, stdout, stderr);
-	if (strcmp(call->verb->name, "classify") == 0)
-		return classify_run(call->file_given ? call->file : NULL, call->json, stdin, stdout, stderr);
-	return run_hash(call);
+	static const struct {
+		const char *name;
+		enum ops_exit (*run)(const struct verb_call *call);
+	} VERBS[] = {
+		{ "dkim", run_dkim }, { "providers", run_providers }, { "classify", run_classify }, { "tail", run_tail }, { "hash", run_hash },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(VERBS); i++)
+		if (strcmp(VERBS[i].name, call->verb->name) == 0)
+			return VERBS[i].run(call);
+	return OPS_USAGE;
 }
 
 int main(int argc, char **argv)

@@ -26,6 +26,8 @@ enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, 
 #define LETTERS BIT(12) /* filters of verbs in which --source means something else */
 #define REPLAYS BIT(13)
 #define WARM    BIT(14)
+#define WATCH   BIT(15) /* filters that events have fields for */
+#define EVENTS  BIT(16)
 
 /* clang-format off */
 static const struct option_row {
@@ -33,14 +35,14 @@ static const struct option_row {
 	enum option_kind kind;
 	unsigned group; /* verbs of the same bit take it */
 } options[] = {
-	{ "--destination", "destination", "NAME",     "destination, or recipient domain",               KIND_TEXTS,    FILTERS | LETTERS },
-	{ "--tenant",      "tenant",      "NAME",     "who handed the message in",                      KIND_TEXTS,    FILTERS | LETTERS },
-	{ "--sender",      "sender",      "ADDRESS",  "envelope sender; '<>' is the null sender",       KIND_TEXTS,    FILTERS | LETTERS },
-	{ "--rcpt",        "rcpt",        "ADDRESS",  "recipient, such as '*@example.net'",             KIND_TEXTS,    FILTERS | LETTERS },
-	{ "--reply",       "reply",       "TEXT",     "last reply; without wildcards: anywhere in it",  KIND_TEXTS,    FILTERS | LETTERS },
-	{ "--source",      "source",      "NAME",     "source of the last attempt",                     KIND_TEXTS,    FILTERS },
+	{ "--destination", "destination", "NAME",     "destination, or recipient domain",               KIND_TEXTS,    FILTERS | LETTERS | WATCH },
+	{ "--tenant",      "tenant",      "NAME",     "who handed the message in",                      KIND_TEXTS,    FILTERS | LETTERS | WATCH },
+	{ "--sender",      "sender",      "ADDRESS",  "envelope sender; '<>' is the null sender",       KIND_TEXTS,    FILTERS | LETTERS | WATCH },
+	{ "--rcpt",        "rcpt",        "ADDRESS",  "recipient, such as '*@example.net'",             KIND_TEXTS,    FILTERS | LETTERS | WATCH },
+	{ "--reply",       "reply",       "TEXT",     "last reply; without wildcards: anywhere in it",  KIND_TEXTS,    FILTERS | LETTERS | WATCH },
+	{ "--source",      "source",      "NAME",     "source of the last attempt",                     KIND_TEXTS,    FILTERS | WATCH },
 	{ "--older",       "older",       "DURATION", "in the queue for longer than 90s, 15m, 4h, 5d",  KIND_DURATION, FILTERS | LETTERS },
-	{ "--class",       "class",       "CLASS",    "what the last reply means, such as 'full-*'",    KIND_TEXTS,    FILTERS | LETTERS },
+	{ "--class",       "class",       "CLASS",    "what the last reply means, such as 'full-*'",    KIND_TEXTS,    FILTERS | LETTERS | WATCH },
 	{ "--state",       "state",       "STATE",    "waiting, active, deferred, held or blocked",     KIND_TEXTS,    STATES },
 	{ "--limit",       "limit",       "N",        "stop after N recipients",                        KIND_COUNT,    LIMIT },
 	{ "--reason",      "reason",      "TEXT",     "why: kept with the recipient, told in a bounce", KIND_TEXT,     REASON },
@@ -67,6 +69,10 @@ static const struct option_row {
 	{ "--svg",         "svg",         "FILE",     "forecast: draw it there too (not with --json)",  KIND_TEXT,     WARM },
 	{ "--scram",       "scram",       NULL,       "a SCRAM-SHA-256 verifier instead of a yescrypt hash", KIND_FLAG, HASH },
 	{ "--min",         "min",         "N",        "characters that the password must have",         KIND_COUNT,    HASH },
+	{ "--event",       "event",       "NAME",     "event, such as delivered or 'alert*'",           KIND_TEXTS,    EVENTS },
+	{ "--level",       "level",       "LEVEL",    "info, warn or error, and what is worse",         KIND_TEXT,     EVENTS },
+	{ "-n",            "last",        "N",        "begin with the last N that were written before", KIND_COUNT,    EVENTS },
+	{ "--once",        "once",        NULL,       "all that is kept, or the last N, then end",      KIND_FLAG,     EVENTS },
 	{ "--all",         NULL,          NULL,       "every destination, not only the busiest",        KIND_ALL,      ROWS },
 	{ "-c",            NULL,          "FILE",     "configuration (default " RELAYQ_FILE ")",        KIND_FILE,     GLOBAL },
 	{ "--json",        NULL,          NULL,       "one JSON object a line",                         KIND_JSON,     GLOBAL },
@@ -129,6 +135,9 @@ static const struct verb verbs[] = {
 	{ "tls-report", "[DOMAIN|send [DOMAIN]]", "how TLS with domains that want to hear of it went today",
 	  "Figures of TLS reports (RFC 8460): sessions by policy, and what failed most. send: sends what there is now instead of at the day's end.",
 	  OPERANDS_WORDS, 0, &print_tls },
+	{ "tail", "[ID...]", "events as they come: accepted, delivered, deferred, bounced ...", "An ID names a message and all its recipients, ID.n one of "
+	  "them. Filters take shell wildcards. A filter given twice: one\nof the two must match; different filters must all match. Ends with ^C. Needs no "
+	  "daemon, and goes on when that is\nstarted anew. Each line is what the daemon logs; with --json as it stands in the event log.", OPERANDS_IDS, WATCH | EVENTS, NULL },
 	{ "alerts", "", "what somebody must look at and lasts", "The same goes by mail and to a webhook, see `relayd --explain alerts.mail`.", OPERANDS_NONE, 0, &print_alerts },
 	{ "providers", "[NAME...]", "destinations known by name, their limits, and where each figure comes from",
 	  "Needs no daemon. FROM: shipped, or file and line of what the configuration says instead.", OPERANDS_WORDS, 0, NULL },
@@ -142,7 +151,7 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "tail", "doctor", "lint", "export", "import",
+	"top", "doctor", "lint", "export", "import",
 };
 
 #define GROUP "dead" /* its verbs are two words */

@@ -78,6 +78,10 @@ static void requests_are_made_of_words(void **state)
 		{ "source", "source", "{}" },
 		{ "hash", "hash", "{}" },
 		{ "hash --scram --min 12", "hash", "{\"min\":12,\"scram\":true}" },
+		{ "tail", "tail", "{}" },
+		{ "tail A -n 5 --event alert* --event held --level warn", "tail",
+		    "{\"event\":[\"alert*\",\"held\"],\"ids\":[\"A\"],\"last\":5,\"level\":\"warn\"}" },
+		{ "tail --destination gmail --once", "tail", "{\"destination\":\"gmail\",\"once\":true}" },
 		{ "ban", "ban", "{}" },
 		{ "ban lift 192.0.2.1", "ban", "{\"words\":[\"lift\",\"192.0.2.1\"]}" },
 	};
@@ -112,7 +116,6 @@ static void what_is_wrong_is_refused_with_its_name(void **state)
 		const char *line, *told;
 	} rows[] = {
 		{ "frob", "\"frob\" is not known" },
-		{ "top", "not available in this version" },
 		{ "export", "not available in this version" },
 		{ "list --frob", "\"--frob\"" },
 		{ "list --reason x", "\"--reason\"" },
@@ -123,6 +126,9 @@ static void what_is_wrong_is_refused_with_its_name(void **state)
 		{ "why", "expected an ID" },
 		{ "list --older soon", "expected a duration" },
 		{ "list --older", "expects a value" },
+		{ "tail --older 4h", "\"--older\"" },
+		{ "tail -n 0", "expected a number" },
+		{ "list -n 3", "\"-n\"" },
 		{ "list --limit 0", "expected a number" },
 		{ "list --limit -1", "expected a number" },
 		{ "hold A --dry-run=yes", "takes no value" },
