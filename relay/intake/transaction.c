@@ -340,10 +340,11 @@ static void on_accepted(struct queue_req *req)
 		log_dropped(tx);
 	} else if (result == ERR_EXISTS && tx->strings.data[tx->key] != '\0') {
 		id = tx->accept.earlier;
-		discard_chunks(tx);
 	} else {
 		log_text(LOG_ERROR, "commit-failed", "%s: %s", err_name(result), req->why);
 	}
+	if (result != OK)
+		discard_chunks(tx); /* nobody else would before the next start */
 	if (d != NULL)
 		d->tx = NULL;
 	transaction_free(tx);

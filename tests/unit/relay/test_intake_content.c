@@ -332,6 +332,21 @@ static void trouble_of_the_store_is_temporary(void **state)
 	free(text);
 }
 
+/* Else clients that try again and again fill the store with what nobody can be told of. */
+static void chunks_of_a_message_that_finds_no_room_are_discarded(void **state)
+{
+	char *text = lines(400000);
+
+	store.accept_result = ERR_FULL;
+	begin(DATA);
+	send_lines(text, 400000);
+	say(".\r\n", 3);
+	expect("full", "452 4.3.1");
+	assert_true(store.chunks_put > 0);
+	assert_int_equal(store.discarded, 1);
+	free(text);
+}
+
 static void a_client_that_goes_leaves_nothing_behind(void **state)
 {
 	char *text = lines(400000);
@@ -403,6 +418,7 @@ int main(void)
 		TEST(reading_stops_while_the_store_is_slow),
 		TEST(the_reply_waits_for_the_commit),
 		TEST(trouble_of_the_store_is_temporary),
+		TEST(chunks_of_a_message_that_finds_no_room_are_discarded),
 		TEST(a_client_that_goes_leaves_nothing_behind),
 		TEST(a_message_whose_client_went_during_the_commit_is_kept),
 		TEST(short_memory_stores_early_and_turns_new_mail_away),
