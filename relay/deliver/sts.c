@@ -351,11 +351,13 @@ static void on_txt(void *arg, const struct dns_answer *answer)
 struct sts_lookup *sts_lookup(struct sts *sts, const char *domain, wall_ms now, sts_fn fn, void *arg)
 {
 	struct sts_lookup *lookup = xcalloc(1, sizeof(*lookup));
-	char *name = xasprintf("_mta-sts.%s", domain);
+	char *name;
 
 	sts->wall_offset = now - loop_now(sts->loop);
 	lookup->sts = sts;
-	lookup->name = xstrdup(domain);
+	lookup->name = resolver_ascii_name(domain);
+	lookup->name = lookup->name ? lookup->name : xstrdup(domain);
+	name = xasprintf("_mta-sts.%s", lookup->name);
 	lookup->fn = fn;
 	lookup->arg = arg;
 	timer_init(&lookup->timer, sts->loop, on_lookup_timer, lookup);

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "relay/deliver/keep.h"
 #include "relay/deliver/tlsrpt_int.h"
-#include "relay/wire/utf8.h"
 
 #define NOTE        "tlsrpt/"
 #define DAYS_KEPT   10000       /* domains and days at once; beyond, further domains are not counted */
@@ -22,7 +21,7 @@ static wall_ms now_of(const struct tlsrpt *tlsrpt)
 	return tlsrpt->env.now(tlsrpt->env.arg);
 }
 
-static void write_day(struct tls_day *day)
+void tls_day_write(struct tls_day *day)
 {
 	char *name = xasprintf(NOTE "%s", day->key);
 	struct buf record;
@@ -75,6 +74,12 @@ static struct tls_day *day_add(struct tlsrpt *tlsrpt, const char *key, struct tl
 static wall_ms day_start(wall_ms now)
 {
 	return now - now % DAYS(1);
+}
+
+/* The midnight that ends it. */
+static wall_ms day_over(const struct tls_day *day)
+{
+	return day_start(day->figures->start) + DAYS(1);
 }
 
 static void key_of(wall_ms start, const char *domain, char out[KEY_MAX])
@@ -178,7 +183,7 @@ static void add_note(struct tls_day *day, const struct route *route, const struc
 	if (host && host->dane.status != DANE_NONE) {
 		type = TLS_POLICY_TLSA;
 		put_tlsa(&text, host);
-		(void)!buf_printf(&hosts, "%s\n", host->name);
+		(void)!buf_printf(&hosts, "%s\n", host->dane.base ? host->dane.base : host->name);
 	} else if (route->sts && route->sts->has_policy) {
 		type = TLS_POLICY_STS;
 		put_sts(&text, &hosts, &route->sts->policy);
@@ -207,10 +212,13 @@ void tlsrpt_add(struct tlsrpt *tlsrpt, const struct route *route, const struct t
 	const struct conf_tls_rpt *conf = &tlsrpt->conf->tls_rpt;
 	struct tls_day *day;
 
-	if (count == 0 || !conf->enabled || !conf->contact || !route->from_mx || route->domain[0] == '[' ||
-	    !utf8_is_ascii(route->domain, strlen(route->domain)))
+	char *domain;
+
+	if (count == 0 || !conf->enabled || !conf->contact || !route->from_mx || route->domain[0] == '[')
 		return;
-	day = day_of(tlsrpt, route->domain);
+	domain = resolver_ascii_name(route->domain); /* RFC 8460 section 4.4: A-labels */
+	day = domain ? day_of(tlsrpt, domain) : NULL;
+	free(domain);
 	if (!day || day->state == DAY_UNWANTED || day->state == DAY_SENDING)
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -231,14 +239,14 @@ static void on_flush(void *arg)
 	tlsrpt->flush_due = false;
 	HASH_ITER(hh, tlsrpt->days, day, tmp)
 		if (day->dirty && day->state == DAY_WANTED)
-			write_day(day);
+			tls_day_write(day);
 }
 
 static void close_day(struct tls_day *day, wall_ms end, wall_ms send_at)
 {
 	day->figures->end = end;
 	day->send_at = send_at;
-	write_day(day);
+	tls_day_write(day);
 }
 
 /* RFC 8460 section 4.1 and 5.3: at some time after midnight, not all at once. */
@@ -252,14 +260,20 @@ static wall_ms some_time_after(struct tlsrpt *tlsrpt, wall_ms end, wall_ms now)
 	return now + (int64_t)rand_below(&tlsrpt->rand, (uint32_t)(delay < CATCH_UP_MS ? delay : CATCH_UP_MS));
 }
 
+/* Nothing has come since a part of the day was sent by hand; the store does not have it. */
+static bool is_empty(const struct tls_day *day)
+{
+	return tls_figures_good(day->figures) + tls_figures_bad(day->figures) == 0;
+}
+
 static void look_after(struct tls_day *day, wall_ms now)
 {
 	struct tlsrpt *tlsrpt = day->tlsrpt;
-	wall_ms over = day_start(day->figures->start) + DAYS(1);
+	wall_ms over = day_over(day);
 
 	if (day->state == DAY_SENDING || day->state == DAY_ASKING)
 		return;
-	if (day->state == DAY_UNWANTED && over <= now) {
+	if ((day->state == DAY_UNWANTED || is_empty(day)) && over <= now) {
 		day_free(day);
 		return;
 	}
@@ -291,11 +305,11 @@ static void on_tick(void *arg)
 void tlsrpt_walk(const struct tlsrpt *tlsrpt, const char *domain, tlsrpt_fn fn, void *arg)
 {
 	for (const struct tls_day *day = tlsrpt->days; day; day = day->hh.next)
-		if (day->state != DAY_UNWANTED && (!domain || strcmp(domain, day->figures->domain) == 0))
+		if (day->state != DAY_UNWANTED && !is_empty(day) && (!domain || strcmp(domain, day->figures->domain) == 0))
 			fn(arg, day->figures, day->send_at);
 }
 
-/* What comes later that day is a report of its own: it gets another key. */
+/* What comes later that day is a report of its own, of the rest of the day. */
 static void cut_day(struct tls_day *day, wall_ms now)
 {
 	struct tlsrpt *tlsrpt = day->tlsrpt;
@@ -312,6 +326,8 @@ static void cut_day(struct tls_day *day, wall_ms now)
 	day->key = xstrdup(key);
 	HASH_ADD_KEYPTR(hh, tlsrpt->days, day->key, strlen(day->key), day);
 	close_day(day, now, now);
+	key_of(day_start(now), day->figures->domain, key);
+	day_add(tlsrpt, key, tls_figures_create(day->figures->domain, now))->state = DAY_WANTED;
 }
 
 unsigned tlsrpt_send(struct tlsrpt *tlsrpt, const char *domain)
@@ -322,10 +338,12 @@ unsigned tlsrpt_send(struct tlsrpt *tlsrpt, const char *domain)
 
 	HASH_ITER(hh, tlsrpt->days, day, tmp) {
 		/* What was cut stands at the end of the list once more. */
-		if (day->state != DAY_WANTED || day->send_at == now || (domain && strcmp(domain, day->figures->domain) != 0))
+		if (day->state != DAY_WANTED || day->send_at == now || is_empty(day) || (domain && strcmp(domain, day->figures->domain) != 0))
 			continue;
-		if (day->send_at == 0)
+		if (day->send_at == 0 && day_over(day) > now)
 			cut_day(day, now);
+		else if (day->send_at == 0)
+			close_day(day, day_over(day), now);
 		day->send_at = now;
 		count++;
 	}

@@ -24,7 +24,7 @@ struct tls_day {
 	wall_ms send_at;      /* 0: the day is not over */
 	struct dns_query *query;
 	struct tls_rua *rua;  /* once it has been sent or tried */
-	unsigned done;        /* bits: places that have it */
+	unsigned tries;       /* of this run */
 	unsigned open;        /* places that are being told */
 	bool failed;          /* one of them could not be told */
 	struct tls_place {
@@ -51,6 +51,7 @@ struct tlsrpt_mail {
 };
 
 /* tlsrpt.c */
+void tls_day_write(struct tls_day *day); /* into the store */
 void tls_day_drop(struct tls_day *day); /* from memory and store */
 void tls_day_ask(struct tls_day *day, dns_fn fn);
 

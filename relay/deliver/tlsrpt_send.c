@@ -6,8 +6,9 @@
 #include "relay/deliver/tlsrpt_int.h"
 #include "relay/notify/tls_json.h"
 
-#define AGAIN_MS   MINUTES(30)
-#define GIVE_UP_MS DAYS(2)      /* after the end of what it is about */
+#define AGAIN_MS     MINUTES(15)  /* before the second attempt; twice as long each time */
+#define AGAIN_MAX_MS HOURS(4)     /* but no longer */
+#define GIVE_UP_MS   DAYS(1)      /* after the first attempt (RFC 8460 section 5.5) */
 #define POST_MS    MINUTES(1)
 #define REPORT_MAX (128 * 1024) /* bytes of a compressed report */
 
@@ -34,13 +35,20 @@ static wall_ms now_of(const struct tls_day *day)
 /* Later, or never. */
 static void put_off(struct tls_day *day, const char *why)
 {
-	if (now_of(day) > day->figures->end + GIVE_UP_MS) {
+	wall_ms now = now_of(day), last = day->figures->tried + GIVE_UP_MS;
+	int64_t wait = AGAIN_MS;
+
+	if (now >= last) {
 		log_report(day, LOG_WARN, "tls-report-lost", NULL, why);
 		tls_day_drop(day);
 		return;
 	}
+	for (unsigned i = 1; i < day->tries && wait < AGAIN_MAX_MS; i++)
+		wait *= 2;
+	wait = wait < AGAIN_MAX_MS ? wait : AGAIN_MAX_MS;
 	day->state = DAY_WANTED;
-	day->send_at = now_of(day) + AGAIN_MS;
+	day->send_at = now + wait < last ? now + wait : last;
+	tls_day_write(day);
 }
 
 /* One place has been told, or has not. */
@@ -49,15 +57,15 @@ static void place_done(struct tls_day *day, size_t place, bool good, const char 
 	day->open--;
 	log_report(day, good ? LOG_INFO : LOG_WARN, good ? "tls-report-sent" : "tls-report-failed", day->rua->to[place].text, good ? NULL : why);
 	if (good)
-		day->done |= 1u << place;
+		tls_figures_tell(day->figures, day->rua->to[place].text);
 	else
 		day->failed = true;
-	if (day->open > 0)
-		return;
-	if (day->failed)
-		put_off(day, "not every place could be told");
-	else
+	if (day->open == 0 && !day->failed)
 		tls_day_drop(day);
+	else if (day->open == 0)
+		put_off(day, "not every place could be told");
+	else if (good)
+		tls_day_write(day); /* a crash from here on tells this place nothing twice */
 }
 
 /* --- HTTPS ---------------------------------------------------------------------------------------------------------------------- */
@@ -94,6 +102,8 @@ static void mail(struct tls_day *day, size_t place, const struct buf *gzip)
 	m->day = day;
 	m->place = place;
 	m->mail = tls_mail_create(tlsrpt->env.queue, tlsrpt->conf, day->figures, gzip, day->rua->to[place].text, now_of(day));
+	if (!tls_mail_is_signed(m->mail))
+		log_report(day, LOG_WARN, "tls-report-unsigned", day->rua->to[place].text, "there is no key for hostname in dkim");
 	tlsrpt->env.store(tlsrpt->env.arg, m);
 }
 
@@ -118,23 +128,21 @@ static void tell(struct tls_day *day)
 {
 	const struct conf *conf = day->tlsrpt->conf;
 	struct tls_sender sender = { conf->tls_rpt.organization ? conf->tls_rpt.organization : conf->hostname, conf->tls_rpt.contact, conf->hostname };
+	size_t places[TLS_RUA_MAX];
 	struct buf gzip;
 
 	buf_init(&gzip, REPORT_MAX);
 	must(tls_report_gzip(day->figures, &sender, &gzip) == OK); /* figures have bounds */
 	day->failed = false;
-	/* Counted first: the last one that ends drops the day. */
+	/* Chosen and counted first: the last one that ends drops the day. */
 	for (size_t i = 0; i < day->rua->count; i++)
-		day->open += !(day->done & 1u << i);
-	for (size_t i = 0; i < day->rua->count; i++) {
-		if (day->done & 1u << i)
-			continue;
-		if (day->rua->to[i].https)
-			post(day, i, &gzip);
-		else
-			mail(day, i, &gzip);
-	}
+		if (!tls_figures_told(day->figures, day->rua->to[i].text))
+			places[day->open++] = i;
+	for (size_t n = 0, count = day->open; n < count; n++)
+		(day->rua->to[places[n]].https ? post : mail)(day, places[n], &gzip);
 	buf_fini(&gzip);
+	if (day->open == 0)
+		tls_day_drop(day);
 }
 
 void tls_day_on_send_txt(void *arg, const struct dns_answer *answer)
@@ -144,8 +152,6 @@ void tls_day_on_send_txt(void *arg, const struct dns_answer *answer)
 
 	day->query = NULL;
 	if (answer->status == DNS_FOUND && tls_rua_read(answer->txt, answer->txt_count, &rua)) {
-		if (day->rua && memcmp(&rua, day->rua, sizeof(rua)) != 0)
-			day->done = 0;
 		day->rua = day->rua ? day->rua : xcalloc(1, sizeof(*day->rua));
 		*day->rua = rua;
 		tell(day);
@@ -158,8 +164,12 @@ void tls_day_on_send_txt(void *arg, const struct dns_answer *answer)
 
 void tls_day_send(struct tls_day *day)
 {
-	if (!day->tlsrpt->conf->tls_rpt.contact) {
-		put_off(day, "tls_rpt.contact is not set");
+	const struct conf_tls_rpt *conf = &day->tlsrpt->conf->tls_rpt;
+
+	day->tries++;
+	day->figures->tried = day->figures->tried > 0 ? day->figures->tried : now_of(day);
+	if (!conf->contact || !conf->enabled) {
+		put_off(day, conf->contact ? "tls_rpt.enabled is false" : "tls_rpt.contact is not set");
 		return;
 	}
 	day->state = DAY_SENDING;

@@ -160,8 +160,7 @@ static void on_query_timer(void *arg)
 	query_destroy(query);
 }
 
-/* A name for the wire; NULL: it can be none. malloc'ed. */
-static char *ascii_name(const char *name)
+char *resolver_ascii_name(const char *name)
 {
 	char *ascii;
 
@@ -185,7 +184,7 @@ struct dns_query *resolver_ask(struct resolver *resolver, const char *name, enum
 	resolver->queries = query;
 	timer_init(&query->timer, resolver->loop, on_query_timer, query);
 	timer_start(&query->timer, resolver->dns.timeout_ms);
-	query->name = ascii_name(name);
+	query->name = resolver_ascii_name(name);
 	if (query->name == NULL)
 		query_end(query, DNS_NO_NAME, "not a domain name");
 	else if (resolver->ctx != NULL)

@@ -29,6 +29,8 @@ void tls_figures_free(struct tls_figures **figures)
 		free(f->policies[i]->failures);
 		free(f->policies[i]);
 	}
+	for (size_t i = 0; i < f->told_count; i++)
+		free(f->told[i]);
 	free(f->domain);
 	free(f);
 }
@@ -108,6 +110,20 @@ void tls_figures_add(struct tls_figures *figures, enum tls_policy_type type, con
 	}
 	policy->bad++;
 	tls_policy_fail(policy, note, 1);
+}
+
+bool tls_figures_told(const struct tls_figures *figures, const char *place)
+{
+	for (size_t i = 0; i < figures->told_count; i++)
+		if (strcmp(figures->told[i], place) == 0)
+			return true;
+	return false;
+}
+
+void tls_figures_tell(struct tls_figures *figures, const char *place)
+{
+	if (figures->told_count < TLS_TOLD_MAX && !tls_figures_told(figures, place))
+		figures->told[figures->told_count++] = xstrdup(place);
 }
 
 uint64_t tls_figures_good(const struct tls_figures *figures)

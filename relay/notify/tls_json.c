@@ -57,6 +57,14 @@ static json_t *failure_json(const struct tls_failure *failure)
 	return o;
 }
 
+/* RFC 8460 section 1.1: of DANE the TLSA base domain, else that of the recipient. */
+static json_t *policy_domain(const struct tls_figures *figures, const struct tls_policy *policy)
+{
+	size_t base = policy->type == TLS_POLICY_TLSA ? strcspn(policy->hosts, "\n") : 0;
+
+	return base > 0 ? json_stringn(policy->hosts, base) : json_string(figures->domain);
+}
+
 static json_t *policy_json(const struct tls_figures *figures, const struct tls_policy *policy)
 {
 	json_t *o = json_object(), *about = json_object(), *summary = json_object(), *failures = json_array();
@@ -64,7 +72,7 @@ static json_t *policy_json(const struct tls_figures *figures, const struct tls_p
 	set(about, "policy-type", json_string(types[policy->type]));
 	if (policy->text[0])
 		set(about, "policy-string", lines_json(policy->text));
-	set(about, "policy-domain", json_string(figures->domain));
+	set(about, "policy-domain", policy_domain(figures, policy));
 	if (policy->hosts[0])
 		set(about, "mx-host", lines_json(policy->hosts));
 	set(summary, "total-successful-session-count", json_integer((json_int_t)policy->good));
@@ -101,6 +109,15 @@ static enum err dump(json_t *value, struct buf *out)
 	return err;
 }
 
+static json_t *told_json(const struct tls_figures *figures)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < figures->told_count; i++)
+		must(json_array_append_new(list, json_string(figures->told[i])) == 0);
+	return list;
+}
+
 enum err tls_figures_write(const struct tls_figures *figures, struct buf *out)
 {
 	json_t *o = json_object();
@@ -108,6 +125,10 @@ enum err tls_figures_write(const struct tls_figures *figures, struct buf *out)
 	set(o, "v", json_integer(VERSION));
 	set(o, "start", json_integer(figures->start));
 	set(o, "end", json_integer(figures->end));
+	if (figures->tried > 0) {
+		set(o, "tried", json_integer(figures->tried));
+		set(o, "told", told_json(figures));
+	}
 	set(o, "policies", tls_json_policies(figures));
 	return dump(o, out);
 }
@@ -201,6 +222,16 @@ bool tls_json_read(struct tls_figures *figures, const json_t *policies)
 	return true;
 }
 
+static void read_told(struct tls_figures *figures, const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *place = json_string_value(json_array_get(list, i));
+
+		if (place)
+			tls_figures_tell(figures, place);
+	}
+}
+
 struct tls_figures *tls_figures_read(const char *domain, const void *data, size_t len)
 {
 	json_t *o = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
@@ -213,6 +244,8 @@ struct tls_figures *tls_figures_read(const char *domain, const void *data, size_
 	}
 	figures = tls_figures_create(domain, (wall_ms)start);
 	figures->end = (wall_ms)end;
+	figures->tried = (wall_ms)json_integer_value(json_object_get(o, "tried")); /* absent in older records */
+	read_told(figures, json_object_get(o, "told"));
 	if (!tls_json_read(figures, json_object_get(o, "policies")))
 		tls_figures_free(&figures);
 	json_decref(o);

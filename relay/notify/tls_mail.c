@@ -10,6 +10,7 @@
 #include "relay/wire/mime.h"
 
 #define BYTES_MAX (512 * 1024)
+#define TRY_MS    DAYS(1) /* RFC 8460 section 5.5: delivery is attempted for a day */
 #define BLOBS_MAX (BYTES_MAX / QUEUE_CHUNK + 1)
 
 struct tls_mail {
@@ -82,7 +83,7 @@ static void set_rows(struct tls_mail *mail, const struct conf *conf, wall_ms now
 	struct queue_message *message = &mail->accept.message;
 
 	message->arrived = now;
-	message->deadline = now + conf->retry.expire_ms;
+	message->deadline = now + (conf->retry.expire_ms < TRY_MS ? conf->retry.expire_ms : TRY_MS);
 	message->rcpt_count = 1;
 	message->flags = MSG_BOUNCE | MSG_TLS_OPTIONAL;
 	message->sender = "";
@@ -116,6 +117,13 @@ struct tls_mail *tls_mail_create(struct queue *queue, const struct conf *conf, c
 	set_blobs(mail);
 	set_rows(mail, conf, now);
 	return mail;
+}
+
+bool tls_mail_is_signed(const struct tls_mail *mail)
+{
+	static const char field[] = "DKIM-Signature:";
+
+	return mail->text.len >= sizeof(field) && memcmp(mail->text.data, field, sizeof(field) - 1) == 0;
 }
 
 struct queue_accept *tls_mail_accept(struct tls_mail *mail)

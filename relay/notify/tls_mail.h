@@ -23,6 +23,9 @@ char *tls_mail_file(const struct tls_figures *figures, const char *hostname) MUS
 struct tls_mail *tls_mail_create(struct queue *queue, const struct conf *conf, const struct tls_figures *figures, const struct buf *gzip,
     const char *to, wall_ms now) MUST_USE;
 
+/* Has it a DKIM signature, as RFC 8460 section 3 demands? Not without a key for hostname. */
+bool tls_mail_is_signed(const struct tls_mail *mail);
+
 /* The request, without who is to hear of it; handed in again under the same key it is not stored twice. Borrowed. */
 struct queue_accept *tls_mail_accept(struct tls_mail *mail);
 void tls_mail_destroy(struct tls_mail **mail);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -161,6 +162,52 @@ static void figures_come_back_from_the_store_and_go_on(void **state)
 	buf_fini(&again);
 }
 
+static void who_was_told_comes_back_from_the_store(void **state)
+{
+	static const char earlier[] = "{\"v\":1,\"start\":1000,\"end\":0,\"policies\":[]}";
+	struct tls_figures *figures = some_figures(), *back;
+	struct buf record;
+
+	buf_init(&record, 65536);
+	figures->tried = 1459555300000;
+	tls_figures_tell(figures, "tls@example.com");
+	tls_figures_tell(figures, "https://example.com/in");
+	tls_figures_tell(figures, "tls@example.com");
+	assert_int_equal(figures->told_count, 2);
+	assert_int_equal(tls_figures_write(figures, &record), OK);
+	back = tls_figures_read("example.com", record.data, record.len);
+	assert_non_null(back);
+	assert_int_equal(back->tried, 1459555300000);
+	assert_int_equal(back->told_count, 2);
+	assert_true(tls_figures_told(back, "https://example.com/in"));
+	assert_false(tls_figures_told(back, "https://example.com/"));
+	tls_figures_free(&back);
+	back = tls_figures_read("example.com", earlier, sizeof(earlier) - 1); /* what a release without them wrote */
+	assert_non_null(back);
+	assert_int_equal(back->tried, 0);
+	assert_int_equal(back->told_count, 0);
+	tls_figures_free(&back);
+	tls_figures_free(&figures);
+	buf_fini(&record);
+}
+
+/* RFC 8460 section 1.1. */
+static void the_domain_of_a_dane_policy_is_the_base_domain_of_its_records(void **state)
+{
+	struct tls_figures *figures = tls_figures_create("example.com", 0);
+	char *text;
+	json_t *list;
+
+	add(figures, TLS_POLICY_TLSA, "3 1 1 00FF\n", note(TLS_RESULT_GOOD, "mx.example", ""), 1);
+	list = tls_json_policies(figures);
+	text = json_dumps(list, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	assert_string_equal(text, "[{\"policy\":{\"policy-type\":\"tlsa\",\"policy-string\":[\"3 1 1 00FF\"],\"policy-domain\":\"mx.example\","
+	    "\"mx-host\":[\"mx.example\"]},\"summary\":{\"total-successful-session-count\":1,\"total-failure-session-count\":0}}]");
+	free(text);
+	json_decref(list);
+	tls_figures_free(&figures);
+}
+
 /* However many policies and failures there are, the record fits into the store. */
 static void figures_have_bounds(void **state)
 {
@@ -200,6 +247,8 @@ int main(void)
 		cmocka_unit_test(a_record_names_places_or_counts_for_nothing),
 		cmocka_unit_test(the_report_has_the_form_of_the_rfc),
 		cmocka_unit_test(figures_come_back_from_the_store_and_go_on),
+		cmocka_unit_test(who_was_told_comes_back_from_the_store),
+		cmocka_unit_test(the_domain_of_a_dane_policy_is_the_base_domain_of_its_records),
 		cmocka_unit_test(figures_have_bounds),
 	};
 
