@@ -57,7 +57,7 @@ void decide_start(struct sched *sched, struct line *line, struct lane *lane, wal
 
 	part = lane_part(lane, e->rcpts, now);
 	must(part > 0);
-	e->put_off = 0;
+	e->put_off = PUT_OFF_NOT;
 	ration_charge(sched, line->share->tenant, dest, part, now);
 	line_turn(sched, line, part);
 	lane_charge(sched, lane, part, now);

@@ -159,6 +159,7 @@ static void route_leave(struct sched *sched, struct domain *domain)
 		return;
 	for (unsigned class = 0; class < PRIORITIES; class++)
 		must(route->lines[class] == NULL);
+	route->dest->routes--;
 	HASH_DEL(sched->routes, route);
 	model_free(sched, route, sizeof(*route));
 }
@@ -172,6 +173,8 @@ static struct route *route_get(struct sched *sched, const struct domain *domain,
 	if (route == NULL) {
 		route = model_alloc(sched, sizeof(*route));
 		route->key = key;
+		route->dest = domain->dest;
+		route->dest->routes++;
 		HASH_ADD(hh, sched->routes, key, sizeof(key), route);
 	}
 	route->domains++;

@@ -34,6 +34,9 @@ enum entry_flag {
 
 #define ENTRY_FLAGS 0x3fu
 
+/* Why a start was taken back. */
+enum put_off { PUT_OFF_NOT, PUT_OFF_SENDER, PUT_OFF_HOSTS };
+
 /* What a message says of its own class. Its tenant's may change, and counts for what waits. */
 enum urgency { URGENCY_OWN, URGENCY_HIGH, URGENCY_LOW, URGENCIES };
 
@@ -41,8 +44,8 @@ struct entry {
 	uint64_t id;
 	wall_ms due, deadline; /* due <= deadline, so that the heap finds the end too */
 	uint32_t first;
-	uint32_t rcpts : 31;
-	uint32_t put_off : 1; /* LATER: for its sender's sake */
+	uint32_t rcpts : 30;
+	uint32_t put_off : 2; /* LATER: enum put_off */
 	uint32_t domain, tenant; /* handles */
 	uint32_t next, prev; /* READY: its line; EXPIRED: that list; ACTIVE: next is the lane, prev the recipients claimed; FREE: next free one */
 	uint32_t younger, elder; /* all jobs of the domain in order of arrival */

@@ -295,15 +295,13 @@ bool sched_has_moved(const struct sched *sched, uint64_t id, uint32_t first)
 	return number != ENTRY_NONE && entries_get(&sched->entries, number)->flags & ENTRY_HOPPED;
 }
 
-void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, wall_ms now)
+/* A START that comes to nothing: what it took is given back. NULL: there is none; else its destination. */
+static struct dest *take_back(struct sched *sched, uint32_t number, wall_ms now)
 {
-	uint32_t number = entries_find(&sched->entries, id, first);
-	struct entry *e = number != ENTRY_NONE ? entries_get(&sched->entries, number) : NULL;
-	struct lane *lane;
+	struct entry *e = entries_get(&sched->entries, number);
+	struct dest *dest = domain_of(sched, e)->dest;
+	struct lane *lane = slots_get(&sched->lanes, e->next);
 
-	if (e == NULL || e->place != PLACE_ACTIVE)
-		return;
-	lane = slots_get(&sched->lanes, e->next);
 	if (lane != NULL) {
 		lane->active--;
 		warm(sched, lane, e->prev, &(struct sched_result){ .attempted = false }, now);
@@ -316,9 +314,61 @@ void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms unt
 		lane_tidy(sched, lane, now);
 	}
 	e->next = e->prev = ENTRY_NONE;
+	return dest;
+}
+
+static uint32_t find_active(const struct sched *sched, uint64_t id, uint32_t first)
+{
+	uint32_t number = entries_find(&sched->entries, id, first);
+
+	return number != ENTRY_NONE && entries_get(&sched->entries, number)->place == PLACE_ACTIVE ? number : ENTRY_NONE;
+}
+
+static void put_off(struct sched *sched, uint32_t number, enum put_off why, wall_ms until, wall_ms now)
+{
+	struct entry *e = entries_get(&sched->entries, number);
+
 	e->due = until < e->deadline ? until : e->deadline;
-	e->put_off = 1;
+	e->put_off = why & 3;
 	job_rest(sched, number, now);
+}
+
+void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, wall_ms now)
+{
+	uint32_t number = find_active(sched, id, first);
+
+	if (number == ENTRY_NONE)
+		return;
+	(void)take_back(sched, number, now);
+	put_off(sched, number, PUT_OFF_SENDER, until, now);
+}
+
+/* Where it is known without an attempt that nobody is there. Its next probe is as good as the one that would have told. */
+static void dest_is_down(struct sched *sched, struct dest *dest, wall_ms until, wall_ms now)
+{
+	if (!dest->down) {
+		sched->dests_down++;
+		silence_forgive(sched, dest, now);
+	}
+	dest->down = true;
+	if (until > dest->pause_until)
+		dest->pause_until = until;
+	dest_refresh(sched, dest, now);
+	recall_note_dest(sched, dest);
+}
+
+void sched_hosts_down(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, bool everybody, wall_ms now)
+{
+	uint32_t number = find_active(sched, id, first);
+	struct dest *dest;
+
+	if (number == ENTRY_NONE)
+		return;
+	dest = take_back(sched, number, now);
+	entries_get(&sched->entries, number)->source = SOURCE_NONE; /* another may be offered */
+	if (everybody && dest->provider == NULL && dest->routes == 1)
+		dest_is_down(sched, dest, until, now);
+	put_off(sched, number, PUT_OFF_HOSTS, until, now);
 }
 
 void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now)

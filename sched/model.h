@@ -113,6 +113,7 @@ struct route_key {
 
 struct route {
 	struct route_key key;
+	struct dest *dest;
 	uint32_t domains; /* that hang on it */
 	struct line *lines[PRIORITIES];
 	UT_hash_handle hh;
@@ -148,6 +149,7 @@ struct dest {
 	char *name;                           /* shown and typed by the operator */
 	const struct conf_provider *provider; /* borrowed from sched->conf; NULL: limits of lanes */
 	struct domain *domains;
+	uint32_t routes;           /* different ones of its domains */
 	struct bundle *bundles;
 	struct lane *lanes;        /* those that are not in sched->lane_keys first */
 	uint32_t near_lanes, far_lanes; /* found by walking; by sched->lane_keys */

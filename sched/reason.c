@@ -33,6 +33,7 @@ static const struct {
 	{ WHY_SOURCE_RATE,        "source-rate",        "its source has sent as much in all as its rate allows" },
 	{ WHY_LANE_SILENT,        "lane-silent",        "the destination answers other sources and not this one" },
 	{ WHY_SENDER,             "sender",             "the destination wants less mail of its sender's domain" },
+	{ WHY_HOSTS_DOWN,         "hosts-down",         "every host that it could go to is down; one attempt at a time" },
 	{ WHY_TENANT_RATE,        "tenant-rate",        "its tenant has sent as much there as destination_rate allows" },
 	{ WHY_LANE_HEALTH,        "lane-health",        "most of what its source sent there was refused" },
 	{ WHY_QUEUED_BEHIND,      "queued-behind",      "nothing but its turn" },
@@ -144,6 +145,15 @@ static void gates_of_ready(
 		gate(reasons, when, WHY_TOTAL_CONNECTIONS, WALL_NEVER);
 }
 
+static unsigned why_later(const struct entry *e)
+{
+	static const unsigned put_off[] = {
+		[PUT_OFF_NOT] = WHY_NOT_DUE, [PUT_OFF_SENDER] = WHY_SENDER, [PUT_OFF_HOSTS] = WHY_HOSTS_DOWN
+	};
+
+	return e->flags & ENTRY_BLOCKED ? WHY_BLOCKED : put_off[e->put_off];
+}
+
 unsigned reason_of_job(const struct sched *sched, const struct entry *e, wall_ms now, wall_ms *when_out)
 {
 	unsigned reasons = 0;
@@ -162,7 +172,7 @@ unsigned reason_of_job(const struct sched *sched, const struct entry *e, wall_ms
 		break;
 	case PLACE_LATER:
 		if (e->due > now)
-			gate(&reasons, when_out, e->flags & ENTRY_BLOCKED ? WHY_BLOCKED : e->put_off ? WHY_SENDER : WHY_NOT_DUE, e->due);
+			gate(&reasons, when_out, why_later(e), e->due);
 		gates_of_ready(sched, e, now, &reasons, when_out);
 		break;
 	case PLACE_READY:

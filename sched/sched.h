@@ -95,6 +95,7 @@ enum sched_reason {
 	WHY_LANE_SILENT = 1 << 25,        /* it answers other sources and not this one */
 	WHY_SENDER = 1 << 28,             /* the destination wants less mail of its sender's domain */
 	WHY_TENANT_RATE = 1 << 27,        /* tenants[].destination_rate */
+	WHY_HOSTS_DOWN = 1 << 29,         /* every host that it could go to is down; one attempt at a time finds out whether it still is */
 	WHY_LANE_HEALTH = 1 << 26,        /* most of what its source sent there was refused */
 };
 #define SCHED_WHY_TEXT 2048
@@ -192,6 +193,10 @@ bool sched_has_moved(const struct sched *sched, uint64_t id, uint32_t first);
 /* A START is taken back before anything was sent: the job waits until `until`, because its sender's domain has no turn there yet. No attempt is
  * counted, nobody is blamed, and the rates get back what it has taken of them. Its connection stays charged until sched_release_connection. */
 void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, wall_ms now);
+
+/* The same, for every host that the job could have gone to is known as down. `everybody`: and to no source of any pool is another one left; then a
+ * destination with those hosts alone rests as a whole until then. */
+void sched_hosts_down(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, bool everybody, wall_ms now);
 
 /* The settle is in the store: the job may be started again when due (or is forgotten). */
 void sched_settled(struct sched *sched, uint64_t id, uint32_t first, wall_ms now);

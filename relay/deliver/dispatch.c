@@ -198,23 +198,6 @@ void dispatch_drain(struct dispatch *d, int64_t ms, void (*done)(void *arg), voi
 	dispatch_check_drained(d);
 }
 
-static void restore_host_memo(void *arg, const char *name, const void *data, size_t len)
-{
-	struct dispatch *d = arg;
-
-	if (strcmp(name, HOSTMAP_MEMO) == 0)
-		hostmap_restore(d->hosts, data, len, dispatch_now(d));
-}
-
-/* What was known of hosts before the start only saves attempts: without it they are made. */
-static void restore_hosts(struct dispatch *d)
-{
-	struct err_detail why;
-
-	if (d->env.reader && queue_memos_read(d->env.reader, HOSTMAP_MEMO, restore_host_memo, d, &why) != OK)
-		log_text(LOG_WARN, "hosts", "%s", why.text);
-}
-
 /* --- life ----------------------------------------------------------------------------------------------------------------- */
 
 struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *conf, uint64_t seed, struct err_detail *why)
@@ -232,7 +215,6 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	d->resolver = resolver;
 	d->conf = conf_ref(conf);
 	d->tls = tls;
-	d->hosts = hostmap_create();
 	d->verdicts = verdict_rules_create(conf->reply_rules, NULL);
 	rand_seed(&d->rand, seed);
 	d->wall_offset = clock_wall() - clock_mono();
@@ -241,7 +223,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	timer_init(&d->settle_timer, env->loop, dispatch_settle_retry, d);
 	timer_init(&d->drain_timer, env->loop, drain_expired, d);
 	timer_init(&d->rebuild_timer, env->loop, rebuild_slice, d);
-	restore_hosts(d);
+	dispatch_host_restore(d);
 	dispatch_lane_listen(d);
 	dispatch_learned_restore(d);
 	d->senders = senders_create();

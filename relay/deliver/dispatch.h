@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "queue/queue.h"
+#include "relay/deliver/hostmap.h"
 #include "relay/intake/intake.h"
 #include "relay/net/resolver.h"
 #include "relay/notify/alert.h"
@@ -118,6 +119,10 @@ bool dispatch_retire(struct dispatch *dispatch, const char *source, int64_t ms, 
 #define SERVICE_MEMO "service/" /* and the source's name: what the store keeps of that */
 bool service_memo_read(const void *data, size_t len); /* out of service? */
 bool service_memo_retires(const void *data, size_t len, struct sched_retire *out); /* since when and until? */
+
+/* Receiving addresses that are down: all, and those of a recipient domain's route as it was known last. */
+const struct hostmap *dispatch_hosts(const struct dispatch *dispatch);
+void dispatch_hosts_of(struct dispatch *dispatch, const char *domain, host_view_fn fn, void *arg);
 
 /* What is known for TLS reports (tlsrpt.h). */
 struct tlsrpt *dispatch_tlsrpt(struct dispatch *dispatch);

@@ -263,10 +263,12 @@ static size_t choose(struct changing *c, const uint32_t *ns, size_t count, wall_
 			c->result.busy++;
 			continue;
 		}
-		if (c->verb != CHANGE_RETRY)
+		if (c->verb != CHANGE_RETRY) {
 			(void)!sched_drop(d->env.sched, c->job->message.id, first);
-		else
+		} else {
+			dispatch_host_lift(d, rcpt->domain, now);
 			(void)!sched_retry(d->env.sched, c->job->message.id, first, now);
+		}
 		item_of(c, rcpt, now);
 	}
 	return chosen;

@@ -28,7 +28,8 @@ struct attempt {
 	struct job_key key;
 	UT_hash_handle hh;        /* dispatch.attempts */
 	uint32_t lane;            /* charged, or LANE_NONE */
-	bool host_news;           /* hosts were learnt of: the store must, too */
+	struct route *way;        /* what of its domain's route it is to try; NULL: not chosen, or over */
+	uint64_t lease;           /* of addresses that it finds out about; 0: none */
 	bool late;                /* handed out for its sender to be told that it waits */
 	bool expired;             /* handed out because its deadline has passed */
 	wall_ms since;
@@ -81,6 +82,7 @@ struct dispatch {
 	struct tls_client *tls;
 	struct dispatch_hops hops;
 	struct hostmap *hosts;
+	struct queue_memo hosts_memo; /* what earlier versions kept, emptied */
 	struct fetcher *fetcher;
 	struct sts *sts;
 	struct service *services; /* sources that were ever out of service, by name */
@@ -125,6 +127,14 @@ void dispatch_start(struct dispatch *d, const struct sched_decision *decision, w
 void dispatch_idle_expired(void *arg);
 void dispatch_quit_idle(struct dispatch *d);
 void dispatch_links_fini(struct dispatch *d);
+
+/* dispatch_host.c: what is known of receiving hosts */
+bool dispatch_host_waits(struct dispatch *d, const struct sched_decision *decision, wall_ms now); /* true: its start was taken back */
+bool dispatch_host_way(struct dispatch *d, struct attempt *attempt, wall_ms now); /* attempt->way; false: all of them are down */
+void dispatch_host_release(struct dispatch *d, struct attempt *attempt);
+void dispatch_host_learn(struct dispatch *d, struct attempt *attempt, wall_ms now);
+void dispatch_host_lift(struct dispatch *d, const char *domain, wall_ms now); /* what is down may be tried at once */
+void dispatch_host_restore(struct dispatch *d); /* before the first decision */
 
 /* dispatch_settle.c: attempts and their outcomes */
 struct attempt *attempt_create(struct dispatch *d, const struct sched_decision *decision, wall_ms now);

@@ -166,24 +166,22 @@ void dispatch_links_fini(struct dispatch *d)
 
 /* --- starting ---------------------------------------------------------------------------------------------------------------- */
 
-static void link_open(struct dispatch *d, struct link *link, struct attempt *attempt, struct route *route, uint32_t messages)
+static void link_open(struct dispatch *d, struct link *link, struct attempt *attempt, uint32_t messages)
 {
 	const struct conf_source *source = conf_source_find(d->conf, attempt->source);
-	struct route *now_best = hostmap_route(d->hosts, route, hostmap_source(attempt->source), dispatch_now(d));
 	struct session_target target = {
 	    .number = link->number, .destination = attempt->destination, .source = attempt->source, .local = source->ip,
-	    .ehlo = source->ehlo, .route = now_best, .conf = d->conf, .tls = d->tls,
+	    .ehlo = source->ehlo, .route = attempt->way, .conf = d->conf, .tls = d->tls,
 	};
 
 	link->state = LINK_BUSY;
 	link->worker = least_loaded(d);
 	link->lane = attempt->lane;
-	link->route_key = route->key;
+	link->route_key = attempt->way->key;
 	link->messages_left = messages;
 	link->attempt = attempt;
 	attempt->delivery.session = link->number;
 	worker_open(link->worker, &target, &attempt->delivery);
-	route_unref(&now_best);
 }
 
 static void link_reuse(struct link *link, struct attempt *attempt)
@@ -217,13 +215,18 @@ static void launch(struct dispatch *d, struct attempt *attempt, uint32_t message
 	}
 	link = idle_find(d, attempt->lane, route->key, &same);
 	if (link && same) {
+		dispatch_host_release(d, attempt);
 		idle_remove(d, link);
 		link_reuse(link, attempt);
 		return;
 	}
+	if (!dispatch_host_way(d, attempt, now)) {
+		give_back(d, attempt, now);
+		return;
+	}
 	if (link)
 		link_quit(d, link);
-	link_open(d, link_create(d), attempt, route, messages);
+	link_open(d, link_create(d), attempt, messages);
 }
 
 /* --- claims: a lane with a warm-up budget commits one before MAIL ------------------------------------------------------------- */
@@ -292,9 +295,17 @@ static void claim(struct dispatch *d, struct attempt *attempt, const struct sche
 
 void dispatch_start(struct dispatch *d, const struct sched_decision *decision, wall_ms now)
 {
+	const struct route *route = dispatch_route(d, decision->domain);
 	struct attempt *attempt;
+	bool same = false;
 
 	if (dispatch_sender_waits(d, decision, now)) {
+		sched_release_connection(d->env.sched, decision->lane, now);
+		return;
+	}
+	if (route)
+		(void)idle_find(d, decision->lane, route->key, &same);
+	if (!same && dispatch_host_waits(d, decision, now)) {
 		sched_release_connection(d->env.sched, decision->lane, now);
 		return;
 	}
@@ -358,21 +369,6 @@ static void park_source(struct dispatch *d, struct attempt *attempt, wall_ms now
 		memset(delivery->outcomes, 0, delivery->job->rcpt_count * sizeof(delivery->outcomes[0]));
 }
 
-/* Its port is that of the route; a domain whose route has gone meanwhile teaches nothing. */
-static void learn_hosts(struct dispatch *d, struct attempt *attempt, wall_ms now)
-{
-	const struct delivery *delivery = &attempt->delivery;
-	const struct route *route = dispatch_route(d, attempt->domain);
-	uint32_t source = hostmap_source(attempt->source);
-
-	for (size_t i = 0; route && i < delivery->note_count; i++) {
-		struct ip_port at = {delivery->notes[i].addr, route->port};
-
-		if (hostmap_note(d->hosts, &at, delivery->notes[i].news, source, d->conf->retry.max_ms, now))
-			attempt->host_news = true;
-	}
-}
-
 void dispatch_delivered(struct dispatch *d, struct delivery *delivery)
 {
 	struct attempt *attempt = CONTAINER_OF(delivery, struct attempt, delivery);
@@ -383,7 +379,7 @@ void dispatch_delivered(struct dispatch *d, struct delivery *delivery)
 
 	must(link && link->attempt == attempt);
 	link->attempt = NULL;
-	learn_hosts(d, attempt, now);
+	dispatch_host_learn(d, attempt, now);
 	dispatch_tls_notes(d, attempt);
 	if (delivery->source_fails)
 		park_source(d, attempt, now);

@@ -61,6 +61,7 @@ struct attempt *attempt_create(struct dispatch *d, const struct sched_decision *
 void attempt_destroy(struct dispatch *d, struct attempt *attempt)
 {
 	HASH_DEL(d->attempts, attempt);
+	dispatch_host_release(d, attempt);
 	free(attempt->delivery.job);
 	free(attempt->delivery.outcomes);
 	free(attempt->delivery.transcript);
@@ -384,8 +385,6 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	dispatch_warm_attach(d, attempt->lane, &s->warm, &s->settle.warm);
 	items_fill(s, now);
 	attach_transcript(s);
-	if (attempt->host_news)
-		s->settle.memo = hostmap_memo(d->hosts);
 	s->bounce = report_create(d, attempt, now);
 	if (s->bounce)
 		s->settle.bounce = bounce_accept(s->bounce);

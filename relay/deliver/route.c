@@ -67,36 +67,26 @@ void route_unref(struct route **route)
 	free(r->hosts);
 	sts_found_unref(&r->sts);
 	free(r->domain);
+	free(r->left_out);
 	free(r);
 }
 
-struct route *route_copy(const struct route *route)
+struct route *route_bare(const struct route *route, size_t room)
 {
-	struct route *copy = xcalloc(1, sizeof(*copy));
+	struct route *bare = xcalloc(1, sizeof(*bare));
 
-	atomic_init(&copy->refs, 1);
-	copy->domain = xstrdup(route->domain);
-	copy->port = route->port;
-	copy->key = route->key;
-	copy->families = route->families;
-	copy->expires = route->expires;
-	copy->tls = route->tls;
-	copy->sts = sts_found_ref(route->sts);
-	copy->mx_secure = route->mx_secure;
-	copy->from_mx = route->from_mx;
-	copy->hosts = xcalloc(route->host_count, sizeof(copy->hosts[0]));
-	copy->host_count = route->host_count;
-	for (size_t i = 0; i < route->host_count; i++) {
-		const struct route_host *from = &route->hosts[i];
-		struct route_host *to = &copy->hosts[i];
-
-		*to = *from;
-		to->name = xstrdup(from->name);
-		to->addrs = xcalloc(from->addr_count, sizeof(to->addrs[0]));
-		memcpy(to->addrs, from->addrs, from->addr_count * sizeof(to->addrs[0]));
-		dane_copy(&to->dane, &from->dane);
-	}
-	return copy;
+	atomic_init(&bare->refs, 1);
+	bare->domain = xstrdup(route->domain);
+	bare->port = route->port;
+	bare->key = route->key;
+	bare->families = route->families;
+	bare->expires = route->expires;
+	bare->tls = route->tls;
+	bare->sts = sts_found_ref(route->sts);
+	bare->mx_secure = route->mx_secure;
+	bare->from_mx = route->from_mx;
+	bare->hosts = xcalloc(room + 1, sizeof(bare->hosts[0]));
+	return bare;
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------- */

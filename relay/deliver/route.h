@@ -32,12 +32,13 @@ struct route {
 	bool from_mx;         /* false: a route of the configuration, refuse_networks does not apply */
 	struct route_host *hosts;
 	size_t host_count;
+	char *left_out;       /* which addresses it is without, for they are down, in words; NULL: none. Copies of hostmap.h alone */
 };
 struct route *route_ref(struct route *route);
 void route_unref(struct route **route); /* any thread; sets the pointer to NULL */
 
-/* A deep copy with one reference, not shared yet: it may be changed. */
-struct route *route_copy(const struct route *route) MUST_USE;
+/* A copy without hosts, with room for so many: one reference, not shared yet, to be filled. */
+struct route *route_bare(const struct route *route, size_t room) MUST_USE;
 
 /* A look-up's end: a route, or why there is none. */
 struct route_failure {

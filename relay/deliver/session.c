@@ -103,7 +103,7 @@ static const struct route_host *next_address(struct session *s, struct ip_addr *
 	return NULL;
 }
 
-/* Mail whose last address has failed. A permanent refusal counts when every host gave one (RFC 5321 section 3.1). */
+/* Mail whose last address has failed. A permanent refusal counts when every host gave one (RFC 5321 section 3.1), those too that are down. */
 static void fail_everywhere(struct session *s)
 {
 	struct outcome *why = &s->failure;
@@ -111,7 +111,7 @@ static void fail_everywhere(struct session *s)
 	if (!s->has_failure)
 		outcome_make(why, OUTCOME_DEFERRED, SCOPE_NONE, STAGE_CONNECT, "4.4.4", "", "no address of %s is of the same family as source %s",
 		    s->route->domain, s->source);
-	if (s->all_refused) {
+	if (s->all_refused && !s->route->left_out) {
 		why->kind = OUTCOME_REFUSED;
 	} else if (why->kind == OUTCOME_REFUSED) {
 		why->kind = OUTCOME_DEFERRED;
@@ -469,6 +469,8 @@ static void take_delivery(struct session *s, struct delivery *delivery)
 	transcript_begin(&s->transcript, delivery->started);
 	transcript_note(&s->transcript, delivery->started, "%s%s%s", clock_rfc3339(clock_wall(), when),
 	    s->conn ? ", on the connection to " : "", s->conn ? s->relay : "");
+	if (s->route->left_out && !s->conn)
+		transcript_note(&s->transcript, delivery->started, "left out: %s", s->route->left_out);
 }
 
 /* The first turn after session_open, so that nothing is reported from inside it. */

@@ -105,14 +105,16 @@ void session_note_failure(struct session *s, const struct outcome *failure)
 	s->has_failure = true;
 }
 
-void session_note_host(struct session *s, enum host_news news)
+void session_note_host(struct session *s, enum host_news news, const char *why)
 {
 	struct delivery *d = s->delivery;
 
 	if (!d)
 		return;
 	d->notes = xrealloc(d->notes, (d->note_count + 1) * sizeof(d->notes[0]));
-	d->notes[d->note_count++] = (struct host_note){s->remote, news};
+	d->notes[d->note_count] = (struct host_note){.addr = s->remote, .news = news};
+	(void)snprintf(d->notes[d->note_count].why, HOST_WHY, "%s", why);
+	d->note_count++;
 }
 
 static enum session_state refuse_address(struct session *s, const struct reply *r)
@@ -187,13 +189,13 @@ void session_on_lost(struct session *s, enum conn_end end, const char *text)
 	describe_loss(s, end, text, &why);
 	s->polite = false;
 	if ((s->state == SESSION_CONNECT || s->state == SESSION_GREETING) && why.scope != SCOPE_SOURCE)
-		session_note_host(s, HOST_DOWN);
+		session_note_host(s, HOST_DOWN, why.reply);
 	if (s->state == SESSION_TLS)
 		session_note_handshake(s, false, text);
 	/* A server that cannot do TLS after all is spoken to in the clear, unless that is forbidden. RFC 7435 */
 	if (s->state == SESSION_TLS && !s->trust.required) {
 		session_note_failure(s, &why);
-		session_note_host(s, HOST_NO_TLS);
+		session_note_host(s, HOST_NO_TLS, "");
 		s->plain_only = s->same_again = true;
 		session_enter(s, SESSION_RETRY);
 		return;
@@ -281,7 +283,7 @@ static void send_quit(struct session *s)
 static enum session_state on_greeting(struct session *s, const struct reply *r)
 {
 	s->polite = true;
-	session_note_host(s, HOST_UP);
+	session_note_host(s, HOST_UP, "");
 	return reply_class(r) == 2 ? SESSION_EHLO : refuse_address(s, r);
 }
 
@@ -358,7 +360,7 @@ void session_on_secured(struct session *s)
 
 	s->secure = true;
 	s->caps = (struct capabilities){0};
-	session_note_host(s, HOST_TLS);
+	session_note_host(s, HOST_TLS, "");
 	if (trust_is_met(&s->trust, s->secure, s->verified)) {
 		session_note_handshake(s, true, "");
 		session_enter(s, SESSION_EHLO);

@@ -119,8 +119,8 @@ void session_on_secured(struct session *s);
 void session_on_garbage(struct session *s, const char *text);
 void session_on_lost(struct session *s, enum conn_end end, const char *text);
 
-/* News of the address that is being tried. */
-void session_note_host(struct session *s, enum host_news news);
+/* News of the address that is being tried; `why` in words, "" for none. */
+void session_note_host(struct session *s, enum host_news news, const char *why);
 
 /* Begin the transaction of s->delivery on a connection that is IDLE; its state tells what came of it (IDLE again: nothing was to be sent). */
 void session_begin(struct session *s);

@@ -7,6 +7,7 @@
 #include "relay/ops/choice.h"
 #include "relay/ops/encode.h"
 #include "relay/ops/fact.h"
+#include "relay/ops/hosts.h"
 #include "relay/ops/show.h"
 
 static const char *given_id(const struct task *task)
@@ -113,9 +114,18 @@ static void put_notify(json_t *o, uint8_t notify)
 	fact_text(o, "notify", text);
 }
 
-static json_t *show_rcpt(const struct row *row)
+static void add_host(void *arg, const struct host_view *view)
 {
-	json_t *o = row_json(row);
+	must(json_array_append_new(arg, host_json(view)) == 0);
+}
+
+static json_t *show_rcpt(const struct ops_env *env, const struct row *row)
+{
+	json_t *o = row_json(row), *hosts = json_array();
+
+	if (env->dispatch)
+		dispatch_hosts_of(env->dispatch, row->rcpt->domain, add_host, hosts);
+	fact_json(o, "hosts_down", hosts);
 
 	fact_text(o, "relay", row->rcpt->relay);
 	fact_time(o, "last_attempt", row->rcpt->last_attempt);
@@ -217,7 +227,7 @@ static enum task_state show_step(struct task *task)
 		if (!chosen.whole && job->rcpts[i].n != chosen.n)
 			continue;
 		row_fill(&row, task->env, job, i, now);
-		must(json_array_append_new(rcpts, show_rcpt(&row)) == 0);
+		must(json_array_append_new(rcpts, show_rcpt(task->env, &row)) == 0);
 	}
 	if (json_array_size(rcpts) == 0) {
 		json_decref(rcpts);

@@ -198,6 +198,7 @@ static void emit_total(struct stats *stats)
 		fact_number(o, "tls", dispatch_hops(env->dispatch)->tls);
 		fact_number(o, "dane", dispatch_hops(env->dispatch)->dane);
 		fact_number(o, "verified", dispatch_hops(env->dispatch)->verified);
+		fact_number(o, "hosts_down", hostmap_count_down(dispatch_hosts(env->dispatch)));
 	}
 	if (env->sched) {
 		fact_number(o, "jobs", sched_job_count(env->sched));

@@ -173,6 +173,19 @@ static bool explain_usage(struct why *why)
 
 /* --- the rule by which a recipient domain falls in its destination --------------------------------------------------------------- */
 
+static void emit_host(void *arg, const struct host_view *view)
+{
+	char line[1000], at[IP_PORT_TEXT], since[CLOCK_TEXT], until[CLOCK_TEXT];
+	struct why *why = arg;
+	const char *when = view->probing ? "an attempt finds out now"
+	    : view->until <= why->now ? "the next attempt finds out" : "not tried before ";
+
+	(void)snprintf(line, sizeof(line), "host %.255s[%s] has been down since %s%s, %u failures in a row (%.255s); %s%s", view->name,
+	    ip_port_format(&view->at, at), clock_rfc3339(view->since, since), view->for_one ? " for one source" : "", view->failures,
+	    view->why, when, view->probing || view->until <= why->now ? "" : clock_rfc3339(view->until, until));
+	emit_line(why, line);
+}
+
 static void tell_hosts(struct why *why, const struct route *route)
 {
 	const char **hosts = xcalloc(route->host_count + 1, sizeof(hosts[0]));
@@ -180,6 +193,7 @@ static void tell_hosts(struct why *why, const struct route *route)
 	for (size_t i = 0; i < route->host_count; i++)
 		hosts[i] = route->hosts[i].name;
 	rule_by_hosts(why->task.env->conf(why->task.env->arg), why->name, hosts, route->host_count, route->from_mx, emit_line, why);
+	hostmap_walk_route(dispatch_hosts(why->task.env->dispatch), route, emit_host, why);
 	free(hosts);
 }
 
@@ -214,6 +228,8 @@ static bool explain_domain(struct why *why)
 		return false;
 	if (rule_by_domain(env->conf(env->arg), why->name, emit_line, why)) {
 		why->known = true;
+		if (env->dispatch)
+			dispatch_hosts_of(env->dispatch, why->name, emit_host, why);
 		return false;
 	}
 	if (!env->dispatch)

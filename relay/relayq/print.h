@@ -38,7 +38,7 @@ struct printer {
 };
 
 extern const struct printer print_stats, print_list, print_show, print_cat, print_why, print_source, print_change, print_check,
-    print_outcome, print_warmup, print_ban, print_suppress, print_alerts, print_tls, print_dead, print_dead_change;
+    print_outcome, print_warmup, print_ban, print_suppress, print_alerts, print_hosts, print_tls, print_dead, print_dead_change;
 
 /* One object of an answer, in its order; the last with print_end, which also tells the message of what was refused on `err`. */
 void print_row(struct print *print, const struct printer *printer, const json_t *row);

@@ -84,6 +84,21 @@ static void put_attempts(struct print *print, const json_t *rcpt)
 	    relay[0] ? " to " : "", relay));
 }
 
+static void put_hosts(struct print *print, const json_t *hosts)
+{
+	const json_t *host;
+	size_t i;
+
+	json_array_foreach(hosts, i, host) {
+		char since[TEXT_SHORT], until[TEXT_SHORT];
+		bool waits = field_time(host, "until") > print->now && !field_bool(host, "probing");
+
+		put(print, "host down", xasprintf("%s[%s] since %s, %s%s", field_text(host, "name"), field_text(host, "address"),
+		    text_relative(field_time(host, "since"), print->now, since), waits ? "tried again " : "the next attempt finds out",
+		    waits ? text_relative(field_time(host, "until"), print->now, until) : ""));
+	}
+}
+
 static void put_rcpt(struct print *print, const json_t *rcpt)
 {
 	const char *reason = field_text(rcpt, "reason"), *reply = field_text(rcpt, "reply"), *class_name = field_text(rcpt, "class");
@@ -111,6 +126,7 @@ static void put_rcpt(struct print *print, const json_t *rcpt)
 		put(print, "reply", xasprintf("%s%s%s%s", reply, class_name[0] ? " (" : "", class_name, class_name[0] ? ")" : ""));
 	if (reason[0] && strcmp(reason, reply) != 0 && field_time(rcpt, "since") == 0)
 		put(print, "reason", xstrdup(reason));
+	put_hosts(print, json_object_get(rcpt, "hosts_down"));
 }
 
 /* Of its job. */

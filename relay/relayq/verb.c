@@ -138,6 +138,9 @@ static const struct verb verbs[] = {
 	{ "tail", "[ID...]", "events as they come: accepted, delivered, deferred, bounced ...", "An ID names a message and all its recipients, ID.n one of "
 	  "them. Filters take shell wildcards. A filter given twice: one\nof the two must match; different filters must all match. Ends with ^C. Needs no "
 	  "daemon, and goes on when that is\nstarted anew. Each line is what the daemon logs; with --json as it stands in the event log.", OPERANDS_IDS, WATCH | EVENTS, NULL },
+	{ "hosts", "", "receiving servers that are down, and when they are tried again",
+	  "Nobody tries them before; then one attempt at a time does, and the pause grows. relayq retry ends the pauses of the hosts of what it makes due.",
+	  OPERANDS_NONE, 0, &print_hosts },
 	{ "alerts", "", "what somebody must look at and lasts", "The same goes by mail and to a webhook, see `relayd --explain alerts.mail`.", OPERANDS_NONE, 0, &print_alerts },
 	{ "providers", "[NAME...]", "destinations known by name, their limits, and where each figure comes from",
 	  "Needs no daemon. FROM: shipped, or file and line of what the configuration says instead.", OPERANDS_WORDS, 0, NULL },

@@ -233,6 +233,69 @@ static void a_start_that_is_put_off_waits_for_its_sender_without_an_attempt(void
 	world_close(&w);
 }
 
+/* A START for which it is known that nobody is there. */
+static void nobody_is_there(struct world *w, const struct sched_decision *d, wall_ms until, bool everybody)
+{
+	sched_hosts_down(w->sched, d->id, d->first, until, everybody, w->now);
+	sched_release_connection(w->sched, d->lane, w->now);
+	sched_verify(w->sched);
+}
+
+static void a_destination_whose_hosts_are_all_known_as_down_rests_as_a_whole(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+	struct sched_view view;
+	uint64_t first, second;
+
+	world_open(&w, BASICS);
+	first = world_add(&w, "one.example");
+	second = world_add(&w, "one.example");
+	d = world_start(&w);
+	nobody_is_there(&w, &d, w.now + MINUTES(3), true);
+	sched_next(w.sched, w.now, &d);
+	assert_int_equal(d.kind, SCHED_NOTHING);
+	assert_int_equal(d.when, w.now + MINUTES(3));
+	assert_true(sched_find(w.sched, first, 0, w.now, &view));
+	assert_int_equal(view.reasons, WHY_HOSTS_DOWN | WHY_DESTINATION_PAUSED);
+	assert_int_equal(view.attempts, 0);
+	assert_true(sched_find(w.sched, second, 0, w.now, &view));
+	assert_int_equal(view.reasons, WHY_DESTINATION_PAUSED);
+	assert_int_equal(view.ask_again, w.now + MINUTES(3));
+	/* One of them finds out, and its success lets the other go at once. */
+	w.now += MINUTES(3);
+	d = world_start(&w);
+	world_deliver(&w, &d);
+	d = world_start(&w);
+	world_deliver(&w, &d);
+	world_close(&w);
+}
+
+static void where_others_may_be_reached_one_job_alone_waits_for_its_hosts(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+	struct sched_view view;
+	uint64_t first;
+
+	world_open(&w, BASICS);
+	first = world_add(&w, "one.example");
+	(void)world_add(&w, "one.example");
+	d = world_start(&w);
+	nobody_is_there(&w, &d, w.now + MINUTES(3), false);
+	assert_true(sched_find(w.sched, first, 0, w.now, &view));
+	assert_int_equal(view.reasons, WHY_HOSTS_DOWN);
+	assert_int_equal(view.ask_again, w.now + MINUTES(3));
+	d = world_start(&w);
+	assert_true(d.id != first);
+	world_deliver(&w, &d);
+	w.now += MINUTES(3);
+	d = world_start(&w);
+	assert_true(d.id == first);
+	world_deliver(&w, &d);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +306,8 @@ int main(void)
 		cmocka_unit_test(a_tenant_keeps_its_rate_to_a_destination_and_others_go_on),
 		cmocka_unit_test(a_start_that_is_put_off_waits_for_its_sender_without_an_attempt),
 		cmocka_unit_test(a_start_that_is_put_off_gives_its_rate_back),
+		cmocka_unit_test(a_destination_whose_hosts_are_all_known_as_down_rests_as_a_whole),
+		cmocka_unit_test(where_others_may_be_reached_one_job_alone_waits_for_its_hosts),
 		cmocka_unit_test(another_source_of_the_pool_goes_on_when_one_is_at_its_limit),
 	};
 
