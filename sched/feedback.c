@@ -242,7 +242,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	uint32_t number = entries_find(&sched->entries, result->id, result->first);
 	struct entry *e;
 	struct lane *lane;
-	uint32_t claimed;
+	uint32_t claimed, left;
 	bool part;
 
 	if (number == ENTRY_NONE)
@@ -253,9 +253,10 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	lane = slots_get(&sched->lanes, e->next);
 	claimed = e->prev;
 	part = lane != NULL && claimed < e->rcpts;
+	left = result->rcpts_left == RCPTS_AS_BEFORE ? e->rcpts : result->rcpts_left;
 	e->next = e->prev = ENTRY_NONE;
 	repute_note(name_tenant_of(sched, e), tried(result), result->unknown, result->complained);
-	job_set_rcpts(sched, e, result->rcpts_left);
+	job_set_rcpts(sched, e, left);
 	job_move(sched, number, PLACE_DONE, now);
 	/* An attempt that found out nothing leaves it where it was. */
 	if (result->attempted)
@@ -271,14 +272,14 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 		set_pace(sched, lane, result, now);
 	}
 	/* Where it may go next depends on what its lane is worth now. */
-	if (result->rcpts_left > 0)
+	if (left > 0)
 		plan(sched, e, result, part, now);
 	if (lane != NULL) {
 		state_tell(sched, lane, now);
 		recall_note_lane(sched, lane);
 		lane_tidy(sched, lane, now);
 	}
-	return result->rcpts_left > 0 ? e->due : 0;
+	return left > 0 ? e->due : 0;
 }
 
 bool sched_is_blocked(const struct sched *sched, uint64_t id, uint32_t first)

@@ -152,13 +152,15 @@ enum sched_scope { SCOPE_NONE, SCOPE_RECIPIENT, SCOPE_MESSAGE, SCOPE_LANE, SCOPE
 /* Whether any host there answered at all. */
 enum sched_reach { REACH_UNTOLD, REACH_ANSWERED, REACH_NOBODY };
 
+#define RCPTS_AS_BEFORE UINT32_MAX
+
 /* The end of an attempt (or of an EXPIRE, or of an unresolved one). */
 struct sched_result {
 	uint64_t id;
 	uint32_t first;
 	uint32_t lane;      /* UINT32_MAX: none was charged */
 	bool attempted;     /* false: the connection was lost before MAIL was answered; try again without blame */
-	uint32_t rcpts_left; /* recipients that stay in the queue; 0: the job is forgotten */
+	uint32_t rcpts_left; /* recipients that stay in the queue; 0: the job is forgotten; RCPTS_AS_BEFORE: nobody had a look at them */
 	uint32_t delivered;  /* recipients taken by the remote */
 	/* The others that were tried, for the warm-up: tried less than was claimed gives the rest back. Only cold lanes look at them. */
 	uint32_t throttled;  /* 4xx about rate, volume or reputation */

@@ -24,6 +24,18 @@ static bool wants_its_source(const struct queue_rcpt *rcpt)
 	return true;
 }
 
+/* An entry that is out stays as it is; whoever joins its job meanwhile is found when it comes back. */
+static void replace_entry(struct dispatch *d, const struct sched_job *entry)
+{
+	struct attempt *attempt;
+
+	if (sched_drop(d->env.sched, entry->id, entry->first) != ERR_BUSY)
+		return;
+	attempt = attempt_find(d, entry->id, entry->first);
+	if (attempt && entry->rcpts > 0)
+		attempt->changed = true;
+}
+
 /* One part (waiting or held) of the job that starts at rcpts[at]; counts 0 recipients when there is none. */
 static struct sched_job part_of(const struct queue_job *job, size_t at, size_t end, bool held)
 {
@@ -62,7 +74,7 @@ void dispatch_add_job(struct dispatch *d, const struct queue_job *job, bool repl
 			struct sched_job entry = part_of(job, at, end, held);
 
 			if (replace)
-				(void)!sched_drop(d->env.sched, job->message.id, entry.first);
+				replace_entry(d, &entry);
 			if (entry.rcpts > 0)
 				(void)sched_add(d->env.sched, &entry, now);
 		}

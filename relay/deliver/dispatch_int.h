@@ -32,6 +32,7 @@ struct attempt {
 	uint64_t lease;           /* of addresses that it finds out about; 0: none */
 	bool late;                /* handed out for its sender to be told that it waits */
 	bool expired;             /* handed out because its deadline has passed */
+	bool changed;             /* the operator has changed rows beside it: its job is read anew at its end */
 	wall_ms since;
 	mono_ms since_mono;
 	char *destination, *source, *domain; /* owned; source "" without a lane */
@@ -138,7 +139,8 @@ void dispatch_host_restore(struct dispatch *d); /* before the first decision */
 
 /* dispatch_settle.c: attempts and their outcomes */
 struct attempt *attempt_create(struct dispatch *d, const struct sched_decision *decision, wall_ms now);
-void attempt_destroy(struct dispatch *d, struct attempt *attempt);
+/* The job is the scheduler's again, after sched_done; frees the attempt. */
+void attempt_end(struct dispatch *d, struct attempt *attempt, wall_ms now);
 struct attempt *attempt_find(struct dispatch *d, uint64_t id, uint32_t first);
 /* Write the outcomes of attempt->delivery back; takes the attempt. attempted: false leaves the store alone. */
 void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now);

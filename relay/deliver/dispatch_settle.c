@@ -58,7 +58,7 @@ struct attempt *attempt_create(struct dispatch *d, const struct sched_decision *
 	return attempt;
 }
 
-void attempt_destroy(struct dispatch *d, struct attempt *attempt)
+static void attempt_destroy(struct dispatch *d, struct attempt *attempt)
 {
 	HASH_DEL(d->attempts, attempt);
 	dispatch_host_release(d, attempt);
@@ -71,6 +71,17 @@ void attempt_destroy(struct dispatch *d, struct attempt *attempt)
 	free(attempt->domain);
 	free(attempt->source);
 	free(attempt);
+}
+
+void attempt_end(struct dispatch *d, struct attempt *attempt, wall_ms now)
+{
+	msg_id id = attempt->key.id;
+	bool changed = attempt->changed;
+
+	sched_settled(d->env.sched, id, attempt->key.first, now);
+	attempt_destroy(d, attempt);
+	if (changed)
+		dispatch_adopt(d, id);
 }
 
 /* --- the log --------------------------------------------------------------------------------------------------------------- */
@@ -184,9 +195,8 @@ static void settled(struct queue_req *req)
 	}
 	if (s->bounce && req->result == OK)
 		dispatch_add_bounce(d, bounce_accept(s->bounce), now);
-	sched_settled(d->env.sched, s->attempt->key.id, s->attempt->key.first, now);
 	bounce_destroy(&s->bounce);
-	attempt_destroy(d, s->attempt);
+	attempt_end(d, s->attempt, now);
 	free(s);
 	d->settles_open--;
 	dispatch_pump_soon(d);
@@ -331,8 +341,7 @@ static void finish_unwritten(struct dispatch *d, struct attempt *attempt, uint32
 	};
 
 	(void)sched_done(d->env.sched, &result, now);
-	sched_settled(d->env.sched, result.id, result.first, now);
-	attempt_destroy(d, attempt);
+	attempt_end(d, attempt, now);
 	dispatch_pump_soon(d);
 }
 
@@ -349,7 +358,7 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 		return;
 	}
 	if (!delivery->job || !delivery->outcomes) {
-		finish_unwritten(d, attempt, 1, now);
+		finish_unwritten(d, attempt, RCPTS_AS_BEFORE, now);
 		return;
 	}
 	dispatch_judge(d, attempt);

@@ -32,8 +32,7 @@ static void give_job_back(struct dispatch *d, struct attempt *attempt, uint32_t 
 	};
 
 	(void)sched_done(d->env.sched, &result, now);
-	sched_settled(d->env.sched, result.id, result.first, now);
-	attempt_destroy(d, attempt);
+	attempt_end(d, attempt, now);
 	dispatch_pump_soon(d);
 }
 

@@ -341,6 +341,23 @@ static void an_attempt_that_never_began_is_repeated_at_once_but_not_for_ever(voi
 	world_close(&w);
 }
 
+static void an_attempt_that_never_began_leaves_all_recipients_of_its_job(void **state)
+{
+	struct world w;
+	struct sched_job job;
+	struct sched_decision d;
+
+	world_open(&w, BASICS);
+	job = world_job(&w, "one.example");
+	job.rcpts = 50;
+	assert_true(sched_add(w.sched, &job, w.now));
+	d = world_start(&w);
+	assert_int_equal(world_end(&w, &d, &(struct sched_result){ .attempted = false, .rcpts_left = RCPTS_AS_BEFORE }), w.now);
+	sched_verify(w.sched);
+	assert_int_equal(world_start(&w).rcpts, 50);
+	world_close(&w);
+}
+
 static void a_job_stays_active_until_its_settle_is_stored(void **state)
 {
 	struct world w;
@@ -392,6 +409,7 @@ int main(void)
 		cmocka_unit_test(a_route_that_expires_at_once_still_serves),
 		cmocka_unit_test(no_more_than_a_bound_of_lookups_is_out_at_once),
 		cmocka_unit_test(an_attempt_that_never_began_is_repeated_at_once_but_not_for_ever),
+		cmocka_unit_test(an_attempt_that_never_began_leaves_all_recipients_of_its_job),
 		cmocka_unit_test(a_job_stays_active_until_its_settle_is_stored),
 		cmocka_unit_test(retry_starts_a_deferred_job_now),
 	};
