@@ -23,11 +23,6 @@ static uint64_t *shaky(struct bundle *bundle)
 	return bundle->bits + bundle->words;
 }
 
-static bool get_bit(const uint64_t *bits, uint32_t at)
-{
-	return bits[at / WORD_BITS] >> (at % WORD_BITS) & 1;
-}
-
 static void set_bit(uint64_t *bits, uint32_t at, bool value)
 {
 	uint64_t bit = UINT64_C(1) << (at % WORD_BITS);
@@ -36,16 +31,6 @@ static void set_bit(uint64_t *bits, uint32_t at, bool value)
 		bits[at / WORD_BITS] |= bit;
 	else
 		bits[at / WORD_BITS] &= ~bit;
-}
-
-bool bundle_is_closed(const struct bundle *bundle, uint32_t place)
-{
-	return get_bit(bundle->bits, place);
-}
-
-bool bundle_is_shaky(const struct bundle *bundle, uint32_t place)
-{
-	return get_bit(bundle->bits + bundle->words, place);
 }
 
 static bool can_reach(const struct bundle *bundle, const struct source *source)
@@ -98,7 +83,7 @@ void bundle_refresh(struct sched *sched, struct bundle *bundle)
 
 void bundle_close(struct sched *sched, struct bundle *bundle, uint32_t place)
 {
-	if (get_bit(closed(bundle), place))
+	if (bundle_is_closed(bundle, place))
 		return;
 	set_bit(closed(bundle), place, true);
 	bundle->open--;
@@ -115,7 +100,7 @@ void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct sour
 	uint32_t place;
 
 	if (!name_pool_has(bundle->pool, source, &place) || !can_reach(bundle, source) ||
-	    !get_bit(closed(bundle), place))
+	    !bundle_is_closed(bundle, place))
 		return;
 	set_bit(closed(bundle), place, false);
 	bundle->open++;

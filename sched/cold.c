@@ -18,12 +18,19 @@ static uint64_t hash_of(const char *text)
 	return hash;
 }
 
-/* "source destination-key". */
-static char *key_of(const struct source *source, const struct dest *dest)
+/* "source destination-key". In `room` when it fits, else malloc'ed: lanes are made and forgotten all the time, and most keys are short. */
+static char *key_of(const struct source *source, const struct dest *dest, char *room, size_t size)
 {
-	if (strlen(dest->key) > KEY_MAX)
+	size_t name = strlen(source->name), rest = strlen(dest->key);
+
+	if (rest > KEY_MAX)
 		return xasprintf("%s h:#%016llx", source->name, (unsigned long long)hash_of(dest->key));
-	return xasprintf("%s %s", source->name, dest->key);
+	if (name + rest + 2 > size)
+		return xasprintf("%s %s", source->name, dest->key);
+	memcpy(room, source->name, name);
+	room[name] = ' ';
+	memcpy(room + name + 1, dest->key, rest + 1);
+	return room;
 }
 
 /* --- plans --- */
@@ -113,14 +120,15 @@ void cold_attach(struct sched *sched, struct lane *lane)
 {
 	const struct conf_source *source = lane->source->conf;
 	struct cold *cold;
-	char *key;
+	char room[256], *key;
 
 	cold_detach(lane);
 	if (source == NULL || source->plan == NULL)
 		return;
-	key = key_of(lane->source, lane->dest);
+	key = key_of(lane->source, lane->dest, room, sizeof(room));
 	cold = cold_get(sched, key);
-	free(key);
+	if (key != room)
+		free(key);
 	if (cold->conf == NULL)
 		resolve(sched, cold);
 	cold->lane = lane;

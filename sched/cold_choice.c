@@ -35,13 +35,14 @@ uint32_t cold_choose(struct sched *sched, struct bundle *bundle, wall_ms now)
 {
 	const struct pool *pool = bundle->pool;
 	bool alone = pool->cold_count == pool->source_count || pool->overflow_ms > 0;
-	uint32_t best = UINT32_MAX;
+	uint32_t best = UINT32_MAX, at;
 	uint64_t least = UINT64_MAX;
 
 	if (pool->cold_count > COLD_TRIED)
 		bundle->cold_cursor = (bundle->cold_cursor + 1) % pool->cold_count;
-	for (uint32_t i = 0; i < COLD_TRIED && i < pool->cold_count; i++) {
-		uint32_t place = pool->cold_places[(bundle->cold_cursor + i) % pool->cold_count];
+	at = pool->cold_count > 0 ? bundle->cold_cursor % pool->cold_count : 0;
+	for (uint32_t i = 0; i < COLD_TRIED && i < pool->cold_count; i++, at = at + 1 < pool->cold_count ? at + 1 : 0) {
+		uint32_t place = pool->cold_places[at];
 		const struct cold *cold;
 		uint64_t used = 0, total = 0;
 

@@ -17,11 +17,6 @@ struct domain *domain_find(const struct sched *sched, const char *name)
 	return domain;
 }
 
-struct domain *domain_of(const struct sched *sched, const struct entry *e)
-{
-	return slots_get(&sched->domains, e->domain);
-}
-
 static void idle_enter(struct sched *sched, struct domain *domain)
 {
 	if (domain->idle)

@@ -4,17 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_BITS 10u
-#define SLAB_SIZE (1u << SLAB_BITS)
 #define INDEX_MIN 256u
-
-/* Entries stand first, so that each is one line of the processor's cache. */
-struct slab {
-	_Alignas(64) struct entry entries[SLAB_SIZE];
-	uint32_t free; /* first free entry by place in the slab, ENTRY_NONE: full */
-	uint32_t live;
-	uint32_t roomy_next, roomy_prev; /* slabs with room, by number */
-};
 
 void entries_init(struct entries *entries, uint64_t seed)
 {
@@ -30,11 +20,6 @@ void entries_fini(struct entries *entries)
 	free(entries->slabs);
 	free(entries->vacant_next);
 	free(entries->index);
-}
-
-struct entry *entries_get(const struct entries *entries, uint32_t number)
-{
-	return &entries->slabs[number >> SLAB_BITS]->entries[number & (SLAB_SIZE - 1)];
 }
 
 /* --- slabs --- */

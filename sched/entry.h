@@ -60,7 +60,16 @@ struct entry {
 };
 _Static_assert(sizeof(struct entry) <= 64, "a waiting job takes at most 64 bytes");
 
-struct slab;
+#define SLAB_BITS 10u
+#define SLAB_SIZE (1u << SLAB_BITS)
+
+/* Entries stand first, so that each is one line of the processor's cache. */
+struct slab {
+	_Alignas(64) struct entry entries[SLAB_SIZE];
+	uint32_t free; /* first free entry by place in the slab, ENTRY_NONE: full */
+	uint32_t live;
+	uint32_t roomy_next, roomy_prev; /* slabs with room, by number */
+};
 
 /* All entries and their index. */
 struct entries {
@@ -87,7 +96,10 @@ void entries_remove(struct entries *entries, uint32_t number);
 uint32_t entries_find(const struct entries *entries, uint64_t id, uint32_t first);
 
 /* The entry with a number that is in use; valid until it is removed. */
-struct entry *entries_get(const struct entries *entries, uint32_t number);
+static inline struct entry *entries_get(const struct entries *entries, uint32_t number)
+{
+	return &entries->slabs[number >> SLAB_BITS]->entries[number & (SLAB_SIZE - 1)];
+}
 
 /* Numbers in use, in turn: start with ENTRY_NONE, ends with ENTRY_NONE. The current one may be changed, not removed. */
 uint32_t entries_next(const struct entries *entries, uint32_t number);

@@ -72,40 +72,60 @@ void health_note(struct health *health, const struct health_answer *answer, wall
 	bucket->complained += at_most(answer->complained);
 }
 
+/* Adds the buckets from number *at down to `oldest`. */
+static void add_up(const struct health *health, int32_t *at, int32_t oldest, struct health_answer *sum)
+{
+	for (; *at >= oldest && *at >= 0; --*at) {
+		const struct health_bucket *bucket = &health->buckets[*at % HEALTH_BUCKETS];
+
+		sum->tried += bucket->tried;
+		sum->deferred += bucket->deferred;
+		sum->blocked += bucket->blocked;
+		sum->unknown += bucket->unknown;
+		sum->complained += bucket->complained;
+	}
+}
+
+/* The oldest of the newest `buckets` that are still there; all of them after a clock was set back. */
+static int32_t oldest_of(const struct health *health, unsigned buckets, wall_ms now)
+{
+	int32_t oldest = number_of(now) - (int32_t)buckets + 1, last = health->newest - HEALTH_BUCKETS + 1;
+
+	return oldest > last ? oldest : last;
+}
+
 struct health_answer health_sum(const struct health *health, unsigned buckets, wall_ms now)
 {
 	struct health_answer sum = { 0 };
-	int32_t number = number_of(now);
+	int32_t at = health->newest;
 
-	for (unsigned i = 0; i < HEALTH_BUCKETS; i++) {
-		int32_t at = health->newest - (int32_t)i;
-		const struct health_bucket *bucket;
-
-		if (at < 0 || number - at >= (int32_t)buckets)
-			continue;
-		bucket = &health->buckets[at % HEALTH_BUCKETS];
-		sum.tried += bucket->tried;
-		sum.deferred += bucket->deferred;
-		sum.blocked += bucket->blocked;
-		sum.unknown += bucket->unknown;
-		sum.complained += bucket->complained;
-	}
+	add_up(health, &at, oldest_of(health, buckets, now), &sum);
 	return sum;
 }
 
 enum health_sign health_judge(const struct health *health, bool strained, wall_ms now, char words[HEALTH_WORDS])
 {
-	words[0] = '\0';
+	struct health_answer latest = { 0 }, all;
+	int32_t at = health->newest;
+
+	if (words != NULL)
+		words[0] = '\0';
+	add_up(health, &at, oldest_of(health, SHORT, now), &latest);
+	all = latest;
+	add_up(health, &at, oldest_of(health, LONG, now), &all);
+	if (all.deferred + all.blocked + all.unknown + all.complained == 0)
+		return HEALTH_GOOD;
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
 		const struct rule *rule = &rules[i];
-		struct health_answer sum = health_sum(health, rule->buckets, now);
+		const struct health_answer *sum = rule->buckets == SHORT ? &latest : &all;
 		uint32_t count;
 
-		memcpy(&count, (const char *)&sum + rule->figure, sizeof(count));
-		if (sum.tried < rule->least || count < (strained ? rule->leave : rule->enter) * sum.tried)
+		memcpy(&count, (const char *)sum + rule->figure, sizeof(count));
+		if (sum->tried < rule->least || count < (strained ? rule->leave : rule->enter) * sum->tried)
 			continue;
-		(void)snprintf(words, HEALTH_WORDS, "%u of %u recipients of the last %u minutes were %s", count, sum.tried,
-		    rule->buckets * (unsigned)(HEALTH_BUCKET_MS / 60000), rule->words);
+		if (words != NULL)
+			(void)snprintf(words, HEALTH_WORDS, "%u of %u recipients of the last %u minutes were %s", count,
+			    sum->tried, rule->buckets * (unsigned)(HEALTH_BUCKET_MS / 60000), rule->words);
 		return rule->sign;
 	}
 	return HEALTH_GOOD;

@@ -30,7 +30,7 @@ void health_note(struct health *health, const struct health_answer *answer, wall
 struct health_answer health_sum(const struct health *health, unsigned buckets, wall_ms now);
 
 /* What the windows say of a lane that is `strained` already or not: a sign needs a number of recipients and a share that is higher for becoming
- * strained than for staying it. HEALTH_REFUSED: most are refused for reasons of ours. `words`: the figures that decide; "" when GOOD. */
+ * strained than for staying it. HEALTH_REFUSED: most are refused for reasons of ours. `words` (NULL: not wanted): the figures that decide; "" when GOOD. */
 enum health_sign { HEALTH_GOOD, HEALTH_STRAINED, HEALTH_REFUSED };
 enum health_sign health_judge(const struct health *health, bool strained, wall_ms now, char words[HEALTH_WORDS]);
 

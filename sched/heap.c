@@ -118,20 +118,10 @@ void heap_remove(struct heap *heap, uint32_t ref)
 		resize(heap, heap->cap / 2);
 }
 
-bool heap_has(const struct heap *heap, uint32_t ref)
-{
-	return ref < heap->place_cap && heap->places[ref] != HEAP_ABSENT;
-}
-
 wall_ms heap_key(const struct heap *heap, uint32_t ref)
 {
 	must(heap_has(heap, ref));
 	return heap->keys[heap->places[ref]];
-}
-
-wall_ms heap_top_key(const struct heap *heap)
-{
-	return heap->count > 0 ? heap->keys[0] : WALL_NEVER;
 }
 
 uint32_t heap_top(const struct heap *heap)

@@ -28,13 +28,19 @@ void heap_set(struct heap *heap, uint32_t ref, wall_ms key);
 void heap_remove(struct heap *heap, uint32_t ref);
 
 /* Is `ref` inside? */
-bool heap_has(const struct heap *heap, uint32_t ref);
+static inline bool heap_has(const struct heap *heap, uint32_t ref)
+{
+	return ref < heap->place_cap && heap->places[ref] != HEAP_ABSENT;
+}
 
 /* Key of a member. */
 wall_ms heap_key(const struct heap *heap, uint32_t ref);
 
 /* The smallest key, WALL_NEVER when empty; the member that has it (the heap must not be empty). */
-wall_ms heap_top_key(const struct heap *heap);
+static inline wall_ms heap_top_key(const struct heap *heap)
+{
+	return heap->count > 0 ? heap->keys[0] : WALL_NEVER;
+}
 uint32_t heap_top(const struct heap *heap);
 
 /* Bytes of memory. */

@@ -30,17 +30,24 @@ enum sched_state job_state(const struct entry *e)
 	return e->attempts > 0 ? JOB_DEFERRED : JOB_WAITING;
 }
 
+static void count_in(uint64_t counts[JOB_STATES], uint32_t rcpts, enum sched_state from, enum sched_state to)
+{
+	if (from != JOB_STATES)
+		counts[from] -= rcpts;
+	if (to != JOB_STATES)
+		counts[to] += rcpts;
+}
+
 static void count(struct sched *sched, const struct entry *e, enum sched_state from, enum sched_state to)
 {
-	struct domain *domain = domain_of(sched, e);
-	uint64_t *rows[] = { domain->rcpts, domain->dest->rcpts, sched->rcpts };
+	struct domain *domain;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows) && from != to; i++) {
-		if (from != JOB_STATES)
-			rows[i][from] -= e->rcpts;
-		if (to != JOB_STATES)
-			rows[i][to] += e->rcpts;
-	}
+	if (from == to)
+		return;
+	domain = domain_of(sched, e);
+	count_in(domain->rcpts, e->rcpts, from, to);
+	count_in(domain->dest->rcpts, e->rcpts, from, to);
+	count_in(sched->rcpts, e->rcpts, from, to);
 }
 
 /* --- the list of jobs to hand out as EXPIRE --- */

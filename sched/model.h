@@ -322,6 +322,8 @@ struct sched {
 	struct tenant *tenant_names;
 	struct source *source_names;
 	struct pool *pool_names;
+	struct tenant *last_tenant; /* of the job that came in last: most of the time the next one's too. Never forgotten before the end */
+	struct pool *last_pool;
 	struct domain *domain_names;
 	struct dest *dest_keys, *dest_names;
 	struct route *routes;

@@ -17,11 +17,13 @@ static void load_tenant(const struct sched *sched, struct tenant *tenant)
 
 struct tenant *name_tenant(struct sched *sched, const char *name)
 {
-	struct tenant *tenant;
+	struct tenant *tenant = sched->last_tenant;
 
+	if (tenant != NULL && strcmp(tenant->name, name) == 0)
+		return tenant;
 	HASH_FIND_STR(sched->tenant_names, name, tenant);
 	if (tenant != NULL)
-		return tenant;
+		return sched->last_tenant = tenant;
 	tenant = model_alloc(sched, sizeof(*tenant));
 	tenant->name = xstrdup(name);
 	load_tenant(sched, tenant);
@@ -47,27 +49,19 @@ struct source *name_source(struct sched *sched, const char *name)
 
 struct pool *name_pool(struct sched *sched, const char *name)
 {
-	struct pool *pool;
+	struct pool *pool = sched->last_pool;
 
+	if (pool != NULL && strcmp(pool->name, name) == 0)
+		return pool;
 	HASH_FIND_STR(sched->pool_names, name, pool);
 	if (pool != NULL)
-		return pool;
+		return sched->last_pool = pool;
 	pool = model_alloc(sched, sizeof(*pool));
 	pool->name = xstrdup(name);
 	pool->handle = slots_add(&sched->pools, pool);
 	must(pool->handle <= UINT16_MAX);
 	HASH_ADD_KEYPTR(hh, sched->pool_names, pool->name, strlen(pool->name), pool);
 	return pool;
-}
-
-struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e)
-{
-	return slots_get(&sched->tenants, e->tenant);
-}
-
-struct pool *name_pool_of(const struct sched *sched, const struct entry *e)
-{
-	return slots_get(&sched->pools, e->pool);
 }
 
 bool name_pool_has(const struct pool *pool, const struct source *source, uint32_t *place_out)

@@ -14,8 +14,14 @@ struct tenant *name_tenant(
     struct sched *sched, const char *name); /* found or made; not in the configuration: present is false */
 struct pool *name_pool(struct sched *sched, const char *name);
 struct source *name_source(struct sched *sched, const char *name);
-struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e);
-struct pool *name_pool_of(const struct sched *sched, const struct entry *e);
+static inline struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e)
+{
+	return slots_get(&sched->tenants, e->tenant);
+}
+static inline struct pool *name_pool_of(const struct sched *sched, const struct entry *e)
+{
+	return slots_get(&sched->pools, e->pool);
+}
 bool name_pool_has(const struct pool *pool, const struct source *source, uint32_t *place_out);
 /* Places in a pool in the order of their turns: `weights` (1.., one for each place) divided by their common divisor, each place's turns spread
  * evenly. malloc'ed; NULL: all weigh the same. */
@@ -27,7 +33,10 @@ void name_fini(struct sched *sched);
 
 struct domain *domain_get(struct sched *sched, const char *name, wall_ms now);
 struct domain *domain_find(const struct sched *sched, const char *name);
-struct domain *domain_of(const struct sched *sched, const struct entry *e);
+static inline struct domain *domain_of(const struct sched *sched, const struct entry *e)
+{
+	return slots_get(&sched->domains, e->domain);
+}
 void domain_add_job(struct sched *sched, struct domain *domain, uint32_t number); /* into the order of arrival */
 void domain_remove_job(struct sched *sched, struct domain *domain, uint32_t number, wall_ms now);
 uint64_t domain_oldest(const struct sched *sched, const struct domain *domain); /* message id; UINT64_MAX: no jobs */
@@ -56,8 +65,14 @@ struct bundle *bundle_get(struct sched *sched, struct dest *dest, struct pool *p
 void bundle_refresh(struct sched *sched, struct bundle *bundle); /* runnable or not */
 void bundle_close(struct sched *sched, struct bundle *bundle, uint32_t place);
 void bundle_mark(struct bundle *bundle, uint32_t place, bool shaky);
-bool bundle_is_closed(const struct bundle *bundle, uint32_t place);
-bool bundle_is_shaky(const struct bundle *bundle, uint32_t place);
+static inline bool bundle_is_closed(const struct bundle *bundle, uint32_t place)
+{
+	return bundle->bits[place / 64] >> (place % 64) & 1;
+}
+static inline bool bundle_is_shaky(const struct bundle *bundle, uint32_t place)
+{
+	return bundle->bits[bundle->words + place / 64] >> (place % 64) & 1;
+}
 void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct source *source);
 uint32_t bundle_choose(struct bundle *bundle); /* next place in turn, healthy ones first; UINT32_MAX: none is open */
 void bundle_free_all(struct sched *sched, struct dest *dest);

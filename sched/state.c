@@ -72,23 +72,28 @@ void state_words(const struct lane *lane, wall_ms now, char out[SCHED_LANE_WORDS
 	describe(lane, state_of(lane, now), now, out);
 }
 
+static void tell_change(struct sched *sched, const struct lane *lane, enum sched_lane_state before, enum sched_lane_state state, wall_ms now)
+{
+	char words[SCHED_LANE_WORDS];
+
+	describe(lane, state, now, words);
+	sched->on_lane(sched->on_lane_arg, &(struct sched_lane_view){
+	    .source = lane->source->name, .destination = lane->dest->name, .from = before, .state = state,
+	    .until = state == LANE_CLOSED ? lane->paused_until : 0, .connections = lane->connections, .about_us = is_about_us(lane),
+	    .why = words });
+}
+
 void state_tell(struct sched *sched, struct lane *lane, wall_ms now)
 {
 	enum sched_lane_state state = state_of(lane, now), before = lane->state;
-	char words[SCHED_LANE_WORDS];
 
 	if (state == before)
 		return;
 	lane->state = (uint8_t)state;
 	sched->lane_states[before]--;
 	sched->lane_states[state]++;
-	if (sched->on_lane == NULL)
-		return;
-	describe(lane, state, now, words);
-	sched->on_lane(sched->on_lane_arg, &(struct sched_lane_view){
-	    .source = lane->source->name, .destination = lane->dest->name, .from = before, .state = state,
-	    .until = state == LANE_CLOSED ? lane->paused_until : 0, .connections = lane->connections, .about_us = is_about_us(lane),
-	    .why = words });
+	if (sched->on_lane != NULL)
+		tell_change(sched, lane, before, state, now);
 }
 
 void state_recalled(struct sched *sched, struct lane *lane, wall_ms now)
@@ -104,7 +109,6 @@ void state_answer(struct sched *sched, struct lane *lane, const struct sched_res
 {
 	struct health_answer answer = { .tried = r->delivered + r->throttled + r->deferred + r->blocked + r->unknown + r->refused,
 		.deferred = r->throttled + r->deferred, .blocked = r->blocked, .unknown = r->unknown, .complained = r->complained };
-	char words[HEALTH_WORDS];
 	enum health_sign sign;
 
 	if (answer.tried + answer.complained == 0)
@@ -112,7 +116,7 @@ void state_answer(struct sched *sched, struct lane *lane, const struct sched_res
 	health_note(&lane->health, &answer, now);
 	if (r->delivered > 0)
 		lane->refused = false;
-	sign = health_judge(&lane->health, lane->strained, now, words);
+	sign = health_judge(&lane->health, lane->strained, now, NULL);
 	if (sign == HEALTH_REFUSED && answer.blocked > 0 && lane->paused_until <= now) {
 		lane->refused = true;
 		lane_set_failures(sched, lane, lane->failures + 1);

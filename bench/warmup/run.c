@@ -124,11 +124,21 @@ static void answered(
 	result->rcpts_left = 0;
 }
 
+/* "s17" */
+static uint32_t source_number(const char *name)
+{
+	uint32_t number = 0;
+
+	for (const char *c = name + 1; *c != '\0'; c++)
+		number = number * 10 + (uint32_t)(*c - '0');
+	return number;
+}
+
 static void deliver(struct world *w, const struct sched_decision *d)
 {
 	struct job *j = &w->jobs[d->id & (JOBS - 1)];
 	struct site *site = &w->sites[j->site];
-	uint32_t lane = (uint32_t)strtoul(d->source + 1, NULL, 10);
+	uint32_t lane = source_number(d->source);
 	int hour = (int)((w->now - START_MS) / HOURS(1));
 	struct sched_result result = { .id = d->id, .lane = d->lane, .attempted = true, .scope = SCOPE_NONE };
 	struct reply_counts r = { .delivered = d->rcpts };
