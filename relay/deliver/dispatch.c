@@ -224,6 +224,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	timer_init(&d->drain_timer, env->loop, drain_expired, d);
 	timer_init(&d->rebuild_timer, env->loop, rebuild_slice, d);
 	dispatch_host_restore(d);
+	d->hops = hops_create(env->loop, env->queue, env->reader);
 	dispatch_lane_listen(d);
 	dispatch_learned_restore(d);
 	d->senders = senders_create();
@@ -255,6 +256,7 @@ void dispatch_destroy(struct dispatch **dispatch)
 	suppression_destroy(&d->suppression);
 	sched_listen(d->env.sched, NULL, NULL);
 	senders_destroy(&d->senders);
+	hops_destroy(&d->hops);
 	tlsrpt_destroy(&d->tlsrpt);
 	sts_destroy(&d->sts);
 	dispatch_blocklists_destroy(&d->watch);

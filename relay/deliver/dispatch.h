@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "queue/queue.h"
+#include "relay/deliver/hops.h"
 #include "relay/deliver/hostmap.h"
 #include "relay/intake/intake.h"
 #include "relay/net/resolver.h"
@@ -50,11 +51,8 @@ void dispatch_add(struct dispatch *dispatch, struct intake_job *job);
 /* No new deliveries; `done` when the last connection has ended or `ms` are over (then what is under way is aborted and settled first). */
 void dispatch_drain(struct dispatch *dispatch, int64_t ms, void (*done)(void *arg), void *arg);
 
-/* Recipients delivered since the start, by what protected the last hop; `dane` and `verified` are parts of `tls`. */
-struct dispatch_hops {
-	uint64_t plaintext, tls, dane, verified; /* verified: by a certificate authority */
-};
-const struct dispatch_hops *dispatch_hops(const struct dispatch *dispatch);
+/* Recipients delivered, by what protected the last hop. */
+const struct hops_counts *dispatch_hops(const struct dispatch *dispatch);
 
 /* Open alerts, in the order in which they began. */
 void dispatch_alerts_walk(const struct dispatch *dispatch, alert_walk_fn fn, void *arg);

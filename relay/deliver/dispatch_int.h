@@ -81,7 +81,7 @@ struct dispatch {
 	struct dispatch_env env;
 	struct conf *conf;
 	struct tls_client *tls;
-	struct dispatch_hops hops;
+	struct hops *hops;
 	struct hostmap *hosts;
 	struct queue_memo hosts_memo; /* what earlier versions kept, emptied */
 	struct fetcher *fetcher;

@@ -148,26 +148,19 @@ static void log_all(const struct settling *s)
 	}
 }
 
-static void count_hop(struct dispatch_hops *hops, const struct delivery *delivery)
-{
-	hops->plaintext += delivery->in_clear;
-	hops->tls += !delivery->in_clear;
-	hops->dane += strncmp(delivery->tls_how, "dane", 4) == 0;
-	hops->verified += strcmp(delivery->tls_how, "ca") == 0;
-}
-
 static void count_hops(const struct settling *s)
 {
 	const struct delivery *delivery = &s->attempt->delivery;
+	uint64_t delivered = 0;
 
 	for (size_t i = 0; i < delivery->job->rcpt_count; i++)
-		if (delivery->outcomes[i].kind == OUTCOME_DELIVERED)
-			count_hop(&s->dispatch->hops, delivery);
+		delivered += delivery->outcomes[i].kind == OUTCOME_DELIVERED;
+	hops_add(s->dispatch->hops, delivery->in_clear, delivery->tls_how, delivered);
 }
 
-const struct dispatch_hops *dispatch_hops(const struct dispatch *d)
+const struct hops_counts *dispatch_hops(const struct dispatch *d)
 {
-	return &d->hops;
+	return hops_counts_of(d->hops);
 }
 
 /* --- handing to the writer ------------------------------------------------------------------------------------------------- */

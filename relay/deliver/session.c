@@ -263,12 +263,11 @@ static void pump(struct session *s)
 	drive(s);
 }
 
-/* What distinguishes one resumable session from another: whom it is with, from where, and how that was verified. */
 static void secure(struct session *s)
 {
 	const struct route_host *host = &s->route->hosts[s->host];
 	bool dane = s->trust.auth == TLS_AUTH_DANE;
-	char key[512];
+	char key[TRUST_KEY];
 	struct tls_want want = {
 	    .name = dane ? host->dane.base : host->name,
 	    .also = s->trust.auth != TLS_AUTH_NONE && s->route->from_mx && !s->trust.host_only ? s->route->domain : NULL,
@@ -277,11 +276,9 @@ static void secure(struct session *s)
 	    .tlsa = host->dane.tlsa,
 	    .tlsa_count = host->dane.tlsa_count,
 	    .cache = s->env->tls_cache,
-	    .cache_key = key,
+	    .cache_key = trust_session_key(&s->trust, host, s->relay, s->source, key),
 	};
 
-	(void)snprintf(key, sizeof(key), "%s|%s|%d%d|%llx", s->relay, s->source, (int)want.auth, s->trust.host_only,
-	    dane ? (unsigned long long)tlsa_set_hash(host->dane.tlsa, host->dane.tlsa_count) : 0ull);
 	conn_secure_client_want(s->conn, s->tls, &want);
 }
 

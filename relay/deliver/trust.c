@@ -1,6 +1,8 @@
 /* relay/deliver/trust.c - how much TLS a delivery needs on its way to a host. */
 #include "relay/deliver/trust.h"
 
+#include <stdio.h>
+
 enum conf_tls_level trust_level(const struct conf *conf, const char *domain, const struct conf_route *to, const char *const *hosts,
     size_t count)
 {
@@ -99,6 +101,15 @@ void trust_require(struct trust *trust, const struct route *route, const struct 
 	trust->host_only = route->from_mx;
 	trust->check = false;
 	trust->demand = "the message requires TLS all the way";
+}
+
+const char *trust_session_key(const struct trust *trust, const struct route_host *host, const char *relay, const char *source, char out[TRUST_KEY])
+{
+	bool dane = trust->auth == TLS_AUTH_DANE;
+
+	(void)snprintf(out, TRUST_KEY, "%s|%s|%d%d%d|%llx|%s", relay, source, (int)trust->auth, trust->host_only, trust->check,
+	    dane ? (unsigned long long)tlsa_set_hash(host->dane.tlsa, host->dane.tlsa_count) : 0ull, dane && host->dane.base ? host->dane.base : "");
+	return out;
 }
 
 bool trust_is_met(const struct trust *trust, bool secure, bool verified)

@@ -44,6 +44,15 @@ void trust_decide(struct trust *out, enum conf_tls_level level, enum conf_tls_le
  * configuration, or an MTA-STS policy in mode enforce. */
 void trust_require(struct trust *trust, const struct route *route, const struct route_host *host);
 
+/*
+ * What tells one resumable TLS session from another: whom it is with, from where, and all that it was verified by, for a resumed one is not verified
+ * again. Another demand or another TLSA set makes another key.
+ *
+ *   relay, source  the host with its address and port; our own side
+ */
+#define TRUST_KEY 800
+const char *trust_session_key(const struct trust *trust, const struct route_host *host, const char *relay, const char *source, char out[TRUST_KEY]);
+
 /* Is a connection with (or without) TLS, and an authenticated server or not, good enough? */
 bool trust_is_met(const struct trust *trust, bool secure, bool verified);
 

@@ -188,6 +188,16 @@ static void write_recipients(struct writer *w, const struct places *places)
 	    oldest != 0 && oldest < places->now ? (uint64_t)(places->now - oldest) / 1000 : 0);
 }
 
+/* Parts that add up: what was authenticated is counted as such alone. */
+static void write_hops(struct writer *w, const struct hops_counts *hops)
+{
+	head(w, "last_hop_recipients_total", "counter", "Recipients delivered, by what protected the last hop: none, or TLS and how the server was authenticated.");
+	with_label(w, "last_hop_recipients_total", "tls", "none", hops->plaintext);
+	with_label(w, "last_hop_recipients_total", "tls", "unverified", hops->tls - hops->dane - hops->verified);
+	with_label(w, "last_hop_recipients_total", "tls", "verified", hops->verified);
+	with_label(w, "last_hop_recipients_total", "tls", "dane", hops->dane);
+}
+
 static void write_intake(struct writer *w, const struct metrics_intake *intake)
 {
 	single(w, "intake_connections", "gauge", "Clients connected.", intake->connections);
@@ -358,6 +368,7 @@ enum err metrics_write(const struct ops_env *env, const struct metrics_intake *i
 	sum_up_others(&places);
 	write_info(&w, env);
 	write_recipients(&w, &places);
+	write_hops(&w, dispatch_hops(env->dispatch));
 	write_intake(&w, intake);
 	write_guard(&w, env->guard);
 	write_tenants(&w, env->conf(env->arg), places.now);

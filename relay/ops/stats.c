@@ -177,6 +177,21 @@ static void put_guard(json_t *o, const struct guard *guard)
 	fact_number(o, "banned_connections", figures.refused);
 }
 
+/* With the daemon down what it has last written counts. */
+static void put_hops(json_t *o, const struct ops_env *env)
+{
+	struct hops_counts hops;
+
+	if (env->dispatch)
+		hops = *dispatch_hops(env->dispatch);
+	else
+		hops_read(env->reader, &hops);
+	fact_number(o, "plaintext", hops.plaintext);
+	fact_number(o, "tls", hops.tls);
+	fact_number(o, "dane", hops.dane);
+	fact_number(o, "verified", hops.verified);
+}
+
 static void emit_total(struct stats *stats)
 {
 	const struct ops_env *env = stats->task.env;
@@ -193,13 +208,9 @@ static void emit_total(struct stats *stats)
 	fact_number(o, "dead_bytes", dead.bytes);
 	fact_bool(o, "daemon", env->sched != NULL);
 	fact_bool(o, "complete", env->dispatch ? dispatch_complete(env->dispatch) : stats->cursor.end);
-	if (env->dispatch) {
-		fact_number(o, "plaintext", dispatch_hops(env->dispatch)->plaintext);
-		fact_number(o, "tls", dispatch_hops(env->dispatch)->tls);
-		fact_number(o, "dane", dispatch_hops(env->dispatch)->dane);
-		fact_number(o, "verified", dispatch_hops(env->dispatch)->verified);
+	put_hops(o, env);
+	if (env->dispatch)
 		fact_number(o, "hosts_down", hostmap_count_down(dispatch_hosts(env->dispatch)));
-	}
 	if (env->sched) {
 		fact_number(o, "jobs", sched_job_count(env->sched));
 		fact_number(o, "entry_bytes", sched_memory(env->sched));

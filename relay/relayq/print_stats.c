@@ -96,24 +96,36 @@ static void put_reasons(struct print *print)
 		(void)fprintf(print->out, "  %10s  %s\n", text_grouped(print->reasons[i].rcpts, rcpts), print->reasons[i].text);
 }
 
-static void put_outcomes(struct print *print, const json_t *total)
+struct count {
+	const char *key, *text;
+};
+
+/* Zeroes behind the first `always` are left out. */
+static void put_counts(struct print *print, const json_t *total, const char *before, const struct count *counts, size_t count, size_t always)
 {
-	static const struct {
-		const char *key, *text;
-	} COUNTS[] = { { "accepted", "accepted" }, { "delivered", "delivered" }, { "bounced", "bounced" }, { "dropped", "dropped" },
-		{ "in_doubt", "in doubt" } };
-	const char *before = "\nSince the store was made: ";
 	char number[TEXT_SHORT];
 
-	for (size_t i = 0; i < ARRAY_LEN(COUNTS); i++) {
-		uint64_t count = field_number(total, COUNTS[i].key);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t value = field_number(total, counts[i].key);
 
-		if (count == 0 && i > 1)
+		if (value == 0 && i >= always)
 			continue;
-		(void)fprintf(print->out, "%s%s %s", before, text_grouped(count, number), COUNTS[i].text);
+		(void)fprintf(print->out, "%s%s %s", before, text_grouped(value, number), counts[i].text);
 		before = ", ";
 	}
 	(void)fputs(" (recipients)\n", print->out);
+}
+
+static void put_outcomes(struct print *print, const json_t *total)
+{
+	static const struct count outcomes[] = { { "accepted", "accepted" }, { "delivered", "delivered" }, { "bounced", "bounced" },
+		{ "dropped", "dropped" }, { "in_doubt", "in doubt" } };
+	static const struct count hops[] = { { "plaintext", "in the clear" }, { "tls", "in TLS" }, { "dane", "of those authenticated by DANE" },
+		{ "verified", "by a certificate authority" } };
+
+	put_counts(print, total, "\nSince the store was made: ", outcomes, ARRAY_LEN(outcomes), 2);
+	if (field_number(total, "plaintext") + field_number(total, "tls") > 0)
+		put_counts(print, total, "The last hop: ", hops, ARRAY_LEN(hops), 2);
 }
 
 static void put_store(struct print *print, const json_t *total)

@@ -72,10 +72,10 @@ static struct world {
 	struct world_record records[WORLD_MAX];
 	struct world_page pages[WORLD_MAX];
 	struct world_note notes[WORLD_MAX];
-	unsigned asked, fetched, posted;
+	unsigned asked, fetched, posted, kept;
 } world;
 
-static wall_ms world_wall(void)
+static inline wall_ms world_wall(void)
 {
 	return WORLD_START + world.now;
 }
@@ -290,6 +290,7 @@ void keep_note(struct queue *queue, const char *name, const void *data, size_t l
 	struct world_note *note = WORLD_ROW(world.notes, name, name);
 
 	must(len <= sizeof(note->data));
+	world.kept++;
 	*note = (struct world_note){ .len = len };
 	if (len == 0)
 		return;

@@ -27,9 +27,24 @@ static const struct route_host hosts[] = {
 	[BOTH_USELESS] = { .name = mx_name, .dane = { .status = DANE_FOUND, .tlsa = useless, .tlsa_count = 1 }, .sts = STS_ENFORCE, .sts_allows = true },
 };
 
+/* "-" no TLS, "may", "must", then how the server is authenticated; "unreachable", "excluded". */
+static const char *demand_text(enum conf_tls_level level, enum conf_tls_level tenant, const struct route_host *host)
+{
+	static const char *const auths[] = { "", " ca", " dane" };
+	static char text[64];
+	struct trust trust;
+
+	trust_decide(&trust, level, tenant, host);
+	if (trust.unreachable || trust.excluded)
+		snprintf(text, sizeof(text), "%s", trust.unreachable ? "unreachable" : "excluded");
+	else
+		snprintf(text, sizeof(text), "%s%s%s", trust.required ? "must" : trust.tls ? "may" : "-", auths[trust.auth],
+		    trust.check ? " check" : trust.host_only ? " strict" : "");
+	return text;
+}
+
 static void levels_and_records_decide_together(void **state)
 {
-	/* words: "-" no TLS, "may", "must", then how the server is authenticated; "unreachable" */
 	static const struct {
 		const char *label;
 		enum conf_tls_level level, tenant;
@@ -63,21 +78,119 @@ static void levels_and_records_decide_together(void **state)
 		{ "records take the place of a policy", TLS_LEVEL_DANE, TLS_LEVEL_NONE, BOTH, "must dane" },
 		{ "records of no use do not", TLS_LEVEL_DANE, TLS_LEVEL_NONE, BOTH_USELESS, "must ca strict" },
 	};
-	static const char *const auths[] = { "", " ca", " dane" };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct trust trust;
-		char got[64];
+		const char *got = demand_text(rows[i].level, rows[i].tenant, &hosts[rows[i].host]);
 
-		trust_decide(&trust, rows[i].level, rows[i].tenant, &hosts[rows[i].host]);
-		if (trust.unreachable || trust.excluded)
-			snprintf(got, sizeof(got), "%s", trust.unreachable ? "unreachable" : "excluded");
-		else
-			snprintf(got, sizeof(got), "%s%s%s", trust.required ? "must" : trust.tls ? "may" : "-", auths[trust.auth],
-			    trust.check ? " check" : trust.host_only ? " strict" : "");
 		if (strcmp(got, rows[i].want) != 0)
 			fail_msg("%s: %s, expected %s", rows[i].label, got, rows[i].want);
 	}
+}
+
+/* The level of the domain, then that of the tenant; what that means for a host without records, one with TLSA records, one under a policy. */
+static void the_stricter_one_of_two_levels_wins(void **state)
+{
+	static const struct {
+		enum conf_tls_level level, tenant;
+		const char *plain, *dane, *sts;
+	} rows[] = {
+#define N TLS_LEVEL_NONE
+#define O TLS_LEVEL_OPPORTUNISTIC
+#define D TLS_LEVEL_DANE
+#define R TLS_LEVEL_REQUIRED
+#define V TLS_LEVEL_VERIFIED
+		{ N, N, "-", "-", "-" }, { N, O, "may", "may", "may" }, { N, D, "may", "must dane", "must ca strict" },
+		{ N, R, "must", "must", "must ca strict" }, { N, V, "must ca", "must ca", "must ca strict" },
+		{ O, N, "may", "may", "may" }, { O, O, "may", "may", "may" }, { O, D, "may", "must dane", "must ca strict" },
+		{ O, R, "must", "must", "must ca strict" }, { O, V, "must ca", "must ca", "must ca strict" },
+		{ D, N, "may", "must dane", "must ca strict" }, { D, O, "may", "must dane", "must ca strict" },
+		{ D, D, "may", "must dane", "must ca strict" }, { D, R, "must", "must dane", "must ca strict" },
+		{ D, V, "must ca", "must dane", "must ca strict" },
+		{ R, N, "must", "must", "must ca strict" }, { R, O, "must", "must", "must ca strict" }, { R, D, "must", "must dane", "must ca strict" },
+		{ R, R, "must", "must", "must ca strict" }, { R, V, "must ca", "must ca", "must ca strict" },
+		{ V, N, "must ca", "must ca", "must ca strict" }, { V, O, "must ca", "must ca", "must ca strict" },
+		{ V, D, "must ca", "must dane", "must ca strict" }, { V, R, "must ca", "must ca", "must ca strict" },
+		{ V, V, "must ca", "must ca", "must ca strict" },
+#undef N
+#undef O
+#undef D
+#undef R
+#undef V
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		static const int kinds[] = { NONE, GOOD, ENFORCED };
+		const char *const wants[] = { rows[i].plain, rows[i].dane, rows[i].sts };
+
+		for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+			const char *got = demand_text(rows[i].level, rows[i].tenant, &hosts[kinds[k]]);
+
+			if (strcmp(got, wants[k]) != 0)
+				fail_msg("domain %d, tenant %d, host %zu: %s, expected %s", rows[i].level, rows[i].tenant, k, got, wants[k]);
+		}
+	}
+}
+
+/* Every combination of what a route, a provider and delivery.tls say: the nearest one that says anything. */
+static void the_nearest_level_of_a_domain_counts(void **state)
+{
+	static const char *const names[] = { NULL, "none", "opportunistic", "dane", "required", "verified" };
+
+	for (enum conf_tls_level route = TLS_LEVEL_UNSET; route <= TLS_LEVEL_VERIFIED; route++)
+		for (enum conf_tls_level provider = TLS_LEVEL_UNSET; provider <= TLS_LEVEL_VERIFIED; provider++)
+			for (enum conf_tls_level all = TLS_LEVEL_NONE; all <= TLS_LEVEL_VERIFIED; all++) {
+				enum conf_tls_level want = route ? route : provider ? provider : all, got;
+				struct conf *conf;
+				char text[400];
+
+				snprintf(text, sizeof(text), "delivery: {tls: %s}\nproviders: [{name: p, domains: [p.example]%s%s}]\n"
+				    "routes: [{domain: p.example, to: \"h:25\"%s%s}]\n", names[all], provider ? ", tls: " : "", provider ? names[provider] : "",
+				    route ? ", tls: " : "", route ? names[route] : "");
+				conf = dns_conf_load(text);
+				got = trust_level(conf, "p.example", conf_route_find(conf, "p.example"), NULL, 0);
+				if (got != want)
+					fail_msg("route %d, provider %d, delivery.tls %d: %d", route, provider, all, got);
+				conf_unref(&conf);
+			}
+}
+
+/* A key for each demand; `other`: another TLSA set, base domain, host, source. */
+static void sessions_are_resumed_under_the_same_demand_and_records_alone(void **state)
+{
+	uint8_t bytes[32] = { 9 };
+	char base[] = "mx.example", other_base[] = "alias.example";
+	struct tlsa two[] = { good[0], { .usage = 3, .selector = 1, .matching = 1, .len = 32, .data = bytes } };
+	struct tlsa swapped[] = { two[1], two[0] };
+	struct route_host one_record = { .name = mx_name, .dane = { .status = DANE_FOUND, .base = base, .tlsa = two, .tlsa_count = 1 } };
+	struct route_host two_records = { .name = mx_name, .dane = { .status = DANE_FOUND, .base = base, .tlsa = two, .tlsa_count = 2 } };
+	struct route_host in_other_order = { .name = mx_name, .dane = { .status = DANE_FOUND, .base = base, .tlsa = swapped, .tlsa_count = 2 } };
+	struct route_host other_record = { .name = mx_name, .dane = { .status = DANE_FOUND, .base = base, .tlsa = two + 1, .tlsa_count = 1 } };
+	struct route_host other_name = { .name = mx_name, .dane = { .status = DANE_FOUND, .base = other_base, .tlsa = two, .tlsa_count = 1 } };
+	static const struct trust none = { .tls = true }, ca = { .required = true, .auth = TLS_AUTH_CA },
+		strict = { .required = true, .auth = TLS_AUTH_CA, .host_only = true }, dane = { .required = true, .auth = TLS_AUTH_DANE },
+		testing = { .tls = true, .check = true, .host_only = true };
+	const struct {
+		const char *label;
+		const struct trust *trust;
+		const struct route_host *host;
+		const char *relay, *source;
+	} rows[] = {
+		{ "no demand", &none, &one_record, "mx[192.0.2.1]:25", "a" }, { "an authority", &ca, &one_record, "mx[192.0.2.1]:25", "a" },
+		{ "a policy", &strict, &one_record, "mx[192.0.2.1]:25", "a" }, { "a policy that is tested", &testing, &one_record, "mx[192.0.2.1]:25", "a" },
+		{ "records", &dane, &one_record, "mx[192.0.2.1]:25", "a" }, { "one more", &dane, &two_records, "mx[192.0.2.1]:25", "a" },
+		{ "another one", &dane, &other_record, "mx[192.0.2.1]:25", "a" }, { "another name", &dane, &other_name, "mx[192.0.2.1]:25", "a" },
+		{ "another address", &dane, &one_record, "mx[192.0.2.2]:25", "a" }, { "another port", &dane, &one_record, "mx[192.0.2.1]:26", "a" },
+		{ "another source", &dane, &one_record, "mx[192.0.2.1]:25", "b" },
+	};
+	char keys[ARRAY_LEN(rows)][TRUST_KEY], again[TRUST_KEY];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		trust_session_key(rows[i].trust, rows[i].host, rows[i].relay, rows[i].source, keys[i]);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(keys[i], keys[k]) == 0)
+				fail_msg("%s resumes what was made for: %s", rows[i].label, rows[k].label);
+	}
+	assert_string_equal(trust_session_key(&dane, &two_records, "mx", "a", keys[0]), trust_session_key(&dane, &in_other_order, "mx", "a", again));
 }
 
 static void requiretls_wants_a_proof_of_host_and_name(void **state)
@@ -173,6 +286,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_and_records_decide_together),
+		cmocka_unit_test(the_stricter_one_of_two_levels_wins),
+		cmocka_unit_test(the_nearest_level_of_a_domain_counts),
+		cmocka_unit_test(sessions_are_resumed_under_the_same_demand_and_records_alone),
 		cmocka_unit_test(requiretls_wants_a_proof_of_host_and_name),
 		cmocka_unit_test(a_connection_is_good_enough_or_not),
 		cmocka_unit_test(the_level_comes_from_route_provider_or_delivery),
