@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #define OUT_MAX (128 * 1024) /* bytes of commands; a window of them is less */
+#define WARN_EVERY_MS MINUTES(1)
 #define LINE_MAX_READ 65536 /* bytes of a reply line that break the session; reply_feed keeps fewer and drops the rest */
 
 static void drive(struct session *s);
@@ -434,6 +435,18 @@ static void log_fallback(const struct session *s)
 	log_end(&line);
 }
 
+/* Every delivery meets it: told once in a while. */
+static void warn_of_means(struct session_env *env, const char *text)
+{
+	mono_ms now = loop_now(env->loop);
+
+	if (env->warned != 0 && now - env->warned < WARN_EVERY_MS)
+		return;
+	env->warned = now;
+	log_text(LOG_ERROR, "connect-failed", "no connection can be opened: %s; mail waits; raise the hard limit (LimitNOFILE), or lower "
+	    "limits.connections or delivery.connections", text);
+}
+
 static void on_end(void *arg, enum conn_end end, const char *text)
 {
 	struct session *s = arg;
@@ -442,6 +455,8 @@ static void on_end(void *arg, enum conn_end end, const char *text)
 		return;
 	if (end == CONN_DEADLINE && conn_at_proxy(s->conn))
 		end = CONN_PROXY_FAILED;
+	if (end == CONN_NO_MEANS)
+		warn_of_means(s->env, text);
 	transcript_note(&s->transcript, loop_now(s->env->loop), "%s: %s", end == CONN_DEADLINE ? "given up" : "the connection is over", text);
 	s->fault = end == CONN_TLS_FAILED ? conn_tls_fault(s->conn) : TLS_FAULT_NONE;
 	session_on_lost(s, end, text);

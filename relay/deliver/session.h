@@ -62,6 +62,7 @@ struct session_env {
 	/* The connection is over and the session number free (always called once, after on_done of what was under way). */
 	void (*on_end)(void *arg, uint32_t session);
 	void *arg;
+	mono_ms warned; /* when it was last told that there are no descriptors; 0: never */
 };
 
 struct session;

@@ -159,6 +159,7 @@ static void describe_loss(const struct session *s, enum conn_end end, const char
 		outcome_make(out, OUTCOME_DEFERRED, scope, STAGE_TLS, "4.7.5", s->relay, "TLS handshake failed%s%s%s: %s",
 		    s->trust.required ? " (" : "", s->trust.required ? s->trust.demand : "", s->trust.required ? ")" : "", text);
 		break;
+	case CONN_NO_MEANS: /* nobody is blamed: session_on_lost */
 	case CONN_CLOSED:
 	case CONN_LOST:
 		outcome_make(out, OUTCOME_DEFERRED, scope, session_stage(s), "4.4.2", s->relay, "connection lost: %s (stage %s)", text, stage);
@@ -186,8 +187,12 @@ void session_on_lost(struct session *s, enum conn_end end, const char *text)
 {
 	struct outcome why;
 
-	describe_loss(s, end, text, &why);
 	s->polite = false;
+	if (end == CONN_NO_MEANS) { /* the delivery is given back as if it had not begun */
+		session_enter(s, SESSION_CLOSED);
+		return;
+	}
+	describe_loss(s, end, text, &why);
 	if ((s->state == SESSION_CONNECT || s->state == SESSION_GREETING) && why.scope != SCOPE_SOURCE)
 		session_note_host(s, HOST_DOWN, why.reply);
 	if (s->state == SESSION_TLS)

@@ -138,9 +138,11 @@ static bool bind_local(int fd, const struct ip_addr *local)
 	return bind(fd, (struct sockaddr *)&sa, len) == 0;
 }
 
-/* Why connect() fails at once. Without a port left the address is of no use either. */
+/* Why socket() or connect() fails at once. Without a port left the address is of no use either. */
 static enum conn_end end_of_connect(int cause)
 {
+	if (cause == EMFILE || cause == ENFILE || cause == ENOMEM || cause == ENOBUFS)
+		return CONN_NO_MEANS;
 	return cause == EADDRNOTAVAIL ? CONN_NO_ADDRESS : CONN_REFUSED;
 }
 
@@ -152,7 +154,7 @@ static void start(struct conn *conn, const struct ip_addr *local, const struct i
 
 	conn->phase = PHASE_CONNECTING;
 	if (fd < 0) {
-		fail_later(conn, CONN_REFUSED, errno);
+		fail_later(conn, end_of_connect(errno), errno);
 		return;
 	}
 	take_socket(conn, fd);
@@ -280,10 +282,10 @@ void conn_opened(struct conn *conn)
 	conn->ops->on_open(conn->arg);
 }
 
-/* A proxy that cannot be reached is no news of the remote. */
+/* A proxy that cannot be reached is no news of the remote; what we lack ourselves is news of neither. */
 static void connect_failed(struct conn *conn, enum conn_end end, const char *text)
 {
-	if (conn->proxy)
+	if (conn->proxy && end != CONN_NO_MEANS)
 		conn_via_failed(conn, text);
 	else
 		conn_finish(conn, end, text);

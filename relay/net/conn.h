@@ -13,6 +13,7 @@ enum conn_end {
 	CONN_CLOSED,      /* the peer closed in good order */
 	CONN_LOST,        /* reset or another error while open */
 	CONN_REFUSED,     /* connect failed: refused, unreachable */
+	CONN_NO_MEANS,    /* out of descriptors or memory: nobody was spoken to */
 	CONN_NO_ADDRESS,  /* the local address is not on this host, or has no port left (EADDRNOTAVAIL at bind or connect) */
 	CONN_PROXY_FAILED, /* the proxy of conn_connect_via cannot be reached, or will not serve us */
 	CONN_TLS_FAILED,  /* the handshake failed */

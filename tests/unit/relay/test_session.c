@@ -1,6 +1,8 @@
 /* tests/unit/relay/test_session.c - the SMTP client's connections: which hosts, which security, one job after another, and how they end. */
 #include "tests/unit/relay/session_world.h"
 
+#include <sys/resource.h>
+
 /* --- addresses and hosts ----------------------------------------------------------------------------------------------------------- */
 
 static void next_host_is_tried_when_one_will_not_talk(void **state)
@@ -104,6 +106,38 @@ static void missing_source_address_is_told_apart(void **state)
 	assert_string_equal(outcomes_text(&d), "deferred 0 4.3.5 connect source");
 	assert_true(d.source_fails);
 	delivery_fini(&d);
+}
+
+/* What we lack ourselves says nothing of the servers: nobody is blamed, the mail is given back. */
+static void without_a_descriptor_left_nobody_is_blamed(void **state)
+{
+	struct session_world *w = *state;
+	msg_id id = store_accept(&w->store, 100, ONE);
+	const char *const *const scripts[] = { NULL, NULL };
+	struct rlimit before, few;
+	struct session_target target;
+	struct route *route;
+	struct delivery d;
+
+	world_serve(w, scripts, ARRAY_LEN(scripts));
+	route = world_route(w, TLS_LEVEL_NONE);
+	target = world_target(w, route);
+	delivery_init(&d, id);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){ .rlim_cur = 3, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	w->session = session_open(&w->env, &target, &d);
+	route_unref(&route);
+	world_await_report(w);
+	world_await_end(w);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	w->reports = 0;
+	assert_int_equal(d.outcomes[0].kind, OUTCOME_NONE);
+	assert_int_equal(d.note_count, 0);
+	assert_false(d.attempted);
+	assert_false(d.source_fails);
+	delivery_fini(&d);
+	world_join(w, "no descriptors");
 }
 
 static void source_of_one_family_never_tries_the_other(void **state)
@@ -396,6 +430,7 @@ int main(void)
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(only_so_many_addresses_are_tried),
 		cmocka_unit_test(missing_source_address_is_told_apart),
+		cmocka_unit_test(without_a_descriptor_left_nobody_is_blamed),
 		cmocka_unit_test(source_of_one_family_never_tries_the_other),
 		cmocka_unit_test(the_source_address_is_bound),
 		cmocka_unit_test(tls_is_used_as_the_level_says),
