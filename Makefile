@@ -20,6 +20,7 @@ WARN      = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing
 HARDEN    = -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
 CFLAGS   += -std=c11 -O2 -g -fno-omit-frame-pointer $(WARN) $(HARDEN) -MMD -MP
 LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+LDLIBS_relayq = $(shell pkg-config --libs ncursesw 2>/dev/null)
 LDLIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -llmdb -lcrypt -lpthread -lm
 
 # Sanitizers change what gcc can see of sizes; its guesses about truncation are worth something in the plain build alone.
@@ -74,7 +75,7 @@ $(BUILD)/relayd: $(call obj,relay/relayd.c) $(LIBS_relay)
 
 $(BUILD)/relayq: $(call obj,$(SRC_relayq)) $(LIBS_relay)
 	$(call say,link)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(LDLIBS_relayq)
 
 $(BUILD)/warmup-sim: $(call obj,$(wildcard bench/warmup/*.c)) $(LIBS_sched)
 	$(call say,link)

@@ -216,12 +216,20 @@ static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const
 		lane_reopen(sched, lane);
 }
 
-static void count(struct source *source, const struct sched_result *r, wall_ms now)
+static void count(struct ledger *ledger, const struct sched_result *r, wall_ms now)
 {
 	struct ledger_bucket answer = { .delivered = r->delivered, .deferred = r->throttled + r->deferred, .blocked = r->blocked,
 		.refused = r->unknown + r->refused };
 
-	ledger_note(&source->ledger, &answer, now);
+	ledger_note(ledger, &answer, now);
+}
+
+/* Most tenants of a long configuration send nothing. */
+static struct ledger *ledger_of_tenant(struct sched *sched, struct tenant *tenant)
+{
+	if (tenant->ledger == NULL)
+		tenant->ledger = model_alloc(sched, sizeof(*tenant->ledger));
+	return tenant->ledger;
 }
 
 /* Growth is for each delivery, so a fast receiver has its lane at the limit in no time. */
@@ -263,7 +271,8 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 		e->flags &= (uint8_t) ~(ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_STAYS);
 	if (lane != NULL) {
 		lane->active--;
-		count(lane->source, result, now);
+		count(&lane->source->ledger, result, now);
+		count(ledger_of_tenant(sched, name_tenant_of(sched, e)), result, now);
 		warm(sched, lane, claimed, result, now);
 		if (result->reach == REACH_ANSWERED || result->delivered > 0)
 			silence_broken(sched, lane, now);

@@ -264,6 +264,24 @@ bool sched_source_read(
 	return true;
 }
 
+void sched_tenants_read(const struct sched *sched, wall_ms now, sched_tenant_fn fn, void *arg)
+{
+	for (const struct tenant *tenant = sched->tenant_names; tenant != NULL; tenant = tenant->hh.next) {
+		struct sched_tenant_view view = {
+			.name = tenant->name,
+			.present = tenant->present,
+			.paused = tenant->paused,
+			.counts = counts_of(tenant->rcpts, 0, 0),
+		};
+
+		if (tenant->ledger != NULL) {
+			view.hour = ledger_of(tenant->ledger, HOURS(1), now);
+			view.day = ledger_of(tenant->ledger, HOURS(24), now);
+		}
+		fn(arg, &view);
+	}
+}
+
 /* --- size --- */
 
 size_t sched_job_count(const struct sched *sched)

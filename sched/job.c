@@ -47,6 +47,7 @@ static void count(struct sched *sched, const struct entry *e, enum sched_state f
 	domain = domain_of(sched, e);
 	count_in(domain->rcpts, e->rcpts, from, to);
 	count_in(domain->dest->rcpts, e->rcpts, from, to);
+	count_in(name_tenant_of(sched, e)->rcpts, e->rcpts, from, to);
 	count_in(sched->rcpts, e->rcpts, from, to);
 }
 

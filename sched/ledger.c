@@ -1,4 +1,4 @@
-/* sched/ledger.c - what became of a source's recipients in the last hour and day: a ring of buckets of ten minutes. */
+/* sched/ledger.c - what became of the recipients of a source or tenant in the last hour and day: a ring of buckets of ten minutes. */
 #include "sched/ledger.h"
 
 #include <string.h>

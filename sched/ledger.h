@@ -1,4 +1,4 @@
-/* sched/ledger.h - what became of a source's recipients in the last hour and day, for the operator. Plain data, pure functions.
+/* sched/ledger.h - what became of the recipients of a source or tenant in the last hour and day, for the operator. Plain data, pure functions.
  *
  * Kept in memory alone: after a restart it begins anew. Lanes are forgotten when they have nothing to remember, so a sum over them would miss
  * what they sent. */

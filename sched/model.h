@@ -59,6 +59,8 @@ struct tenant {
 	bool noted;           /* its record has changed since it was stored */
 	bool present; /* in the configuration */
 	bool paused;  /* by the operator */
+	uint64_t rcpts[JOB_STATES];
+	struct ledger *ledger; /* NULL: nothing was tried yet */
 	enum conf_priority priority; /* of its mail that asks for nothing else */
 	uint32_t weight;
 	uint32_t rate_count; /* recipients in rate_period_ms to each destination; 0: no limit */

@@ -160,6 +160,8 @@ void name_fini(struct sched *sched)
 		HASH_DEL(sched->tenant_names, tenant);
 		free(tenant->name);
 		free(tenant->key);
+		if (tenant->ledger != NULL)
+			model_free(sched, tenant->ledger, sizeof(*tenant->ledger));
 		model_free(sched, tenant, sizeof(*tenant));
 	}
 	HASH_ITER (hh, sched->source_names, source, next_source) {

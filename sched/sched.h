@@ -341,6 +341,7 @@ struct sched_lane_view { /* texts are borrowed for the call */
 	uint32_t connections;
 	bool about_us;  /* not open because of our reputation, set-up or record, or because the source is not heard; not by a mere failure */
 	const char *why;
+	uint32_t tried, deferred, barred; /* recipients within the last hour; barred: refused for reasons of ours. 0 when a change is told */
 };
 typedef void (*sched_lane_fn)(void *arg, const struct sched_lane_view *view);
 
@@ -349,6 +350,10 @@ void sched_listen(struct sched *sched, sched_lane_fn fn, void *arg);
 
 /* Every lane that exists. Work in proportion to lanes. */
 void sched_lanes_read(struct sched *sched, wall_ms now, sched_lane_fn fn, void *arg);
+
+/* A part of them, for who must not take long: `count` places from `from` on, which begins with 0. Returns where to go on; 0: there are no more.
+ * Lanes that come or go between two parts may be missing. */
+uint32_t sched_lanes_part(struct sched *sched, uint32_t from, uint32_t count, wall_ms now, sched_lane_fn fn, void *arg);
 
 /* How many lanes there are, by state. */
 const uint32_t *sched_lane_states(const struct sched *sched);
@@ -400,6 +405,16 @@ struct sched_source_view {
 typedef void (*sched_shut_fn)(void *arg, const char *destination, enum sched_reason reason, const char *words, wall_ms until);
 bool sched_source_read(
     const struct sched *sched, const char *name, wall_ms now, struct sched_source_view *out, sched_shut_fn fn, void *arg);
+
+/* Each tenant that is known: its recipients in the queue. */
+struct sched_tenant_view {
+	const char *name; /* borrowed for the call */
+	bool present, paused; /* in the configuration; by the operator */
+	struct sched_counts counts; /* without connections and oldest */
+	struct ledger_sum hour, day; /* what became of its recipients */
+};
+typedef void (*sched_tenant_fn)(void *arg, const struct sched_tenant_view *view);
+void sched_tenants_read(const struct sched *sched, wall_ms now, sched_tenant_fn fn, void *arg);
 
 /* Jobs known, entries' memory in bytes (bench, metrics). */
 size_t sched_job_count(const struct sched *sched);

@@ -148,22 +148,35 @@ void state_forget(struct sched *sched, struct lane *lane, wall_ms now)
 	state_tell(sched, lane, now);
 }
 
+static void read_lane(const struct lane *lane, wall_ms now, sched_lane_fn fn, void *arg)
+{
+	struct health_answer hour = health_sum(&lane->health, HEALTH_BUCKETS, now);
+	char words[SCHED_LANE_WORDS];
+	struct sched_lane_view view = {
+		.source = lane->source->name, .destination = lane->dest->name, .from = (enum sched_lane_state)lane->state,
+		.state = state_of(lane, now), .until = lane->paused_until > now ? lane->paused_until : 0,
+		.connections = lane->connections, .about_us = is_about_us(lane), .why = words,
+		.tried = hour.tried, .deferred = hour.deferred, .barred = hour.blocked,
+	};
+
+	describe(lane, view.state, now, words);
+	fn(arg, &view);
+}
+
+uint32_t sched_lanes_part(struct sched *sched, uint32_t from, uint32_t count, wall_ms now, sched_lane_fn fn, void *arg)
+{
+	for (; count > 0 && from < sched->lanes.count; from++, count--) {
+		const struct lane *lane = slots_get(&sched->lanes, from);
+
+		if (lane != NULL)
+			read_lane(lane, now, fn, arg);
+	}
+	return from < sched->lanes.count ? from : 0;
+}
+
 void sched_lanes_read(struct sched *sched, wall_ms now, sched_lane_fn fn, void *arg)
 {
-	for (uint32_t i = 0; i < sched->lanes.count; i++) {
-		const struct lane *lane = slots_get(&sched->lanes, i);
-		char words[SCHED_LANE_WORDS];
-		struct sched_lane_view view;
-
-		if (lane == NULL)
-			continue;
-		view = (struct sched_lane_view){ .source = lane->source->name, .destination = lane->dest->name,
-			.from = (enum sched_lane_state)lane->state, .state = state_of(lane, now),
-			.until = lane->paused_until > now ? lane->paused_until : 0, .connections = lane->connections, .about_us = is_about_us(lane),
-	    .why = words };
-		describe(lane, view.state, now, words);
-		fn(arg, &view);
-	}
+	(void)sched_lanes_part(sched, 0, UINT32_MAX, now, fn, arg);
 }
 
 const uint32_t *sched_lane_states(const struct sched *sched)

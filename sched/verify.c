@@ -1,4 +1,5 @@
 /* sched/verify.c - every invariant of the structure, for tests. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "sched/parts.h"
@@ -32,6 +33,18 @@ static void verify_jobs(const struct sched *sched)
 	must(memcmp(rcpts, sched->rcpts, sizeof(rcpts)) == 0);
 	for (unsigned i = PLACE_LATER; i < PLACES; i++)
 		must(places[i] == sched->places[i]);
+}
+
+/* What a tenant has in the queue is counted with it. */
+static void verify_tenants(const struct sched *sched)
+{
+	uint64_t(*rcpts)[JOB_STATES] = xcalloc(sched->tenants.count + 1, sizeof(*rcpts));
+
+	for (uint32_t n = entries_next(&sched->entries, ENTRY_NONE); n != ENTRY_NONE; n = entries_next(&sched->entries, n))
+		rcpts[get(sched, n)->tenant][job_state(get(sched, n))] += get(sched, n)->rcpts;
+	for (const struct tenant *tenant = sched->tenant_names; tenant != NULL; tenant = tenant->hh.next)
+		must(memcmp(rcpts[tenant->handle], tenant->rcpts, sizeof(*rcpts)) == 0);
+	free(rcpts);
 }
 
 static uint32_t verify_line(const struct sched *sched, const struct line *line)
@@ -221,6 +234,7 @@ void sched_verify(const struct sched *sched)
 	heap_verify(&sched->timers);
 	heap_verify(&sched->chores);
 	verify_jobs(sched);
+	verify_tenants(sched);
 	verify_domains(sched);
 	verify_dests(sched);
 	verify_lanes(sched);

@@ -122,6 +122,17 @@ json_t *row_json(const struct row *row)
 	return o;
 }
 
+void row_put_sum(json_t *object, const char *key, const struct ledger_sum *sum)
+{
+	json_t *figures = json_object();
+
+	fact_number(figures, "delivered", sum->delivered);
+	fact_number(figures, "deferred", sum->deferred);
+	fact_number(figures, "blocked", sum->blocked);
+	fact_number(figures, "refused", sum->refused);
+	fact_json(object, key, figures);
+}
+
 json_t *row_reason_names(unsigned bits)
 {
 	json_t *names = json_array();

@@ -40,6 +40,9 @@ const char *row_priority(const struct ops_env *env, const struct queue_message *
 /* The members of `list`: id rcpt sender tenant destination state reason priority attempts next deadline size source reply class. */
 json_t *row_json(const struct row *row) MUST_USE;
 
+/* What became of recipients, as a member {delivered, deferred, blocked, refused}. */
+void row_put_sum(json_t *object, const char *key, const struct ledger_sum *sum);
+
 /* The reasons of `bits` as an array of short names. */
 json_t *row_reason_names(unsigned bits) MUST_USE;
 

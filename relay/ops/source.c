@@ -47,17 +47,6 @@ static const char *state_of(const struct sched_source_view *view)
 	return view->parked_until > 0 ? "parked" : view->paused ? "paused" : view->retire ? "retiring" : "active";
 }
 
-static void put_figures(json_t *o, const char *name, const struct ledger_sum *sum)
-{
-	json_t *figures = json_object();
-
-	fact_number(figures, "delivered", (int64_t)sum->delivered);
-	fact_number(figures, "deferred", (int64_t)sum->deferred);
-	fact_number(figures, "blocked", (int64_t)sum->blocked);
-	fact_number(figures, "refused", (int64_t)sum->refused);
-	fact_json(o, name, figures);
-}
-
 static void put_live(const struct ops_env *env, const char *name, json_t *o)
 {
 	json_t *shut = json_array();
@@ -71,8 +60,8 @@ static void put_live(const struct ops_env *env, const char *name, json_t *o)
 	fact_number(o, "connections", view.connections);
 	fact_time(o, "parked_until", view.parked_until);
 	fact_text(o, "parked", view.parked_until > 0 ? view.park_why : "");
-	put_figures(o, "hour", &view.hour);
-	put_figures(o, "day", &view.day);
+	row_put_sum(o, "hour", &view.hour);
+	row_put_sum(o, "day", &view.day);
 	fact_json(o, "shut", shut);
 }
 

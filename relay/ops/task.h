@@ -80,6 +80,6 @@ void audit_finish(void);
 extern const struct task_kind *const task_kinds[];
 extern const struct task_kind list_kind, stats_kind, show_kind, cat_kind, why_kind, check_kind, source_kind, reload_kind, pause_kind,
     resume_kind, ban_kind, retry_kind, hold_kind, release_kind, drop_kind, bounce_kind, reroute_kind, warmup_kind, suppress_kind, alerts_kind, hosts_kind, tls_report_kind,
-    dead_list_kind, dead_show_kind, dead_cat_kind, dead_drop_kind, dead_replay_kind;
+    top_kind, dead_list_kind, dead_show_kind, dead_cat_kind, dead_drop_kind, dead_replay_kind;
 
 #endif

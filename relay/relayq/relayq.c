@@ -13,6 +13,7 @@
 #include "relay/relayq/providers_verb.h"
 #include "relay/relayq/settings.h"
 #include "relay/relayq/tail_verb.h"
+#include "relay/relayq/top_verb.h"
 #include "relay/relayq/transfer.h"
 #include "relay/relayq/verb.h"
 
@@ -96,6 +97,7 @@ static enum ops_exit run_classify(const struct verb_call *call)
 
 static enum ops_exit run_dkim(const struct verb_call *call) { return dkim_verb_run(call, stdout, stderr); }
 static enum ops_exit run_providers(const struct verb_call *call) { return providers_verb_run(call, stdout, stderr); }
+static enum ops_exit run_top(const struct verb_call *call) { return top_verb_run(call, stdout, stderr); }
 static enum ops_exit run_tail(const struct verb_call *call) { return tail_verb_run(call, stdout, stderr); }
 
 /* Verbs that are more than a request and its answer. */
@@ -105,7 +107,7 @@ static enum ops_exit run_here(const struct verb_call *call)
 		const char *name;
 		enum ops_exit (*run)(const struct verb_call *call);
 	} VERBS[] = {
-		{ "dkim", run_dkim }, { "providers", run_providers }, { "classify", run_classify }, { "tail", run_tail }, { "hash", run_hash },
+		{ "dkim", run_dkim }, { "providers", run_providers }, { "classify", run_classify }, { "tail", run_tail }, { "top", run_top }, { "hash", run_hash },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(VERBS); i++)

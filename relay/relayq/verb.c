@@ -28,6 +28,7 @@ enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, 
 #define WARM    BIT(14)
 #define WATCH   BIT(15) /* filters that events have fields for */
 #define EVENTS  BIT(16)
+#define LOOKS   BIT(17)
 
 /* clang-format off */
 static const struct option_row {
@@ -73,6 +74,8 @@ static const struct option_row {
 	{ "--level",       "level",       "LEVEL",    "info, warn or error, and what is worse",         KIND_TEXT,     EVENTS },
 	{ "-n",            "last",        "N",        "begin with the last N that were written before", KIND_COUNT,    EVENTS },
 	{ "--once",        "once",        NULL,       "all that is kept, or the last N, then end",      KIND_FLAG,     EVENTS },
+	{ "--every",       "every",       "DURATION", "so often (default 2s)",                          KIND_DURATION, LOOKS },
+	{ "--once",        "once",        NULL,       "print one look and end",                         KIND_FLAG,     LOOKS },
 	{ "--all",         NULL,          NULL,       "every destination, not only the busiest",        KIND_ALL,      ROWS },
 	{ "-c",            NULL,          "FILE",     "configuration (default " RELAYQ_FILE ")",        KIND_FILE,     GLOBAL },
 	{ "--json",        NULL,          NULL,       "one JSON object a line",                         KIND_JSON,     GLOBAL },
@@ -141,6 +144,9 @@ static const struct verb verbs[] = {
 	{ "hosts", "", "receiving servers that are down, and when they are tried again",
 	  "Nobody tries them before; then one attempt at a time does, and the pause grows. relayq retry ends the pauses of the hosts of what it makes due.",
 	  OPERANDS_NONE, 0, &print_hosts },
+	{ "top", "", "what goes on: queue, rates, destinations, sources, lanes, tenants, what is wrong", "Drawn anew every few seconds. Keys: q quits; d "
+	  "destinations, s sources, l lanes, t tenants, a alerts alone, with arrows\nand pages to go through them; any other: all. Elsewhere than on a "
+	  "terminal, and with --json, one look, which takes a second.", OPERANDS_NONE, LOOKS, NULL },
 	{ "alerts", "", "what somebody must look at and lasts", "The same goes by mail and to a webhook, see `relayd --explain alerts.mail`.", OPERANDS_NONE, 0, &print_alerts },
 	{ "providers", "[NAME...]", "destinations known by name, their limits, and where each figure comes from",
 	  "Needs no daemon. FROM: shipped, or file and line of what the configuration says instead.", OPERANDS_WORDS, 0, NULL },
@@ -154,7 +160,7 @@ static const struct verb verbs[] = {
 
 /* Of the design, and not of this version. */
 static const char *const LATER[] = {
-	"top", "doctor", "lint", "export", "import",
+	"doctor", "lint", "export", "import",
 };
 
 #define GROUP "dead" /* its verbs are two words */

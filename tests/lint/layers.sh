@@ -28,6 +28,7 @@ lmdb.h     queue
 yaml.h     conf
 jansson.h  conf relay/ops relay/relayq relay/notify
 zlib.h     relay/notify
+ncurses.h  relay/relayq/screen.c
 uthash.h   base
 pcre2.h    relay/deliver/pattern.c
 '

@@ -82,6 +82,8 @@ static void requests_are_made_of_words(void **state)
 		{ "tail A -n 5 --event alert* --event held --level warn", "tail",
 		    "{\"event\":[\"alert*\",\"held\"],\"ids\":[\"A\"],\"last\":5,\"level\":\"warn\"}" },
 		{ "tail --destination gmail --once", "tail", "{\"destination\":\"gmail\",\"once\":true}" },
+		{ "top --every 5s", "top", "{\"every\":5000}" },
+		{ "top --once", "top", "{\"once\":true}" },
 		{ "ban", "ban", "{}" },
 		{ "ban lift 192.0.2.1", "ban", "{\"words\":[\"lift\",\"192.0.2.1\"]}" },
 	};
@@ -127,6 +129,7 @@ static void what_is_wrong_is_refused_with_its_name(void **state)
 		{ "list --older soon", "expected a duration" },
 		{ "list --older", "expects a value" },
 		{ "tail --older 4h", "\"--older\"" },
+		{ "top gmail", "\"gmail\"" },
 		{ "tail -n 0", "expected a number" },
 		{ "list -n 3", "\"-n\"" },
 		{ "list --limit 0", "expected a number" },
