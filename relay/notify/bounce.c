@@ -153,13 +153,28 @@ void bounce_sign(struct buf *text, const struct conf *conf, const char *id, wall
 	signing_end(&signing);
 }
 
+/* Others choose how much there is to tell: first the original's header gives way, then recipients do. One always fits. */
+static void write_report(struct report *report, struct buf *out)
+{
+	while (report_format(report, out) != OK) {
+		buf_reset(out);
+		if (report->headers_len > 0) {
+			report->headers_len = 0;
+			report->full = false;
+			continue;
+		}
+		must(report->rcpt_count > 1);
+		report->left_out += report->rcpt_count - report->rcpt_count / 2;
+		report->rcpt_count /= 2;
+	}
+}
+
 struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, const struct conf *conf, const struct queue_job *job,
     const struct report_rcpt *rcpts, size_t rcpt_count, wall_ms now)
 {
 	struct bounce *bounce;
 	char id[MSG_ID_TEXT], about[MSG_ID_TEXT];
 	char *original;
-	enum err err;
 
 	const struct conf_tenant *tenant = conf_tenant_find(conf, job->message.tenant);
 
@@ -179,20 +194,14 @@ struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, c
 	    .smtputf8 = job->message.flags & MSG_SMTPUTF8,
 	    .rcpts = rcpts,
 	    .rcpt_count = rcpt_count < BOUNCE_RCPTS_TOLD ? rcpt_count : BOUNCE_RCPTS_TOLD,
+	    .left_out = rcpt_count < BOUNCE_RCPTS_TOLD ? 0 : rcpt_count - BOUNCE_RCPTS_TOLD,
 	    .full = is_full_wanted(&job->message, rcpts, rcpt_count),
 	    .envid = job->message.envid,
 	};
 
 	original = read_original(reader, &job->message, &report);
 	buf_init(&bounce->text, BOUNCE_BYTES_MAX);
-	err = report_format(&report, &bounce->text);
-	if (err != OK) { /* too long: without the header it always fits */
-		buf_reset(&bounce->text);
-		report.headers_len = 0;
-		report.full = false;
-		err = report_format(&report, &bounce->text);
-		must(err == OK);
-	}
+	write_report(&report, &bounce->text);
 	free(original);
 	bounce_sign(&bounce->text, conf, id, now);
 	rows_set(bounce, conf, job, now);

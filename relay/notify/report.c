@@ -307,6 +307,12 @@ static void put_person_part(struct writer *writer, const struct report *report)
 	put_paragraph(writer, text, "");
 	for (size_t i = 0; i < report->rcpt_count; i++)
 		put_person_rcpt(writer, &report->rcpts[i]);
+	if (report->left_out == 0)
+		return;
+	put(writer, "\r\n");
+	snprintf(text, sizeof(text), "%zu more recipient%s of the message have no place in this report.", report->left_out,
+	    report->left_out == 1 ? "" : "s");
+	put_paragraph(writer, text, "");
 }
 
 /* --- the part for programs ------------------------------------------------------------------------------------------------ */

@@ -30,6 +30,7 @@ struct report {
 	bool smtputf8;          /* message/global-... (RFC 6533) when the addresses need it */
 	const struct report_rcpt *rcpts;
 	size_t rcpt_count;
+	size_t left_out;        /* recipients that are not among them; their number is told */
 	const char *headers;    /* the original header section, CRLF lines; borrowed */
 	size_t headers_len;     /* what exceeds 64 KiB is cut at a line end */
 	bool full;              /* `headers` is the whole message and goes in as it is (RET=FULL) */
