@@ -5,6 +5,7 @@
  *   "> MAIL *"     read a line that matches (fnmatch)     ">| MAIL *"  the line is here already: it came with the one before
  *   "body"         read up to CRLF.CRLF    "piece N"     read N bytes of it
  *   "handshake fails"  the client refuses the certificate
+ *   "tls new", "tls resumed"  server handshake that must be one or the other
  *   "tls"          server handshake        "close"       hang up               "reset"  hang up with RST
  *   "pause"        stop the loop, then wait for sem_post(&server->go)
  *   "stall"        neither read nor close before the test's end
@@ -176,6 +177,13 @@ static inline void server_tls(struct server *s, const char *step)
 		server_fail(s, step, "no handshake");
 }
 
+static inline void server_tls_of_kind(struct server *s, const char *step)
+{
+	server_tls(s, step);
+	if (SSL_session_reused(s->ssl) != (strcmp(step, "tls resumed") == 0))
+		server_fail(s, step, "it was not");
+}
+
 /* The client finds fault with the certificate: its alert comes after the handshake in TLS 1.3. */
 static inline void server_tls_refused(struct server *s, const char *step)
 {
@@ -211,6 +219,8 @@ static inline void server_step(struct server *s, const char *step)
 		server_take_body(s, step, (size_t)strtol(step + 6, NULL, 10));
 	else if (strcmp(step, "tls") == 0)
 		server_tls(s, step);
+	else if (strcmp(step, "tls new") == 0 || strcmp(step, "tls resumed") == 0)
+		server_tls_of_kind(s, step);
 	else if (strcmp(step, "handshake fails") == 0)
 		server_tls_refused(s, step);
 	else if (strcmp(step, "eof") == 0)
