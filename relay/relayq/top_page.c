@@ -10,7 +10,7 @@
 #include "relay/relayq/top_rows.h"
 
 /* In the order of the screen: what is wrong, then what goes on. */
-static const enum top_part ORDER[] = { TOP_ALERT, TOP_LATE, TOP_DESTINATION, TOP_SOURCE, TOP_LANE, TOP_TENANT };
+static const enum top_part ORDER[] = { TOP_ALERT, TOP_LATE, TOP_HOST, TOP_DESTINATION, TOP_SOURCE, TOP_LANE, TOP_TENANT };
 
 struct page {
 	const struct top_view *view;
@@ -168,7 +168,7 @@ static char *line_at(char **rest)
 /* Titles and rows from `offset` on; the last line tells what is left out. */
 static void add_section(struct page *page, const struct section *section, size_t offset)
 {
-	enum top_style style = section->part == TOP_ALERT || section->part == TOP_LATE ? TOP_ALARM : TOP_PLAIN;
+	enum top_style style = section->part == TOP_ALERT || section->part == TOP_LATE || section->part == TOP_HOST ? TOP_ALARM : TOP_PLAIN;
 	size_t shown = section->given - 1, hidden = section->rows - offset > shown ? section->rows - offset - shown + 1 : 0;
 	char *rest = section->text, *line = line_at(&rest);
 

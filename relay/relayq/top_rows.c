@@ -86,6 +86,14 @@ static const struct {
 		{ { "A DAY", true, 0 },         FORM_COUNT, "daily" },
 		{ { "GONE", true, 0 },          FORM_WHEN,  "gone_at" },
 	},
+	[TOP_HOST] = {
+		{ { "DOWN", false, 11 },        FORM_TEXT,  "address" },
+		{ { "NAME", false, 8 },         FORM_TEXT,  "name" },
+		{ { "SINCE", true, 0 },         FORM_AGE,   "since" },
+		{ { "FAILED", true, 0 },        FORM_COUNT, "failures" },
+		{ { "UNTIL", true, 0 },         FORM_WHEN,  "until" },
+		{ { "WHY", false, 8 },          FORM_TEXT,  "why" },
+	},
 };
 /* clang-format on */
 

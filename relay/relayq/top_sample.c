@@ -12,6 +12,7 @@ const char *top_part_name(enum top_part part)
 	static const char *const NAMES[TOP_PARTS] = {
 		[TOP_TOTAL] = "total", [TOP_DESTINATION] = "destination", [TOP_SOURCE] = "source", [TOP_LANE] = "lane",
 		[TOP_TENANT] = "tenant", [TOP_ALERT] = "alert", [TOP_LATE] = "late",
+		[TOP_HOST] = "host",
 	};
 
 	return NAMES[part];
@@ -22,14 +23,17 @@ const char *top_part_name(enum top_part part)
 /* TOP_PARTS: none that is known. */
 static enum top_part part_of(const char *verb, const json_t *row)
 {
+	static const struct {
+		const char *verb;
+		enum top_part part;
+	} WHOLE[] = { { "source", TOP_SOURCE }, { "alerts", TOP_ALERT }, { "hosts", TOP_HOST } };
 	const char *told = field_text(row, "part");
 
 	if (strcmp(verb, "stats") == 0)
 		return field_bool(row, "total") ? TOP_TOTAL : TOP_DESTINATION;
-	if (strcmp(verb, "source") == 0)
-		return TOP_SOURCE;
-	if (strcmp(verb, "alerts") == 0)
-		return TOP_ALERT;
+	for (size_t i = 0; i < ARRAY_LEN(WHOLE); i++)
+		if (strcmp(verb, WHOLE[i].verb) == 0)
+			return WHOLE[i].part;
 	for (enum top_part part = TOP_TOTAL; part < TOP_PARTS; part++)
 		if (strcmp(told, top_part_name(part)) == 0)
 			return part;

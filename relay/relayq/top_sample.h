@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-enum top_part { TOP_TOTAL, TOP_DESTINATION, TOP_SOURCE, TOP_LANE, TOP_TENANT, TOP_ALERT, TOP_LATE, TOP_PARTS };
+enum top_part { TOP_TOTAL, TOP_DESTINATION, TOP_SOURCE, TOP_LANE, TOP_TENANT, TOP_ALERT, TOP_LATE, TOP_HOST, TOP_PARTS };
 const char *top_part_name(enum top_part part); /* "destination" */
 
 /* All zero is an empty one. */
@@ -16,7 +16,7 @@ struct top_sample {
 	mono_ms at;
 };
 
-/* One row of the answer to `verb` (stats, source, alerts or top); copied. */
+/* One row of the answer to `verb` (stats, source, alerts, hosts or top); copied. */
 void top_sample_add(struct top_sample *sample, const char *verb, const json_t *row);
 
 /*

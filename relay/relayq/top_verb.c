@@ -16,7 +16,7 @@
 
 #define EVERY_MS SECONDS(2)
 #define ONCE_MS  SECONDS(1) /* between the two looks that make one */
-#define HINT     "q quits; d s l t a: one part, other keys: all"
+#define HINT     "q quits; d s l t h a: one part, other keys: all"
 
 static volatile sig_atomic_t stopped;
 
@@ -61,7 +61,7 @@ static void on_end(void *arg, const json_t *end)
 static enum ops_exit take_sample(struct conf *conf, struct top_sample *sample, const struct top_sample *before, char **trouble_out)
 {
 	/* The first needs a daemon: without one nobody walks the store for the second. */
-	static const char *const VERBS[] = { "top", "stats", "source", "alerts" };
+	static const char *const VERBS[] = { "top", "stats", "source", "alerts", "hosts" };
 	struct asking asking = { .sample = sample };
 	struct client_sink sink = { .row = on_row, .end = on_end, .arg = &asking };
 	enum ops_exit status = OPS_DONE;
@@ -186,7 +186,8 @@ static void choose(struct live *live, char key)
 	static const struct {
 		char key;
 		enum top_part part;
-	} PARTS[] = { { 'd', TOP_DESTINATION }, { 's', TOP_SOURCE }, { 'l', TOP_LANE }, { 't', TOP_TENANT }, { 'a', TOP_ALERT } };
+	} PARTS[] = { { 'd', TOP_DESTINATION }, { 's', TOP_SOURCE }, { 'l', TOP_LANE }, { 't', TOP_TENANT }, { 'a', TOP_ALERT },
+		{ 'h', TOP_HOST } };
 
 	live->over = key == 'q' || key == 'Q';
 	live->view.only = TOP_TOTAL;

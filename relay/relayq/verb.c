@@ -145,7 +145,7 @@ static const struct verb verbs[] = {
 	  "Nobody tries them before; then one attempt at a time does, and the pause grows. relayq retry ends the pauses of the hosts of what it makes due.",
 	  OPERANDS_NONE, 0, &print_hosts },
 	{ "top", "", "what goes on: queue, rates, destinations, sources, lanes, tenants, what is wrong", "Drawn anew every few seconds. Keys: q quits; d "
-	  "destinations, s sources, l lanes, t tenants, a alerts alone, with arrows\nand pages to go through them; any other: all. Elsewhere than on a "
+	  "destinations, s sources, l lanes, t tenants, h hosts that are down, a alerts alone, with arrows\nand pages to go through them; any other: all. Elsewhere than on a "
 	  "terminal, and with --json, one look, which takes a second.", OPERANDS_NONE, LOOKS, NULL },
 	{ "alerts", "", "what somebody must look at and lasts", "The same goes by mail and to a webhook, see `relayd --explain alerts.mail`.", OPERANDS_NONE, 0, &print_alerts },
 	{ "providers", "[NAME...]", "destinations known by name, their limits, and where each figure comes from",

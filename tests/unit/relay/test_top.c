@@ -148,6 +148,8 @@ static struct top_sample full_sample(void)
 	}
 	add(&sample, "alerts", "{\"kind\":\"block\",\"object\":\"a to gmail\",\"text\":\"refused\\u001b[31m\",\"since\":\"2026-11-24T11:59:00.000Z\"}");
 	add(&sample, "top", "{\"part\":\"late\",\"destination\":\"yahoo\",\"waiting\":9000,\"daily\":50,\"gone_at\":\"2026-11-26T12:00:00.000Z\"}");
+	add(&sample, "hosts", "{\"address\":\"192.0.2.9:25\",\"name\":\"mx.example\",\"since\":\"2026-11-24T11:59:00.000Z\",\"failures\":3,"
+	    "\"until\":\"2026-11-24T12:05:00.000Z\",\"why\":\"connection refused\"}");
 	add(&sample, "stats", "%s", TOTAL(9, 9));
 	top_sample_compare(&sample, &before);
 	top_sample_fini(&before);
@@ -186,7 +188,7 @@ static void every_line_fits_a_screen_of_any_size(void **state)
 static void no_part_starves_on_an_ordinary_screen(void **state)
 {
 	static const char *const WANTED[] = { "on relay.example  up 2h", "5 waiting, 1 active, 2 deferred, 0 held, 3 blocked; the oldest 60m",
-		"4.0K of 8.0K used", "ALERT", "a to gmail", "LATE FOR", "yahoo", "DESTINATION", "destination-", "SOURCE", "LANE FROM", "TENANT",
+		"4.0K of 8.0K used", "ALERT", "a to gmail", "LATE FOR", "yahoo", "192.0.2.9:25", "DESTINATION", "destination-", "SOURCE", "LANE FROM", "TENANT",
 		"60%/d", "more)" };
 	struct top_sample sample = full_sample();
 	struct top_view view = { .width = 80, .height = 30, .now = NOW, .host = "relay.example" };
