@@ -96,6 +96,8 @@ static void resolve(struct sched *sched, struct cold *cold)
 		return;
 	cold->plan = cold_plan(source->plan, dest[0] == 'p' ? conf_provider_find(sched->conf, dest + 2) : NULL);
 	cold->offset = sched->conf->warmup_zone_ms - (wall_ms)(hash_of(cold->key) % JITTER_MS);
+	cold->plan.curve = habit_line(sched, dest);
+	cold->plan.curve_shift = cold->offset;
 	cold->since = source->warmup_since != 0 ? source->warmup_since - sched->conf->warmup_zone_ms : 0;
 	if (!cold->known)
 		warmup_init(&cold->state, &cold->plan);
@@ -156,6 +158,7 @@ void cold_fini(struct sched *sched)
 	struct cold *cold, *next;
 
 	almanac_fini(sched);
+	habit_fini(sched);
 	HASH_ITER (hh, sched->colds, cold, next) {
 		HASH_DEL(sched->colds, cold);
 		free(cold->key);
@@ -236,6 +239,7 @@ void sched_warm_each(struct sched *sched, sched_warm_changed_fn fn, void *arg)
 	for (struct tenant *tenant = sched->tenant_names; tenant != NULL; tenant = tenant->hh.next)
 		if (repute_state(tenant, &state))
 			fn(arg, &state);
+	habit_each(sched, fn, arg);
 }
 
 void sched_warm_records(struct sched *sched, sched_warm_changed_fn fn, void *arg)
@@ -247,12 +251,13 @@ void sched_warm_records(struct sched *sched, sched_warm_changed_fn fn, void *arg
 			fn(arg, &state);
 		tenant->noted = false;
 	}
+	habit_records(sched, fn, arg);
 }
 
-/* " t NAME": no lane's, for no source has an empty name. */
-static bool is_record(const char *key)
+/* " t NAME" or the like: no lane's, for no source has an empty name. */
+static bool is_record(const char *key, char mark)
 {
-	return key[0] == ' ' && key[1] == REPUTE_MARK && key[2] == ' ' && key[3] != '\0';
+	return key[0] == ' ' && key[1] == mark && key[2] == ' ';
 }
 
 enum err sched_warm_restore(struct sched *sched, const char *key, const void *data, size_t len)
@@ -261,7 +266,9 @@ enum err sched_warm_restore(struct sched *sched, const char *key, const void *da
 	struct cold *cold;
 	enum err e;
 
-	if (is_record(key))
+	if (is_record(key, HABIT_MARK))
+		return habit_restore(sched, key + 3, data, len);
+	if (is_record(key, REPUTE_MARK) && key[3] != '\0')
 		return repute_restore(name_tenant(sched, key + 3), data, len);
 	e = warmup_decode(data, len, &state);
 	if (e != OK)

@@ -14,6 +14,7 @@
 
 #include "base/rand.h"
 #include "base/table.h"
+#include "sched/curve.h"
 #include "sched/entry.h"
 #include "sched/health.h"
 #include "sched/heap.h"
@@ -333,6 +334,7 @@ struct sched {
 	struct share *share_keys;
 	struct lane *lane_keys;
 	struct cold *colds;
+	struct habit *habits; /* daily curves, by the key of their destination; "": of all mail */
 	struct ration *ration_keys;
 	struct slots rations;
 	uint32_t rations_resting;

@@ -221,6 +221,17 @@ void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer
 
 const char *cold_destination(const struct cold *cold); /* as the operator knows it */
 
+/* --- habit.c: how mail spreads over the day --------------------------------------------------------------------------------------- */
+
+#define HABIT_MARK 'h' /* its stored states are under " h DESTINATION-KEY", " h " is that of all mail */
+void habit_note(struct sched *sched, const struct dest *dest, uint32_t rcpts, wall_ms now); /* they have come in */
+/* The line of a destination by its key; it lives as long as the scheduler, and changes. */
+const struct curve_line *habit_line(struct sched *sched, const char *dest);
+void habit_each(struct sched *sched, sched_warm_changed_fn fn, void *arg);    /* all, for the store */
+void habit_records(struct sched *sched, sched_warm_changed_fn fn, void *arg); /* those that have changed, not too often */
+MUST_USE enum err habit_restore(struct sched *sched, const char *dest, const void *data, size_t len);
+void habit_fini(struct sched *sched);
+
 /* --- almanac.c: finished days --------------------------------------------------------------------------------------------- */
 
 /* Before whatever may begin another day; `claimed` recipients are counted at the destination already and belong to that. */

@@ -124,6 +124,8 @@ bool sched_add(struct sched *sched, const struct sched_job *job, wall_ms now)
 	e->flags = job->held ? ENTRY_HOLD : job->blocked ? ENTRY_BLOCKED | ENTRY_BOUND | ENTRY_HOPPED : job->moved ? ENTRY_HOPPED : 0;
 	e->urgency = job->priority > 0 ? URGENCY_HIGH : job->priority < 0 ? URGENCY_LOW : URGENCY_OWN;
 	e->warns = job->warns;
+	if (job->fresh)
+		habit_note(sched, domain->dest, job->rcpts, now);
 	domain_add_job(sched, domain, number);
 	job_enter(sched, number, now);
 	return true;

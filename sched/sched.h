@@ -36,6 +36,7 @@ struct sched_job {
 	wall_ms deadline;
 	uint32_t attempts; /* of the recipient that has most */
 	int8_t priority;   /* MT-PRIORITY (RFC 6710): above 0 transactional, below 0 bulk, 0: its tenant's own class */
+	bool fresh;      /* it has just come in, and is not put back from the store: counts for the daily curve of the mail */
 	bool held;
 	bool warns;      /* its sender is to be told when it is late */
 	bool blocked;       /* refused for reasons of ours the last time */
@@ -252,14 +253,14 @@ struct sched_warm {
 /* The state of a lane as it is now; false: the lane is not cold. Call it after a START and after sched_done. */
 bool sched_warm_state(struct sched *sched, uint32_t lane, struct sched_warm *out);
 
-/* All states as they are now, and the records of the tenants: for the store, or for a copy that looks ahead. */
+/* All states as they are now, the records of the tenants and the daily curves of the mail: for the store, or for a copy that looks ahead. */
 typedef void (*sched_warm_changed_fn)(void *arg, const struct sched_warm *state);
 void sched_warm_each(struct sched *sched, sched_warm_changed_fn fn, void *arg);
 
 /* Give a stored state back, before the first decision. ERR_EXISTS: the lane has gone on already; ERR_VERSION, ERR_CORRUPT. */
 MUST_USE enum err sched_warm_restore(struct sched *sched, const char *key, const void *data, size_t len);
 
-/* The records of tenants that have changed since they were asked for last: to be stored as other states are, now and then. */
+/* The records of tenants and the daily curves that have changed since they were asked for last: to be stored as other states are, now and then. */
 void sched_warm_records(struct sched *sched, sched_warm_changed_fn fn, void *arg);
 
 /* A day of a cold lane, in recipients; `day` is its number since 1970 in warmup.zone. budget 0: none, it was warm. total: what all sources

@@ -7,6 +7,10 @@
 #include "sched/warmup_int.h"
 
 #define HOUR_SHARE     (1.0 / 10) /* of a day's budget in one hour, unless less was learned */
+#define RISE           2.0  /* of the even pace: as far as a lane follows the mail's curve; */
+#define RISE_NEW       1.3  /* while it explores: whatever follows the curve closely finds the limits of hours */
+#define RISE_SHARE     20.0 /* where less of an hour was learned, by that share: five sixths of it */
+#define STRIDE_MS      MINUTES(15) /* for which the pace counts as the same */
 #define BURST_MS       MINUTES(5) /* of unused pace that may be made up at once */
 #define PARTS          1024       /* an adaptive day's budget is claimed in at least so many parts */
 #define CALENDAR_PARTS 72
@@ -167,18 +171,85 @@ void warmup_tick(struct warmup *w, const struct warmup_plan *plan, wall_ms local
 
 /* --- pace ------------------------------------------------------------------------------------------------------------------ */
 
-/* Recipients a millisecond. */
-static double pace(const struct warmup *w, const struct warmup_plan *plan, wall_ms local)
-{
-	double left = (double)(day_end(w) - local), even, most = w->hour_cap > 0 ? w->hour_cap : 4e9;
+/* What the day's pace goes by, in recipients a day. */
+struct tempo {
+	double even; /* at an even pace of the mail; follows the mail's own curve, */
+	double most; /* and no more than this whatever that says */
+	double bend; /* how much of the curve counts: 0 nothing, 1 all */
+};
 
-	most /= (double)HOURS(1);
+/* A curve that rises higher than an hour may is flattened as a whole: what its peak cannot have, the other hours get from the beginning. */
+static double bend_of(const struct warmup_plan *plan, double highest)
+{
+	double peak = plan->curve != NULL ? plan->curve->peak : 1;
+
+	return peak <= highest ? 1 : larger(0, (highest - 1) / (peak - 1));
+}
+
+/* Where the answers decide, a budget may be far beyond what was ever taken: the best hour of it is to be of what is known. */
+static double bend_now(const struct warmup *w, const struct warmup_plan *plan)
+{
+	double known;
+
 	if (w->phase == WARMUP_EXPLORE && !w->limited)
+		return bend_of(plan, RISE_NEW);
+	if (!plan->adapt)
+		return bend_of(plan, RISE);
+	known = larger(w->base, larger(w->mean, w->last));
+	return bend_of(plan, larger(1, smaller(RISE * smaller(1, known / larger(1, w->budget)), RISE_SHARE * w->hour_share)));
+}
+
+static double bent(const struct tempo *tempo, double curve, double even)
+{
+	return even + tempo->bend * (curve - even);
+}
+
+/* What is left of the budget is for what is left of the day's mail: an hour that brought less than it should leaves that to those that follow,
+ * within the bound of an hour. `wall`: the clock of the curve. */
+static struct tempo tempo_of(const struct warmup *w, const struct warmup_plan *plan, wall_ms local, wall_ms wall)
+{
+	struct tempo tempo = { .most = w->hour_cap > 0 ? w->hour_cap * 24.0 : 1e11, .bend = bend_now(w, plan) };
+	int64_t rest = day_end(w) - local;
+	double left, least;
+
+	if (w->phase == WARMUP_EXPLORE && !w->limited) {
 		/* What was taken multiplies by `explore` in a day, so that an hour never brings more than a known share. */
-		return smaller(
-		    most, (explore_from(w, plan) + w->used) * log(plan->explore + 1) / (double)WARMUP_DAY_MS);
-	even = (w->budget - (double)w->used) / larger(left, MINUTES(10));
-	return smaller(smaller(most, even), w->budget * w->hour_share / (double)HOURS(1));
+		tempo.even = (explore_from(w, plan) + w->used) * log(plan->explore + 1);
+		return tempo;
+	}
+	left = bent(&tempo, curve_over(plan->curve, wall, rest), (double)rest / (double)WARMUP_DAY_MS);
+	least = bent(&tempo, curve_at(plan->curve, wall), 1) * (double)MINUTES(10) / (double)WARMUP_DAY_MS;
+	tempo.even = (w->budget - (double)w->used) / larger(left, least);
+	tempo.most = smaller(tempo.most, w->budget * w->hour_share * 24);
+	return tempo;
+}
+
+/* Recipients a millisecond. */
+static double pace(const struct tempo *tempo, const struct warmup_plan *plan, wall_ms wall)
+{
+	return smaller(tempo->most, tempo->even * bent(tempo, curve_at(plan->curve, wall), 1)) / (double)WARMUP_DAY_MS;
+}
+
+double warmup_pace_of(const struct warmup *w, const struct warmup_plan *plan, wall_ms local)
+{
+	return 1 + bend_now(w, plan) * (curve_at(plan->curve, local - plan->curve_shift) - 1);
+}
+
+/* How long `count` recipients take from `local` on. A small budget has hours from one to the next, in which the pace changes. */
+static int64_t time_for(const struct warmup *w, const struct warmup_plan *plan, uint32_t count, wall_ms local)
+{
+	wall_ms wall = local - plan->curve_shift;
+	struct tempo tempo = tempo_of(w, plan, local, wall);
+	double left = count, rate = pace(&tempo, plan, wall);
+	int64_t taken = 0;
+
+	if (tempo.even <= 0)
+		return 0;
+	for (; taken < WARMUP_DAY_MS && left > rate * (double)STRIDE_MS; taken += STRIDE_MS) {
+		left -= rate * (double)STRIDE_MS;
+		rate = pace(&tempo, plan, wall + taken + STRIDE_MS);
+	}
+	return taken < WARMUP_DAY_MS ? taken + (int64_t)(left / rate) : WARMUP_DAY_MS;
 }
 
 /* Most that may be claimed at once: a sign should cost little. */
@@ -241,13 +312,13 @@ uint32_t warmup_may(const struct warmup *w, const struct warmup_plan *plan, uint
 void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t count, wall_ms local)
 {
 	int32_t hour = (int32_t)(local / HOURS(1));
-	double rate;
+	int64_t takes;
 
 	warmup_tick(w, plan, local);
 	if (hour != w->hour)
 		w->hour_used = 0;
 	w->hour = hour;
-	rate = pace(w, plan, local);
+	takes = time_for(w, plan, count, local);
 	w->hour_used += count;
 	w->used += count;
 	if (w->halt == WARMUP_RESTING)
@@ -257,8 +328,7 @@ void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t cou
 	/* A clock that was set back must not leave the lane waiting for the old time. */
 	if (w->next_at > local + WARMUP_DAY_MS)
 		w->next_at = local;
-	if (rate > 0)
-		w->next_at += (wall_ms)smaller(count / rate, (double)WARMUP_DAY_MS);
+	w->next_at += takes;
 }
 
 void warmup_give_back(struct warmup *w, uint32_t count, wall_ms local)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "sched/curve.h"
 
 #define WARMUP_ENCODED_MAX 256
 #define WARMUP_DAY_MS      ((int64_t)86400000)
@@ -21,6 +22,8 @@ struct warmup_plan {
 	uint32_t idle_days;    /* so many without mail: start again */
 	const uint32_t *days;  /* calendar; NULL: from start and growth */
 	size_t day_count;
+	const struct curve_line *curve; /* how the mail spreads over the day; NULL: evenly */
+	wall_ms curve_shift;            /* from the wall clock to the clock of the lane's days */
 };
 
 enum warmup_phase {

@@ -17,6 +17,8 @@
 #define PRESSURE_MAX   8.0
 #define NEIGHBOURHOOD  1.35  /* a warning comes at four fifths of a limit or later */
 #define EARLY          0.6   /* of what was expected: too early for the day's limit */
+#define BUSY           1.15  /* of the even pace: an hour of much mail, in which a refusal says less of the day, */
+#define EARLY_BUSY     0.85  /* as long as that has brought no more of what was expected */
 #define AFTER_BLOCK    1.3   /* growth after a block */
 #define MEMORY         200.0 /* attempts that the share of meaningless deferrals is learned from */
 #define QUIET          0.015 /* below that share a deferral is rather a limit in other words */
@@ -60,6 +62,11 @@ static uint32_t suspected(const struct warmup *w)
 	return w->phase == WARMUP_EXPLORE && w->deferred > w->row ? 1 : 0;
 }
 
+static bool is_busy_hour(const struct warmup *w, const struct warmup_plan *plan, wall_ms local)
+{
+	return warmup_pace_of(w, plan, local) > BUSY && w->used < EARLY_BUSY * larger(w->base, w->mean);
+}
+
 static bool may_be_hourly(const struct warmup *w)
 {
 	double expected = larger(w->base, w->mean);
@@ -74,7 +81,7 @@ static void wait_for_hour(struct warmup *w, wall_ms local)
 	rest(w, (local / HOURS(1) + 1) * HOURS(1) + HOUR_MARGIN_MS);
 }
 
-static void sign(struct warmup *w, uint32_t refused, wall_ms local)
+static void sign(struct warmup *w, const struct warmup_plan *plan, uint32_t refused, wall_ms local)
 {
 	/* While a lane is new nothing tells chance from a limit in other words: the worse counts. */
 	w->wordless = refused == 0 && (w->phase != WARMUP_EXPLORE || w->noise >= QUIET_FIRST);
@@ -87,25 +94,25 @@ static void sign(struct warmup *w, uint32_t refused, wall_ms local)
 	w->hour_wait = w->listed = 0;
 	if (w->refused + 1 + suspected(w) > allowance(w)) {
 		end_day(w);
-	} else if (allowance(w) <= ALLOWED && may_be_hourly(w)) {
-		/* Few refusals are left: one try, when it tells most. */
+	} else if (is_busy_hour(w, plan, local) || (allowance(w) <= ALLOWED && may_be_hourly(w))) {
+		/* One try, when it tells most: few refusals are left, or the hour is the more likely reason. */
 		wait_for_hour(w, local);
 	} else {
 		rest(w, local + REST_MS);
 	}
 }
 
-static void probe_failed(struct warmup *w, wall_ms local)
+static void probe_failed(struct warmup *w, const struct warmup_plan *plan, wall_ms local)
 {
 	w->refused++;
 	w->probes++;
-	if (w->probes == 1 && !w->hour_wait && w->refused + 1 <= allowance(w) && may_be_hourly(w))
+	if (w->probes == 1 && !w->hour_wait && w->refused + 1 <= allowance(w) && (may_be_hourly(w) || is_busy_hour(w, plan, local)))
 		wait_for_hour(w, local);
 	else
 		end_day(w);
 }
 
-static void probe_passed(struct warmup *w)
+static void probe_passed(struct warmup *w, const struct warmup_plan *plan)
 {
 	w->halt = WARMUP_GOING;
 	if (w->listed) {
@@ -116,7 +123,8 @@ static void probe_passed(struct warmup *w)
 		return;
 	}
 	if (w->hour_wait && !w->wordless &&
-	    (w->phase == WARMUP_EXPLORE || w->used < EARLY * larger(w->base, w->mean))) {
+	    (w->phase == WARMUP_EXPLORE || w->used < EARLY * larger(w->base, w->mean) ||
+		is_busy_hour(w, plan, w->pause_until - HOURS(1)))) {
 		double share = 0.85 * w->hour_sign / larger(larger(w->accepted, w->mean), w->base);
 
 		w->hour_cap = (uint32_t)(0.7 * w->hour_sign) + 1;
@@ -156,16 +164,16 @@ static uint32_t count_all(const struct warmup_answer *a)
 	return a->delivered + a->throttled + a->deferred + a->blocked + a->unknown + a->other;
 }
 
-static void on_probe(struct warmup *w, const struct warmup_answer *a, wall_ms local)
+static void on_probe(struct warmup *w, const struct warmup_plan *plan, const struct warmup_answer *a, wall_ms local)
 {
 	if (a->blocked > 0)
 		block(w, local);
 	else if (a->delivered + a->unknown + a->other > 0)
-		probe_passed(w);
+		probe_passed(w, plan);
 	else if (w->listed)
 		block(w, local);
 	else
-		probe_failed(w, local);
+		probe_failed(w, plan, local);
 }
 
 /* Nothing was tried. A probe that reached nobody is still to come; a silence that lasts is met with rests. */
@@ -271,7 +279,7 @@ void warmup_answer(struct warmup *w, const struct warmup_plan *plan, const struc
 		w->mute = 0;
 	}
 	if (w->halt == WARMUP_PROBING) {
-		on_probe(w, a, local);
+		on_probe(w, plan, a, local);
 		return;
 	}
 	w->refused += a->throttled;
@@ -281,5 +289,5 @@ void warmup_answer(struct warmup *w, const struct warmup_plan *plan, const struc
 	if (is_block(w, a))
 		block(w, local);
 	else if (is_sign(w, a))
-		sign(w, a->throttled, local);
+		sign(w, plan, a->throttled, local);
 }

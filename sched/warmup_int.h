@@ -17,4 +17,7 @@ static inline double smaller(double a, double b)
 	return a < b ? a : b;
 }
 
+/* The pace that the mail's curve wants at that time of the lane's day, of the even one. */
+double warmup_pace_of(const struct warmup *w, const struct warmup_plan *plan, wall_ms local);
+
 #endif

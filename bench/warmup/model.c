@@ -27,6 +27,7 @@ static const struct {
 	[KEY_IDLE_GRACE] = { "idle_grace", "3" },        [KEY_IDLE_DECAY] = { "idle_decay", "0.07" },
 	[KEY_IDLE_RESET] = { "idle_reset", "30" },       [KEY_LISTED] = { "listed", "0" },
 	[KEY_MISLEADING] = { "misleading", "0.05" },     [KEY_SILENT] = { "silent", "0" },
+	[KEY_OFFICE] = { "office", "0" },
 };
 /* clang-format on */
 
@@ -163,7 +164,8 @@ void model_draw(const struct model *model, struct rand *rand, double out[KEYS])
 {
 	for (unsigned i = 0; i < KEYS; i++) {
 		const struct draw *d = &model->keys[i];
-		double unit = rand_unit(rand);
+		/* The day's shape came later than the others: they keep their luck. */
+		double unit = i == KEY_OFFICE ? 0 : rand_unit(rand);
 
 		out[i] = d->uniform ? d->values[0] + unit * (d->values[1] - d->values[0]) : d->values[(unsigned)(unit * d->count)];
 	}

@@ -19,6 +19,7 @@ void run_announce(struct world *w, uint32_t number)
 		.tenant = tenants[j->kind],
 		.pool = "default",
 		.due = w->now,
+		.fresh = j->arrived == w->now,
 		.deadline = j->arrived + EXPIRE_MS };
 
 	must(sched_add(w->sched, &job, w->now));
@@ -53,11 +54,22 @@ static void add_lots(struct world *w, unsigned site, unsigned kind, uint32_t cou
 	add(w, site, kind, count, w->now);
 }
 
+/* Of a day's mail; `office` of it comes in eight hours, none: all hours are the same. */
+static double hour_share(const struct site *site, wall_ms now)
+{
+	int64_t hour = (now - START_MS) % DAYS(1) / HOURS(1);
+	double office = site->k[KEY_OFFICE];
+
+	if (office == 0)
+		return 1.0 / 24;
+	return hour >= 8 && hour < 16 ? office / 8 : (1 - office) / 16;
+}
+
 static void slot_of(struct world *w, unsigned number)
 {
 	struct site *site = &w->sites[number];
 	int day = (int)((w->now - START_MS) / DAYS(1)) % 7;
-	double demand = site->k[KEY_DEMAND] * (day >= 5 ? site->k[KEY_WEEKEND] : 1) / (24 * w->slots);
+	double demand = site->k[KEY_DEMAND] * (day >= 5 ? site->k[KEY_WEEKEND] : 1) * hour_share(site, w->now) / w->slots;
 
 	for (unsigned kind = 0; kind < KINDS; kind++) {
 		struct again *a = &site->again[kind];

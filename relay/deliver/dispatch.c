@@ -100,7 +100,7 @@ void dispatch_add(struct dispatch *d, struct intake_job *job)
 	    .id = job->id, .first = job->first | (job->held ? JOB_HELD_PART : 0), .held = job->held, .rcpts = job->rcpts,
 	    .domain = job->domain, .tenant = job->tenant, .pool = job->pool, .due = job->due, .deadline = job->deadline,
 	    .priority = job->priority,
-	    .warns = job->warns,
+	    .warns = job->warns, .fresh = true,
 	};
 
 	(void)sched_add(d->env.sched, &entry, dispatch_now(d));

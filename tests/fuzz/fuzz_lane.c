@@ -1,8 +1,9 @@
-/* tests/fuzz/fuzz_lane.c - fuzz target for stored states of cold lanes, their finished days, and memos of sources: what decodes is sound and is
- * written again as it was. */
+/* tests/fuzz/fuzz_lane.c - fuzz target for stored states of cold lanes, their finished days, daily curves, and memos of sources: what decodes is
+ * sound and is written again as it was. */
 #include <string.h>
 
 #include "relay/deliver/dispatch.h"
+#include "sched/curve.h"
 #include "sched/sched.h"
 #include "sched/warmup.h"
 
@@ -26,12 +27,32 @@ static void check_state(const uint8_t *data, size_t size)
 	(void)warmup_obstacle(&w, local);
 }
 
+static void check_curve(const uint8_t *data, size_t size)
+{
+	uint8_t again[CURVE_ENCODED_LEN];
+	double shares[CURVE_HOURS], whole;
+	struct curve_line line;
+	struct curve curve;
+
+	if (curve_decode(data, size, &curve) != OK)
+		return;
+	curve_encode(&curve, again);
+	must(size == sizeof(again) && memcmp(again, data, size) == 0);
+	(void)curve_note(&curve, UINT32_MAX, 1700000000000);
+	(void)curve_note(&curve, 1, 1700000000000 + DAYS(1));
+	curve_blend(&curve, NULL, shares);
+	curve_draw(shares, &line);
+	whole = curve_over(&line, 1700000000000, DAYS(1) - 1);
+	must(whole > 0.9 && whole < 1.1 && curve_at(&line, 1700000000000) > 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t again[SCHED_WARM_DAY_LEN];
 	struct sched_warm_day day = { 0 };
 	struct sched_retire retire;
 
+	check_curve(data, size);
 	check_state(data, size);
 	if (sched_warm_day_decode(data, size, &day) == OK) {
 		sched_warm_day_encode(&day, again);
