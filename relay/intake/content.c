@@ -93,7 +93,7 @@ static void extend_heading(struct transaction *tx, const char *data, size_t len)
 
 	header_scan_feed(&content->scan, data, len);
 	if (content->scan.header_bytes > tx->conf->limits.header_bytes)
-		content_fail(tx, "552 5.3.4 header section is larger than the limit");
+		content_fail(tx, CONTENT_HEADER_TOO_LARGE);
 	else if (content->scan.received >= tx->conf->limits.hops)
 		content_fail(tx, "554 5.4.6 too many Received fields: the message is looping");
 	else if (content->scan.in_body)

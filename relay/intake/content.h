@@ -14,6 +14,7 @@
 #define CONTENT_HELD      4 /* full chunks: 256 KiB less what their pages need */
 #define CONTENT_IN_FLIGHT 4
 #define CONTENT_NO_MEMORY "452 4.3.1 too much mail is on its way in; try again later"
+#define CONTENT_HEADER_TOO_LARGE "552 5.3.4 header section is larger than the limit"
 #define CONTENT_BLOBS     (CONTENT_HELD + 2)
 
 struct content {

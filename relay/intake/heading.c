@@ -50,10 +50,14 @@ static void replace(struct transaction *tx, const struct queue_blob *all, size_t
 	struct buf out;
 
 	buf_init(&out, ALL_MAX);
-	must(header_write(all->data, header, rules, &out) == OK);
-	must(buf_add(&out, (const char *)all->data + header, all->len - header) == OK);
-	content_replace(tx, out.data, out.len);
-	signing_feed(tx->signing, out.data, out.len);
+	/* Many short fields may have become long ones. */
+	if (header_write(all->data, header, rules, &out) != OK ||
+	    buf_add(&out, (const char *)all->data + header, all->len - header) != OK) {
+		content_fail(tx, CONTENT_HEADER_TOO_LARGE);
+	} else {
+		content_replace(tx, out.data, out.len);
+		signing_feed(tx->signing, out.data, out.len);
+	}
 	buf_fini(&out);
 }
 

@@ -155,6 +155,25 @@ static void short_memory_does_not_wait_for_a_header(void **state)
 	expect("refused", "452 4.3.1");
 }
 
+/* Short fields become long ones: thousands of them would fill any buffer. */
+static void a_header_that_grows_beyond_all_room_is_refused(void **state)
+{
+	char *text = xcalloc(30000, strlen("From:\r\n") + 1);
+	size_t len = 0;
+
+	world.conf->hygiene.duplicates = DUPLICATES_ACCEPT;
+	begin("10.5.0.1", "a@own.test");
+	for (int i = 0; i < 30000; i++, len += strlen("From:\r\n"))
+		memcpy(text + len, "From:\r\n", strlen("From:\r\n"));
+	conn_write(world.client, text, len);
+	SAY("\r\nhello\r\n.\r\n");
+	for (int i = 0; i < 5; i++)
+		turns();
+	expect("too many", "552 5.3.4 header section");
+	assert_int_equal(store.accepted, 0);
+	free(text);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -165,6 +184,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(limits_of_the_tenant_count, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_header_beyond_the_limit_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(short_memory_does_not_wait_for_a_header, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_header_that_grows_beyond_all_room_is_refused, setup, teardown),
 	};
 
 	loop_setup();
