@@ -255,7 +255,7 @@ enum task_state coldahead_step(struct warm_task *w)
 	if (!w->ahead)
 		return begin(w);
 	if (!sched_warm_lane(task->env->sched, w->ahead->lane, source, destination))
-		return task_end(task, OPS_DONE, NULL);
+		return task_end(task, OPS_DONE, "%s", "");
 	daily = wanted_at(w->ahead, destination);
 	growth = growth_of(past_of(w->ahead, source, destination));
 	if (daily >= 1) {

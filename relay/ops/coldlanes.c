@@ -62,7 +62,7 @@ static enum task_state status(struct task *task, const char *const *words, size_
 	sched_warm_read(task->env->sched, row_now(task->env), put_view, task);
 	coldswap_status(task);
 	sched_late_each(task->env->sched, row_now(task->env), put_late, task);
-	return task_end(task, OPS_DONE, NULL);
+	return task_end(task, OPS_DONE, "%s", "");
 }
 
 /* --- changes ------------------------------------------------------------------------------------------------------------------- */

@@ -72,7 +72,7 @@ enum task_state coldpast_step(struct warm_task *w)
 	}
 	if (w->day > w->last) {
 		sched_warm_today(task->env->sched, row_now(task->env), put_day, w);
-		return task_end(task, OPS_DONE, NULL);
+		return task_end(task, OPS_DONE, "%s", "");
 	}
 	(void)snprintf(prefix, sizeof(prefix), ALMANAC_DAY, w->day++);
 	if (queue_notes_read(task->env->reader, prefix, stored_day, w, &why) != OK)

@@ -67,8 +67,8 @@ void task_emit(struct task *task, json_t *object); /* takes the reference */
 void task_wake(struct task *task);
 void task_free(struct task *task); /* memory alone, see task_kind.fini */
 
-/* Set exit and message; returns TASK_END. */
-enum task_state task_end(struct task *task, enum ops_exit exit, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Set exit and message; returns TASK_END. An empty message is none: say "%s", "". */
+enum task_state task_end(struct task *task, enum ops_exit exit, const char *format, ...) PRINTF_LIKE(3, 4) __attribute__((nonnull(3)));
 
 /* An argument that is a text; NULL: absent or something else. Borrowed. */
 const char *task_text(const struct task *task, const char *key);
