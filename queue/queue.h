@@ -280,6 +280,7 @@ struct queue_settle {
 	const char *trace;           /* transcript of the attempt, cut at QUEUE_TRACE_MAX; NULL: none. Kept as long as the message or a dead letter of it */
 	uint32_t attempt;            /* its number, from 1 */
 	const char *pool;            /* the message's from now on; NULL: as it is */
+	uint32_t in_doubt;           /* recipients that may have the message already; for the counters alone */
 };
 
 #define QUEUE_TRACE_MAX 8000 /* bytes of a transcript */

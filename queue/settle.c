@@ -92,7 +92,7 @@ static enum err settle_item(struct apply *apply, const struct queue_settle *sett
 static enum err settle_items(
     struct apply *apply, struct queue_settle *settle, bool *left_out, bool *told_out, struct err_detail *why)
 {
-	struct queue_counts counts = { 0 };
+	struct queue_counts counts = { .in_doubt = settle->in_doubt };
 
 	*left_out = *told_out = false;
 	for (size_t i = 0; i < settle->item_count; i++) {
@@ -109,7 +109,7 @@ static enum err settle_items(
 		count_item(&counts, item->op);
 		*left_out = true;
 	}
-	if (*left_out)
+	if (*left_out || counts.in_doubt > 0)
 		counts_add(&apply->counts, settle->destination, &counts);
 	return OK;
 }

@@ -178,6 +178,9 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 	} else if (part && tried(result) > 0 && result->throttled + result->deferred == 0) {
 		e->lost = 0;
 		e->due = now; /* the rest has not had its turn yet */
+	} else if (!result->attempted && result->delivered > 0) {
+		e->lost = 0;
+		e->due = now; /* the remote takes so many at a time */
 	} else if (!result->attempted && e->lost < LOST_MAX) {
 		e->lost++;
 		e->due = now;

@@ -289,6 +289,7 @@ static void items_fill(struct settling *s, wall_ms now)
 		s->settle.item_count++;
 		item->rcpt.n = delivery->job->rcpts[i].n;
 		item->told = report_is_wanted(s->dispatch, s->attempt, i, now);
+		s->settle.in_doubt += outcome->in_doubt;
 		if (outcome->kind == OUTCOME_DEFERRED)
 			item_update(item, s, &delivery->job->rcpts[i], outcome, now);
 		else

@@ -376,6 +376,10 @@ static void take_line(struct session *s, const struct conn_line *line)
 		garbage(s, why.text);
 		break;
 	case REPLY_DONE:
+		if (s->hasty && (reply_class(&s->reply) < 4 || s->state == SESSION_DOT)) {
+			garbage(s, "an answer to the message came along with the reply that asks for it");
+			break;
+		}
 		if (s->state == SESSION_BODY && s->tx.all_written && conn_output_len(s->conn) == 0)
 			session_enter(s, SESSION_DOT); /* the answer was faster than on_drained */
 		session_on_reply(s, &s->reply);
@@ -385,6 +389,11 @@ static void take_line(struct session *s, const struct conn_line *line)
 	}
 }
 
+static bool is_sending(const struct session *s)
+{
+	return s->state == SESSION_BODY || s->state == SESSION_DOT;
+}
+
 /* Before TLS begins nothing more is read: what stands there would be an injection, and the conn sees to that. */
 static void on_data(void *arg)
 {
@@ -392,8 +401,13 @@ static void on_data(void *arg)
 	struct conn *conn = s->conn;
 	struct conn_line line;
 
-	while (s->conn == conn && s->state != SESSION_TLS && conn_read_line(s->conn, LINE_MAX_READ, false, &line))
+	while (s->conn == conn && s->state != SESSION_TLS && conn_read_line(s->conn, LINE_MAX_READ, false, &line)) {
+		bool before = !is_sending(s);
+
 		take_line(s, &line);
+		s->hasty = s->hasty || (before && is_sending(s));
+	}
+	s->hasty = false;
 }
 
 static void on_drained(void *arg)

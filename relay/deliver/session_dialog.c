@@ -226,6 +226,7 @@ static enum session_state strange(struct session *s, const struct reply *r)
 
 	outcome_make(&why, OUTCOME_DEFERRED, SCOPE_HOST, session_stage(s), "4.5.0", s->relay, "protocol error: unexpected reply: %s (stage %s)",
 	    reply_line(r, line, sizeof(line)), stage_name(session_stage(s)));
+	why.in_doubt = s->state == SESSION_DOT && s->tx.accepted > 0;
 	s->polite = false;
 	tx_settle_open(s, &why);
 	return SESSION_CLOSED;
@@ -390,7 +391,7 @@ static void start_over(struct session *s)
 	session_enter(s, SESSION_RETRY);
 }
 
-/* RFC 8689 section 4.2.1: other hosts may have what this one lacks. On a connection that others opened all are tried. */
+/* Other hosts may have what this one lacks (RFC 8689 section 4.2.1 says so of REQUIRETLS). On a connection that others opened all are tried. */
 static void try_elsewhere(struct session *s, const struct outcome *why)
 {
 	if (s->transactions > 0) {
@@ -401,9 +402,15 @@ static void try_elsewhere(struct session *s, const struct outcome *why)
 	session_enter(s, SESSION_RETRY);
 }
 
+static bool has_others(const struct route *route)
+{
+	return route->host_count > 1 || route->left_out;
+}
+
 void session_begin(struct session *s)
 {
 	struct outcome outcome;
+	bool forbidden;
 
 	if (!tx_load(s)) {
 		s->begun = true;
@@ -414,18 +421,17 @@ void session_begin(struct session *s)
 		start_over(s);
 		return;
 	}
-	if (tx_lacks_requiretls(s, &outcome) || tx_lacks_8bit(s, &outcome)) {
+	forbidden = tx_forbidden(s, &outcome);
+	if (forbidden && has_others(s->route)) {
 		try_elsewhere(s, &outcome);
 		return;
 	}
 	s->begun = true;
-	tx_select(s, s->caps.limit_rcpt);
-	if (s->tx.count == 0)
-		return;
-	if (tx_forbidden(s, &outcome)) {
+	tx_select(s, forbidden ? 0 : s->caps.limit_rcpt);
+	if (forbidden)
 		tx_settle_open(s, &outcome);
+	if (forbidden || s->tx.count == 0)
 		return;
-	}
 	tx_choose_form(s);
 	s->transactions++;
 	session_enter(s, s->needs_rset ? SESSION_RSET : SESSION_MAIL);
@@ -512,14 +518,15 @@ static enum session_state on_mail(struct session *s, const struct reply *r)
 	return next_command(s);
 }
 
-/* "Too many recipients" (RFC 5321 section 4.5.3.1.10) behind some that were accepted: the rest goes in another transaction at once. */
+/* "Too many recipients" (RFC 5321 section 4.5.3.1.10; 552 is its code in RFC 821) behind some that were accepted: the rest goes in another transaction
+ * at once. Where it meant a full mailbox after all, it says so again to the first one there. */
 static bool is_too_many(const struct session *s, const struct reply *r)
 {
 	if (s->tx.accepted == 0)
 		return false;
-	if (r->code == 452)
-		return !r->enhanced[0] || strcmp(r->enhanced, "4.5.3") == 0;
-	return r->code == 552 && strcmp(r->enhanced, "5.5.3") == 0;
+	if (r->enhanced[0])
+		return strcmp(r->enhanced + 1, ".5.3") == 0;
+	return r->code == 452 || r->code == 552;
 }
 
 static enum session_state on_rcpt(struct session *s, const struct reply *r)

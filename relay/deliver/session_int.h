@@ -86,6 +86,7 @@ struct session {
 	bool one_domain;       /* but for this domain alone: its certificate bears the domain's name, not the host's */
 	bool plain_only;       /* the handshake with this address failed; it is tried in the clear */
 	bool same_again;       /* RETRY is to take the same address once more */
+	bool hasty;            /* what is read came before any of the message had left us: no answer to it */
 	bool polite;           /* the other end is there to hear QUIT */
 	bool quitting;
 	bool needs_rset;
@@ -162,14 +163,8 @@ void tx_settle_open(struct session *s, const struct outcome *outcome);
 void tx_write_mail(struct session *s);
 void tx_write_rcpt(struct session *s, size_t i);
 
-/* The message demands REQUIRETLS, which the server does not offer: an outcome, true. */
-bool tx_lacks_requiretls(const struct session *s, struct outcome *out);
-
-/* What the server's capabilities forbid for this message: an outcome for all, true. */
-bool tx_forbidden(struct session *s, struct outcome *out);
-
-/* It is signed 8-bit mail, and the server takes 7 bits: no matter as long as other hosts are left. */
-bool tx_lacks_8bit(const struct session *s, struct outcome *out);
+/* What the server's capabilities forbid for the loaded message: an outcome for all, true. No matter as long as other hosts are left. */
+bool tx_forbidden(const struct session *s, struct outcome *out);
 
 /* Has any recipient an outcome? */
 bool tx_any_outcome(const struct session *s);

@@ -101,21 +101,22 @@ static bool is_ascii(const char *text)
 	return utf8_is_ascii(text, strlen(text));
 }
 
-/* RFC 6531 section 3.2: the message was handed in with SMTPUTF8, or an address in it is not ASCII. */
-static bool needs_utf8(const struct session *s)
+/* RFC 6531 section 3.2: an address is not ASCII, or the message was handed in with SMTPUTF8 and has 8-bit bytes. What was handed in so and has none
+ * needs no more than others. */
+static bool needs_utf8(const struct queue_job *job)
 {
-	const struct queue_job *job = s->delivery->job;
+	const uint32_t both = MSG_SMTPUTF8 | MSG_HIGH_BYTES;
 
-	if ((job->message.flags & MSG_SMTPUTF8) || !is_ascii(job->message.sender))
+	if ((job->message.flags & both) == both || !is_ascii(job->message.sender))
 		return true;
-	for (size_t i = 0; i < s->tx.count; i++)
-		if (!is_ascii(job->rcpts[s->tx.rcpts[i]].address))
+	for (size_t i = 0; i < job->rcpt_count; i++)
+		if (job->rcpts[i].state != RCPT_HELD && !is_ascii(job->rcpts[i].address))
 			return true;
 	return false;
 }
 
 /* RFC 8689 section 4.2.1; that the connection is good enough has been seen to (trust.h). */
-bool tx_lacks_requiretls(const struct session *s, struct outcome *out)
+static bool lacks_requiretls(const struct session *s, struct outcome *out)
 {
 	if (!(s->delivery->job->message.flags & MSG_REQUIRETLS) || (s->caps.bits & CAP_REQUIRETLS))
 		return false;
@@ -126,7 +127,7 @@ bool tx_lacks_requiretls(const struct session *s, struct outcome *out)
 
 /* RFC 6152 section 3 leaves two ways: to convert it, which would break the signature and is not done here, or to give it back. Departure: what
  * nobody has signed goes as it is, which nearly all servers take; and so do our own reports, rather than telling nobody. */
-bool tx_lacks_8bit(const struct session *s, struct outcome *out)
+static bool lacks_8bit(const struct session *s, struct outcome *out)
 {
 	const uint32_t both = MSG_SIGNED | MSG_HIGH_BYTES;
 
@@ -137,31 +138,47 @@ bool tx_lacks_8bit(const struct session *s, struct outcome *out)
 	return true;
 }
 
-bool tx_forbidden(struct session *s, struct outcome *out)
+/* RFC 3030 section 3: or to convert it, which is not done here. */
+static bool lacks_binary(const struct session *s, struct outcome *out)
+{
+	if (!(s->delivery->job->message.flags & MSG_BINARY) || !(~s->caps.bits & (CAP_BINARYMIME | CAP_CHUNKING)))
+		return false;
+	outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.6.3", s->relay,
+	    "the message is BINARYMIME, which the server does not offer");
+	return true;
+}
+
+/* RFC 1870 section 6.1 */
+static bool is_too_big(const struct session *s, struct outcome *out)
 {
 	uint64_t size = s->delivery->job->message.size_bytes;
-	uint32_t flags = s->delivery->job->message.flags;
 
-	/* RFC 3030 section 3: or to convert it, which is not done here. */
-	if ((flags & MSG_BINARY) && (~s->caps.bits & (CAP_BINARYMIME | CAP_CHUNKING))) {
-		outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.6.3", s->relay,
-		    "the message is BINARYMIME, which the server does not offer");
-		return true;
-	}
+	if (s->caps.size_max == 0 || size <= s->caps.size_max)
+		return false;
+	outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.3.4", s->relay,
+	    "the message has %llu bytes, the server takes %llu at most", (unsigned long long)size, (unsigned long long)s->caps.size_max);
+	return true;
+}
 
-	/* RFC 1870 section 6.1 */
-	if (s->caps.size_max > 0 && size > s->caps.size_max) {
-		outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.3.4", s->relay,
-		    "the message has %llu bytes, the server takes %llu at most", (unsigned long long)size,
-		    (unsigned long long)s->caps.size_max);
-		return true;
-	}
-	/* RFC 6531 section 3.5 */
-	if (needs_utf8(s) && !(s->caps.bits & CAP_SMTPUTF8)) {
-		outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.6.7", s->relay,
-		    "the message needs SMTPUTF8, which the server does not offer");
-		return true;
-	}
+/* RFC 6531 section 3.5 */
+static bool lacks_utf8(const struct session *s, struct outcome *out)
+{
+	if (!needs_utf8(s->delivery->job) || (s->caps.bits & CAP_SMTPUTF8))
+		return false;
+	outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.6.7", s->relay,
+	    "the message needs SMTPUTF8, which the server does not offer");
+	return true;
+}
+
+bool tx_forbidden(const struct session *s, struct outcome *out)
+{
+	static bool (*const lacks[])(const struct session *s, struct outcome *out) = {
+	    lacks_requiretls, lacks_8bit, lacks_binary, is_too_big, lacks_utf8,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(lacks); i++)
+		if (lacks[i](s, out))
+			return true;
 	return false;
 }
 
@@ -211,7 +228,7 @@ void tx_write_mail(struct session *s)
 		say(s, " BODY=BINARYMIME");
 	else if ((message->flags & MSG_8BIT) && (s->caps.bits & CAP_8BITMIME))
 		say(s, " BODY=8BITMIME");
-	if (needs_utf8(s))
+	if (needs_utf8(s->delivery->job))
 		say(s, " SMTPUTF8");
 	if (message->flags & MSG_REQUIRETLS)
 		say(s, " REQUIRETLS");

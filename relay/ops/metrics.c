@@ -180,7 +180,7 @@ static void write_recipients(struct writer *w, const struct places *places)
 	single(w, "delivered_recipients_total", "counter", "Recipients that the receiving server has taken.", counts->delivered);
 	single(w, "bounced_recipients_total", "counter", "Recipients given back to their sender.", counts->bounced);
 	single(w, "dropped_recipients_total", "counter", "Recipients removed by the operator.", counts->dropped);
-	single(w, "in_doubt_recipients_total", "counter", "Recipients whose delivery a crash cut short.", counts->in_doubt);
+	single(w, "in_doubt_recipients_total", "counter", "Recipients that may have their message already: a crash or a lost connection hid the answer to it.", counts->in_doubt);
 	head(w, "queue_recipients", "gauge", "Recipients in the queue.");
 	for (size_t i = 0; i < ARRAY_LEN(states) && w->err == OK; i++)
 		w->err = buf_printf(w->out, "warmrelay_queue_recipients{state=\"%s\"} %" PRIu64 "\n", states[i].name, in_state(&places->total.waiting, i));

@@ -60,7 +60,7 @@ class Dns:
         header = struct.pack('!HHHHHH', ident, 0x8480 | (flags & 0x0100) | rcode, 1, len(answers), 1 if authority else 0, 0)
         return header + question + b''.join(answers) + authority
 
-    def _find(self, key, wanted):
+    def _find(self, key, wanted, depth=0):
         if key in self.failing:
             return SERVFAIL, []
         if key not in self.records:
@@ -71,8 +71,8 @@ class Dns:
             if TYPES[kind] == wanted or kind == 'CNAME':
                 data = encode_data(kind, value)
                 found.append(encode_name(key) + struct.pack('!HHIH', TYPES[kind], 1, 1, len(data)) + data)
-                if kind == 'CNAME' and wanted != TYPES['CNAME']:
-                    found += self._find(value.lower().rstrip('.'), wanted)[1]
+                if kind == 'CNAME' and wanted != TYPES['CNAME'] and depth < 4:
+                    found += self._find(value.lower().rstrip('.'), wanted, depth + 1)[1]
         return NOERROR, found
 
     def _serve_udp(self):

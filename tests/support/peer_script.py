@@ -31,6 +31,7 @@ class Script:
         self.bodies = {}         # name -> bytes as submitted
         self.ids = {}            # name -> ID
         self.port = None
+        self.chunk = 0           # bytes of the last BDAT
         self.started = False     # once; it may have ended since
         self.running = False
 
@@ -125,6 +126,11 @@ class Script:
         self.listeners[name] = listener
         if name != 'main':
             self._dns().add(name, 'A', address)
+
+    def do_ourselves(self, rest):
+        """The relay listens where mail is delivered to: at 127.0.0.1, on the port of the hosts."""
+        self.relay.port = self.port
+        self.relay.conf['listen'][0]['at'] = f'127.0.0.1:{self.port}'
 
     def do_dns(self, rest):
         """dns NAME MX PREFERENCE HOST | NAME A ADDRESS | NAME AAAA ADDRESS | NAME CNAME OTHER | NAME SERVFAIL"""
@@ -259,24 +265,27 @@ class Script:
         self.conn = self.conns[int(rest) - 1]
 
     def do_want(self, rest):
-        """want PATTERN [=> REPLY], want body [of NAME] [=> REPLY], want report FIELDS [=> REPLY], want end"""
+        """want PATTERN [=> REPLY], want body|chunk [of NAME] [=> REPLY], want report FIELDS [=> REPLY], want end"""
         pattern, arrow, reply = rest.partition('=>')
         pattern = pattern.strip()
         if pattern == 'end':
             self.conn.want_end()
         elif pattern.split(' ')[0] == 'body':
-            self.want_body(pattern)
+            self.compare_body(pattern, self.conn.read_body(pattern))
+        elif pattern.split(' ')[0] == 'chunk':
+            self.compare_body(pattern, self.conn.read_exactly(self.chunk, pattern))
         elif pattern.split(' ')[0] == 'report':
             self.want_report(pattern)
         else:
             line = self.conn.read_line(f'want {pattern}')
             if not matches(pattern, line.decode('utf-8', 'backslashreplace')):
                 raise Failure(f'got "{show(line)}"')
+            if line.startswith(b'BDAT '):
+                self.chunk = int(line.split()[1])
         if arrow:
             self.answer(reply.strip())
 
-    def want_body(self, pattern):
-        data = self.conn.read_body(pattern)
+    def compare_body(self, pattern, data):
         name = pattern.partition(' of ')[2] or 'm1'
         trace = TRACE.match(data)
         if not trace:
@@ -444,6 +453,12 @@ class Script:
         args = [self.ids.get(word[1:], word) if word.startswith('$') else word for word in rest.split()]
         self.relay.relayq(*args)
 
+    def do_shown(self, rest):
+        """shown ID TEXT: relayq show has it, soon."""
+        name, _, text = rest.partition(' ')
+        ident = self.ids[name[1:]]
+        self.until(lambda: None if text in self.relay.relayq('show', ident) else self.relay.relayq('show', ident))
+
     def do_log(self, rest):
         """log PATTERN: a line of the log fits, soon."""
         self.until(lambda: None if any(matches(rest, line) for line in self.relay.log().splitlines()) else 'no such line')
@@ -470,4 +485,4 @@ class Script:
         self.running = False
 
 
-SETUP = {'set', 'source', 'tenant', 'with', 'host', 'dns'}
+SETUP = {'set', 'source', 'tenant', 'with', 'host', 'dns', 'ourselves'}

@@ -73,6 +73,14 @@ class Wire:
             pass
         return self.buffer[:size]
 
+    def read_exactly(self, size, what):
+        deadline = time.monotonic() + 40
+        while len(self.buffer) < size:
+            if not self._fill(deadline, what):
+                raise Failure(f'{what}: the connection ended after {len(self.buffer)} of {size} bytes')
+        data, self.buffer = self.buffer[:size], self.buffer[size:]
+        return data
+
     def want_end(self, timeout=TIMEOUT):
         deadline = time.monotonic() + timeout
         while self._fill(deadline, 'end of connection'):
