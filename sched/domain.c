@@ -260,6 +260,12 @@ void sched_resolved(struct sched *sched, const char *name, uint64_t key, const c
 	domain_tidy(sched, domain, now);
 }
 
+void sched_routes_expire(struct sched *sched, wall_ms now)
+{
+	for (struct domain *d = sched->domain_names; d != NULL; d = d->hh.next)
+		d->expires = d->expires < now ? d->expires : now;
+}
+
 static void lookup_failed(struct sched *sched, struct domain *domain, wall_ms now)
 {
 	lookup_ended(sched, domain);

@@ -141,6 +141,9 @@ void sched_next_on(struct sched *sched, uint32_t lane, const char *domain, wall_
 void sched_resolved(struct sched *sched, const char *domain, uint64_t key, const char *const *hosts, size_t host_count,
     unsigned families, wall_ms expires, wall_ms now);
 
+/* What is known of routes is not to be relied on any more: whatever is due next asks for RESOLVE first. */
+void sched_routes_expire(struct sched *sched, wall_ms now);
+
 /* The look-up failed in a way that may pass: the waiting jobs of the domain must each be settled (deferred). Takes one due job out
  * per call as active: EXPIRE-like decision of kind SCHED_START with lane UINT32_MAX; NOTHING when no due job is left. The caller settles
  * each with sched_done. Used for permanent failures too (the caller's outcome decides). */

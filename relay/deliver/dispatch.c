@@ -235,6 +235,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	d->watch = dispatch_blocklists_create(d);
 	d->sts = sts_create(env->loop, d->fetcher, env->queue, env->reader, d->conf, resolver, dispatch_now(d));
 	dispatch_tlsrpt_start(d);
+	dispatch_dnssec_listen(d);
 	if (dispatch_warm_restore(d, why) != OK || dispatch_service_restore(d, why) != OK)
 		dispatch_destroy(&d);
 	return d;
@@ -293,6 +294,7 @@ enum err dispatch_reconfigure(struct dispatch *d, struct conf *conf, struct err_
 	struct resolver *old = d->resolver;
 
 	d->resolver = resolver;
+	dispatch_dnssec_listen(d);
 	fetcher_use(d->fetcher, resolver);
 	sts_use(d->sts, d->conf, resolver);
 	dispatch_blocklists_use(d);

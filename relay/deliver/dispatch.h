@@ -54,6 +54,10 @@ void dispatch_drain(struct dispatch *dispatch, int64_t ms, void (*done)(void *ar
 /* Recipients delivered, by what protected the last hop. */
 const struct hops_counts *dispatch_hops(const struct dispatch *dispatch);
 
+/* Whether answers of DNS are validated, and what is wrong with that (NULL: nothing). */
+enum dns_validation dispatch_dnssec(const struct dispatch *dispatch);
+const char *dispatch_dnssec_trouble(const struct dispatch *dispatch);
+
 /* Open alerts, in the order in which they began. */
 void dispatch_alerts_walk(const struct dispatch *dispatch, alert_walk_fn fn, void *arg);
 

@@ -294,6 +294,7 @@ static void on_look(void *arg)
 	int64_t next = conf->gather_ms < LOOK_MS ? conf->gather_ms : LOOK_MS;
 
 	look_at_store(herald->dispatch);
+	dispatch_dnssec_look(herald->dispatch);
 	if (herald->looks++ % HELD_EVERY == 0) {
 		look_at_held(herald->dispatch);
 		sched_late_each(herald->dispatch->env.sched, dispatch_now(herald->dispatch), raise_late, herald->dispatch);

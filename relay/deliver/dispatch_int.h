@@ -66,6 +66,7 @@ struct domain_route {
 	char *domain;
 	struct route *route;         /* last one, or NULL */
 	struct route_lookup *lookup; /* under way, or NULL */
+	bool stale;                  /* `route` is not to be relied on any more */
 	struct dispatch *dispatch;
 	struct dispatch_ask *asks;   /* who wants to hear of the look-up under way */
 	UT_hash_handle hh;
@@ -198,6 +199,11 @@ void dispatch_resolve(struct dispatch *d, const char *domain, wall_ms now);
 struct route *dispatch_route(struct dispatch *d, const char *domain);
 void dispatch_routes_fini(struct dispatch *d);
 void dispatch_routes_restart(struct dispatch *d);
+void dispatch_routes_expire(struct dispatch *d); /* all must be looked up anew before they are used */
+
+/* dispatch_dnssec.c: whether DNSSEC is in force */
+void dispatch_dnssec_listen(struct dispatch *d); /* to d->resolver, which is new */
+void dispatch_dnssec_look(struct dispatch *d);   /* raises and clears its alert */
 
 /* dispatch_learned.c: what the scheduler learns */
 void dispatch_learned_flush(struct dispatch *d); /* what has changed goes to the store, along with the next outcome */

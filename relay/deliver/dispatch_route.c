@@ -112,6 +112,7 @@ static void on_route(void *arg, struct route *route, const struct route_failure 
 			hosts[i] = route->hosts[i].name;
 		route_unref(&entry->route);
 		entry->route = route;
+		entry->stale = false;
 		sched_resolved(d->env.sched, entry->domain, route->key, hosts, route->host_count, route->families, route->expires, now);
 		free(hosts);
 		answer_asks(entry, route, NULL);
@@ -161,7 +162,7 @@ struct dispatch_ask *dispatch_ask(struct dispatch *d, const char *domain, dispat
 	struct domain_route *entry = entry_get(d, domain, now);
 	struct dispatch_ask *ask;
 
-	if (entry->route && entry->route->expires > now) {
+	if (entry->route && !entry->stale && entry->route->expires > now) {
 		fn(arg, entry->route, NULL);
 		return NULL;
 	}
@@ -193,6 +194,16 @@ void dispatch_routes_restart(struct dispatch *d)
 		route_lookup_cancel(&entry->lookup);
 		lookup(d, entry, now);
 	}
+}
+
+void dispatch_routes_expire(struct dispatch *d)
+{
+	struct domain_route *entry, *tmp;
+
+	HASH_ITER(hh, d->routes, entry, tmp)
+		entry->stale = true;
+	sched_routes_expire(d->env.sched, dispatch_now(d));
+	dispatch_routes_restart(d);
 }
 
 void dispatch_routes_fini(struct dispatch *d)

@@ -4,9 +4,8 @@
  * it from the query's timer, so never from inside its own call, and may ask and cancel there as it likes. A context is deleted from timers
  * alone, never from one of its callbacks.
  *
- * With the root's anchor the root's keys are looked up first. A resolver behind which they cannot be validated would make every answer
- * bogus: then (validate: prefer) we go on without that anchor, and look again from time to time. */
-#include "relay/net/resolver.h"
+ * Which context is asked, and so who is believed, is found out in resolver_probe.c. */
+#include "relay/net/resolver_int.h"
 
 #include <idn2.h>
 #include <stdio.h>
@@ -15,18 +14,12 @@
 
 #include "base/log.h"
 #include "relay/net/dns_packet.h"
-#include "relay/net/resolver_context.h"
 #include "relay/wire/utf8.h"
-
-#define PROBE_AGAIN_MS MINUTES(10)
-#define TYPE_DNSKEY    48
-#define CLASS_IN       1
-
-enum sec { SEC_INSECURE, SEC_BOGUS, SEC_SECURE }; /* of ub_event_callback_type */
 
 enum query_state {
 	QUERY_WAITING, /* for the first probe's end */
 	QUERY_ASKED,   /* libunbound is at it */
+	QUERY_DOUBTED, /* `answer` is there, but a probe is to tell first what it is worth */
 	QUERY_READY,   /* `answer` is there, the timer will tell it */
 };
 
@@ -42,26 +35,6 @@ struct dns_query {
 	struct dns_answer answer;
 	dns_fn fn;
 	void *arg;
-};
-
-enum probe_state {
-	PROBE_OFF,      /* nothing to find out, or found out for good */
-	PROBE_ASKED,
-	PROBE_ANSWERED, /* `probe_good` */
-	PROBE_RESTING,  /* failed; the next one later */
-};
-
-struct resolver {
-	struct loop *loop;
-	struct conf *conf;   /* what `dns` points into */
-	struct conf_dns dns;
-	struct resolver_anchors anchors;
-	struct ub_ctx *ctx;       /* who is asked; NULL until the first probe has ended */
-	struct ub_ctx *candidate; /* who is probed */
-	enum probe_state probe;
-	bool probe_good, told;
-	struct timer probe_timer;
-	struct dns_query *queries;
 };
 
 const char *dns_status_text(enum dns_status status)
@@ -105,12 +78,29 @@ static void query_ready(struct dns_query *query)
 	timer_start(&query->timer, 0);
 }
 
-static void query_end(struct dns_query *query, enum dns_status status, const char *why)
+static void query_fail(struct dns_query *query, enum dns_status status, const char *why)
 {
 	dns_packet_free(&query->answer);
 	query->answer.status = status;
 	snprintf(query->answer.why, sizeof(query->answer.why), "%s", why);
+}
+
+static void query_end(struct dns_query *query, enum dns_status status, const char *why)
+{
+	query_fail(query, status, why);
 	query_ready(query);
+}
+
+/* Where nothing can be validated, that is the reason, and not what libunbound found out about one name. */
+static void query_bogus(struct dns_query *query, const char *why)
+{
+	const char *trouble = resolver_trouble(query->resolver);
+
+	query_fail(query, DNS_BOGUS, trouble != NULL ? trouble : why != NULL ? why : "DNSSEC validation failed");
+	if (trouble == NULL && resolver_probe_suspect(query->resolver))
+		query->state = QUERY_DOUBTED;
+	else
+		query_ready(query);
 }
 
 /* The callback's rcode comes first: when it is not 0 the packet is garbage. When it is 0 the packet's own counts, since failures from the cache
@@ -120,7 +110,7 @@ static void on_answer(void *arg, int rcode, void *packet, int len, int sec, char
 	struct dns_query *query = arg;
 
 	if (sec == SEC_BOGUS) {
-		query_end(query, DNS_BOGUS, why != NULL ? why : "DNSSEC validation failed");
+		query_bogus(query, why);
 		return;
 	}
 	if (rcode != 0) {
@@ -129,7 +119,10 @@ static void on_answer(void *arg, int rcode, void *packet, int len, int sec, char
 	}
 	dns_packet_read(packet, (size_t)len, query->name, query->type, &query->answer);
 	query->answer.secure = sec == SEC_SECURE;
-	query_ready(query);
+	if (query->answer.status != DNS_FAILED && sec == SEC_INSECURE && resolver_probe_heard(query->resolver))
+		query->state = QUERY_DOUBTED;
+	else
+		query_ready(query);
 }
 
 static void query_ask(struct dns_query *query)
@@ -149,7 +142,7 @@ static void on_query_timer(void *arg)
 {
 	struct dns_query *query = arg;
 
-	if (query->state != QUERY_READY) {
+	if (query->state == QUERY_WAITING || query->state == QUERY_ASKED) {
 		if (query->state == QUERY_ASKED)
 			(void)ub_cancel(query->resolver->ctx, query->number);
 		query_end(query, DNS_TIMEOUT, "no answer from the resolver in time");
@@ -199,10 +192,9 @@ void resolver_cancel(struct dns_query *query)
 	query_destroy(query);
 }
 
-/* --- whom to believe ----------------------------------------------------------------------------------------------------- */
+/* --- for the probe -------------------------------------------------------------------------------------------------------- */
 
-/* From now on `ctx` is asked; what is under way is asked again there. */
-static void use_context(struct resolver *resolver, struct ub_ctx *ctx)
+void resolver_use(struct resolver *resolver, struct ub_ctx *ctx)
 {
 	struct ub_ctx *old = resolver->ctx;
 	struct dns_query *query, *next;
@@ -212,107 +204,25 @@ static void use_context(struct resolver *resolver, struct ub_ctx *ctx)
 		next = query->next;
 		if (query->state == QUERY_ASKED)
 			(void)ub_cancel(old, query->number);
-		if (query->state != QUERY_READY)
-			query_ask(query);
+		if (query->state == QUERY_READY)
+			continue;
+		dns_packet_free(&query->answer);
+		query_ask(query);
 	}
 	if (old != NULL)
 		ub_ctx_delete(old);
 }
 
-static void on_probe(void *arg, int rcode, void *packet, int len, int sec, char *why, int limited)
+void resolver_release(struct resolver *resolver)
 {
-	struct resolver *resolver = arg;
+	const char *trouble = resolver_trouble(resolver);
 
-	resolver->probe_good = rcode == 0 && sec == SEC_SECURE;
-	resolver->probe = PROBE_ANSWERED;
-	timer_start(&resolver->probe_timer, 0);
-}
-
-static void probe_start(struct resolver *resolver)
-{
-	resolver->probe_good = false;
-	resolver->probe = PROBE_ASKED;
-	/* Half of a look-up's time, so that those that wait for us still have the other half. */
-	timer_start(&resolver->probe_timer, resolver->dns.timeout_ms / 2);
-	if (ub_resolve_event(resolver->candidate, ".", TYPE_DNSKEY, CLASS_IN, resolver, on_probe, NULL) != 0)
-		on_probe(resolver, -1, NULL, 0, SEC_INSECURE, NULL, 0);
-}
-
-static void probe_passed(struct resolver *resolver)
-{
-	if (resolver->told)
-		log_text(LOG_INFO, "dnssec", "the root's keys are validated now: DNSSEC is in force");
-	resolver->told = false;
-	use_context(resolver, resolver->candidate);
-	resolver->candidate = NULL;
-	resolver->probe = PROBE_OFF;
-}
-
-/* validate: require. Every answer below the root will be bogus until the resolver behaves, which libunbound finds out by itself. */
-static void probe_failed_required(struct resolver *resolver)
-{
-	log_text(LOG_ERROR, "dnssec",
-	    "the root's keys cannot be validated through this resolver, and dns.validate is require: mail is deferred until they can");
-	use_context(resolver, resolver->candidate);
-	resolver->candidate = NULL;
-	resolver->probe = PROBE_OFF;
-}
-
-static void probe_failed(struct resolver *resolver)
-{
-	struct err_detail why;
-
-	if (resolver->dns.validate == DNS_VALIDATE_REQUIRE) {
-		probe_failed_required(resolver);
-		return;
-	}
-	if (!resolver->told)
-		log_text(LOG_ERROR, "dnssec",
-		    "THE ROOT'S KEYS CANNOT BE VALIDATED through this resolver (dns.forward, dns.anchors): answers are used without DNSSEC, hence no DANE, until they can");
-	resolver->told = true;
-	ub_ctx_delete(resolver->candidate);
-	resolver->candidate = NULL;
-	if (resolver->ctx == NULL) {
-		struct ub_ctx *ctx = resolver_context_create(loop_base(resolver->loop), &resolver->dns, &resolver->anchors,
-		    RESOLVER_TRUST_OWN, &why);
-
-		if (ctx != NULL)
-			use_context(resolver, ctx);
-		else
-			log_text(LOG_ERROR, "dns", "%s", why.text); /* the next probe tries again */
-	}
-	resolver->probe = PROBE_RESTING;
-	timer_start(&resolver->probe_timer, PROBE_AGAIN_MS);
-}
-
-static void probe_again(struct resolver *resolver)
-{
-	struct err_detail why;
-
-	resolver->candidate = resolver_context_create(loop_base(resolver->loop), &resolver->dns, &resolver->anchors,
-	    RESOLVER_TRUST_ALL, &why);
-	if (resolver->candidate != NULL) {
-		probe_start(resolver);
-		return;
-	}
-	log_text(LOG_ERROR, "dns", "%s", why.text);
-	timer_start(&resolver->probe_timer, PROBE_AGAIN_MS);
-}
-
-static void on_probe_timer(void *arg)
-{
-	struct resolver *resolver = arg;
-
-	switch (resolver->probe) {
-	case PROBE_ASKED:
-	case PROBE_ANSWERED:
-		(resolver->probe_good ? probe_passed : probe_failed)(resolver);
-		break;
-	case PROBE_RESTING:
-		probe_again(resolver);
-		break;
-	case PROBE_OFF:
-		break;
+	for (struct dns_query *query = resolver->queries; query != NULL; query = query->next) {
+		if (query->state != QUERY_DOUBTED)
+			continue;
+		if (trouble != NULL && query->answer.status == DNS_BOGUS)
+			query_fail(query, DNS_BOGUS, trouble);
+		query_ready(query);
 	}
 }
 
@@ -326,6 +236,7 @@ static enum err load_anchors(struct resolver *resolver, struct err_detail *why)
 
 	if (err != OK && !dns->anchors_given && dns->validate == DNS_VALIDATE_PREFER) {
 		log_text(LOG_ERROR, "dnssec", "%s: answers are used without DNSSEC, hence no DANE", why->text);
+		resolver->validation = DNS_INVALID;
 		return OK;
 	}
 	if (err != OK)
@@ -343,19 +254,17 @@ static struct resolver *create(struct loop *loop, const struct conf *conf, const
 	resolver->loop = loop;
 	resolver->conf = conf_ref((struct conf *)conf); /* only its count changes */
 	resolver->dns = *dns;
-	timer_init(&resolver->probe_timer, loop, on_probe_timer, resolver);
+	resolver_probe_init(resolver);
 	if (load_anchors(resolver, why) == OK)
 		ctx = resolver_context_create(loop_base(loop), &resolver->dns, &resolver->anchors, RESOLVER_TRUST_ALL, why);
 	if (ctx == NULL) {
 		resolver_destroy(&resolver);
 		return NULL;
 	}
-	if (!resolver->anchors.has_root) {
+	if (resolver->anchors.has_root)
+		resolver_probe_begin(resolver, ctx);
+	else
 		resolver->ctx = ctx;
-		return resolver;
-	}
-	resolver->candidate = ctx;
-	probe_start(resolver);
 	return resolver;
 }
 
@@ -388,9 +297,7 @@ void resolver_destroy(struct resolver **resolver)
 		resolver_cancel(r->queries);
 	if (r->ctx != NULL)
 		ub_ctx_delete(r->ctx);
-	if (r->candidate != NULL)
-		ub_ctx_delete(r->candidate);
-	timer_fini(&r->probe_timer);
+	resolver_probe_fini(r);
 	resolver_anchors_free(&r->anchors);
 	conf_unref(&r->conf);
 	free(r);

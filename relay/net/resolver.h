@@ -16,6 +16,22 @@ struct resolver *resolver_create_for_lists(struct loop *loop, const struct conf 
 /* Queries under way are cancelled without an answer. Sets the pointer to NULL. */
 void resolver_destroy(struct resolver **resolver);
 
+/* Are answers validated from the root on? Found out by looking the root's keys up (dns.validate), anew when answers turn out bogus. */
+enum dns_validation {
+	DNS_UNVALIDATED, /* the root's anchor is not among ours: at most names below our own ones are */
+	DNS_UNPROVEN,    /* not known: the resolver has not answered yet. Nothing goes on without it */
+	DNS_VALIDATED,
+	DNS_INVALID,     /* they cannot be: prefer goes on without, require defers. Tried again by itself */
+};
+enum dns_validation resolver_validation(const struct resolver *resolver);
+const char *dns_validation_name(enum dns_validation validation); /* "validated" */
+
+/* What is wrong with that, in words and static; NULL: nothing, or nothing is known to be. */
+const char *resolver_trouble(const struct resolver *resolver);
+
+/* `fn` is called when that changes, from a timer of the loop. One listener; NULL: nobody. */
+void resolver_listen(struct resolver *resolver, void (*fn)(void *arg, enum dns_validation validation), void *arg);
+
 enum dns_status {
 	DNS_FOUND,
 	DNS_NO_DATA,    /* the name exists, not this type (RFC 2308) */

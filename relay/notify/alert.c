@@ -25,7 +25,7 @@ static const struct codec_field fields[] = {
 
 const char *alert_kind_name(enum alert_kind kind)
 {
-	static const char *const names[ALERT_KINDS] = { "block", "blocklist", "source", "held", "disk", "store", "late" };
+	static const char *const names[ALERT_KINDS] = { "block", "blocklist", "source", "held", "disk", "store", "late", "dnssec" };
 
 	return names[kind];
 }

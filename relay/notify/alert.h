@@ -16,6 +16,7 @@ enum alert_kind {
 	ALERT_DISK,      /* no room for new mail */
 	ALERT_STORE,     /* outcomes cannot be stored */
 	ALERT_LATE,      /* cold addresses cannot send what waits in time: to destination */
+	ALERT_DNSSEC,    /* DNSSEC is not in force though it is wanted */
 	ALERT_KINDS
 };
 const char *alert_kind_name(enum alert_kind kind); /* "block" */

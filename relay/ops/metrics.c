@@ -375,6 +375,7 @@ enum err metrics_write(const struct ops_env *env, const struct metrics_intake *i
 	write_store(&w, env);
 	write_places(&w, &places);
 	write_lanes(&w, env, places.now);
+	single(&w, "dnssec_trouble", "gauge", "1 while DNSSEC is wanted and not in force (dns.validate).", dispatch_dnssec_trouble(env->dispatch) != NULL);
 	HASH_ITER(hh, places.table, place, next)
 		forget(&places, place);
 	return w.err;

@@ -209,8 +209,12 @@ static void emit_total(struct stats *stats)
 	fact_bool(o, "daemon", env->sched != NULL);
 	fact_bool(o, "complete", env->dispatch ? dispatch_complete(env->dispatch) : stats->cursor.end);
 	put_hops(o, env);
-	if (env->dispatch)
+	if (env->dispatch) {
 		fact_number(o, "hosts_down", hostmap_count_down(dispatch_hosts(env->dispatch)));
+		fact_text(o, "dnssec", dns_validation_name(dispatch_dnssec(env->dispatch)));
+		if (dispatch_dnssec_trouble(env->dispatch))
+			fact_text(o, "dnssec_trouble", dispatch_dnssec_trouble(env->dispatch));
+	}
 	if (env->sched) {
 		fact_number(o, "jobs", sched_job_count(env->sched));
 		fact_number(o, "entry_bytes", sched_memory(env->sched));

@@ -159,11 +159,18 @@ static void put_table(struct print *print, const json_t *total)
 		(void)fprintf(print->out, "(%llu more destinations: --all)\n", (unsigned long long)print->hidden);
 }
 
+static void put_dnssec(struct print *print, const json_t *total)
+{
+	if (field_text(total, "dnssec_trouble")[0])
+		(void)fprintf(print->out, "DNSSEC IS NOT IN FORCE: %s\n", field_text(total, "dnssec_trouble"));
+}
+
 static void put_total(struct print *print, const json_t *total)
 {
 	put_table(print, total);
 	put_reasons(print);
 	put_outcomes(print, total);
+	put_dnssec(print, total);
 	if (field_bool(total, "daemon"))
 		put_store(print, total);
 	else

@@ -361,9 +361,13 @@ static void without_a_valid_root_we_go_on_when_validation_is_preferred(void **st
 	struct seen seen;
 
 	world_open(&world, server.port, "validate: prefer");
+	assert_int_equal(resolver_validation(world.resolver), DNS_UNPROVEN);
+	assert_null(resolver_trouble(world.resolver));
 	seen = ask(&world, "plain.test", DNS_MX);
 	assert_int_equal(seen.status, DNS_FOUND);
 	assert_false(seen.secure);
+	assert_int_equal(resolver_validation(world.resolver), DNS_INVALID);
+	assert_non_null(strstr(resolver_trouble(world.resolver), "without DANE"));
 	seen = ask(&world, "missing.plain.test", DNS_A);
 	assert_int_equal(seen.status, DNS_NO_NAME);
 	world_close(&world);
@@ -397,6 +401,8 @@ static void without_a_valid_root_everything_is_bogus_when_validation_is_required
 	assert_string_equal(seen.records, "");
 	seen = ask(&world, "missing.plain.test", DNS_A);
 	assert_int_equal(seen.status, DNS_BOGUS);
+	assert_int_equal(resolver_validation(world.resolver), DNS_INVALID);
+	assert_string_equal(seen.why, resolver_trouble(world.resolver));
 	world_close(&world);
 }
 
@@ -412,6 +418,7 @@ static void silent_resolver_leaves_questions_time_after_the_probe(void **state)
 	seen = ask(&world, "plain.test", DNS_MX);
 	assert_int_equal(seen.status, DNS_TIMEOUT);
 	assert_in_range(clock_mono() - began, 900, 5000);
+	assert_int_equal(resolver_validation(world.resolver), DNS_UNPROVEN); /* silence proves nothing */
 	world_close(&world);
 	close(fd);
 }

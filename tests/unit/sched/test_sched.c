@@ -280,6 +280,26 @@ static void an_outdated_route_is_looked_up_again_before_the_next_job(void **stat
 	world_close(&w);
 }
 
+static void routes_that_are_not_to_be_relied_on_are_looked_up_again_at_once(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+	static const char *const hosts[] = { "mx.one.example" };
+
+	world_open(&w, BASICS);
+	world_add(&w, "one.example");
+	sched_next(w.sched, w.now, &d);
+	sched_resolved(w.sched, "one.example", 1, hosts, 1, 3, w.now + MINUTES(10), w.now);
+	d = world_start(&w);
+	world_deliver(&w, &d);
+	w.now += SECONDS(2);
+	sched_routes_expire(w.sched, w.now);
+	world_add(&w, "one.example");
+	sched_next(w.sched, w.now, &d);
+	assert_int_equal(d.kind, SCHED_RESOLVE);
+	world_close(&w);
+}
+
 static void a_route_that_expires_at_once_still_serves(void **state)
 {
 	struct world w;
@@ -406,6 +426,7 @@ int main(void)
 		cmocka_unit_test(a_failed_lookup_hands_out_every_due_job_of_the_domain),
 		cmocka_unit_test(a_failed_lookup_is_not_repeated_at_once),
 		cmocka_unit_test(an_outdated_route_is_looked_up_again_before_the_next_job),
+		cmocka_unit_test(routes_that_are_not_to_be_relied_on_are_looked_up_again_at_once),
 		cmocka_unit_test(a_route_that_expires_at_once_still_serves),
 		cmocka_unit_test(no_more_than_a_bound_of_lookups_is_out_at_once),
 		cmocka_unit_test(an_attempt_that_never_began_is_repeated_at_once_but_not_for_ever),
