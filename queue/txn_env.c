@@ -11,6 +11,7 @@
 #include "queue/txn.h"
 
 #define VERSION_KEY "@version"
+#define READERS_MAX 512 /* a place for each worker (256 at most), main, the writer and checks */
 
 static const char *const table_names[TXN_TABLES] = {
 	[TXN_META] = "meta",
@@ -75,7 +76,7 @@ static int open_with_largest_map(struct txn_env *env)
 		if (rc == 0)
 			rc = mdb_env_set_maxdbs(env->env, 16);
 		if (rc == 0)
-			rc = mdb_env_set_maxreaders(env->env, 256);
+			rc = mdb_env_set_maxreaders(env->env, READERS_MAX);
 		if (rc == 0)
 			rc = mdb_env_set_mapsize(env->env, map_sizes[i]);
 		if (rc == 0)
