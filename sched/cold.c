@@ -94,6 +94,7 @@ static void resolve(struct sched *sched, struct cold *cold)
 	cold->conf = source != NULL && source->plan != NULL ? source : NULL;
 	if (cold->conf == NULL)
 		return;
+	cold->source = name_source(sched, source->name);
 	cold->plan = cold_plan(source->plan, dest[0] == 'p' ? conf_provider_find(sched->conf, dest + 2) : NULL);
 	cold->offset = sched->conf->warmup_zone_ms - (wall_ms)(hash_of(cold->key) % JITTER_MS);
 	cold->plan.curve = habit_line(sched, dest);
@@ -102,6 +103,7 @@ static void resolve(struct sched *sched, struct cold *cold)
 	if (!cold->known)
 		warmup_init(&cold->state, &cold->plan);
 	cold->known = true;
+	kin_known(cold);
 }
 
 static struct cold *cold_get(struct sched *sched, const char *key)
@@ -136,6 +138,7 @@ void cold_attach(struct sched *sched, struct lane *lane)
 	cold->lane = lane;
 	cold->base = lane->dest->started - cold->state.beside;
 	lane->cold = cold;
+	kin_refresh(sched, cold, sched->now);
 }
 
 void cold_reload(struct sched *sched)
@@ -184,18 +187,19 @@ uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms 
 
 void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now)
 {
-	int32_t day = cold->state.day;
+	struct kin_mark before = kin_mark(cold);
 
 	almanac_close(cold, rcpts, now);
 	warmup_claim(&cold->state, &cold->plan, rcpts, now + cold->offset);
-	if (cold->state.day != day && cold->lane != NULL)
+	if (cold->state.day != before.day && cold->lane != NULL)
 		cold_day_began(cold, cold->lane->dest, rcpts);
+	kin_tell(cold->sched, cold, &before, now);
 	cold->out++;
 }
 
 void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer *answer, wall_ms now)
 {
-	int32_t day = cold->state.day;
+	struct kin_mark before = kin_mark(cold);
 
 	if (cold->out > 0)
 		cold->out--;
@@ -203,8 +207,9 @@ void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer
 	if (untried > 0)
 		warmup_give_back(&cold->state, untried, now + cold->offset);
 	warmup_answer(&cold->state, &cold->plan, answer, now + cold->offset);
-	if (cold->state.day != day && cold->lane != NULL)
+	if (cold->state.day != before.day && cold->lane != NULL)
 		cold_day_began(cold, cold->lane->dest, 0);
+	kin_tell(cold->sched, cold, &before, now);
 }
 
 /* --- the store --- */
@@ -314,6 +319,8 @@ static void describe(const struct cold *cold, const char *source, wall_ms now, s
 		.obstacle = now < cold->since ? "its day has not come yet (warmup.since)"
 					      : warmup_obstacle(&today, local),
 	};
+	if (cold->plan.wary && !out->warm && out->obstacle[0] == '\0')
+		out->obstacle = "its source was blocked elsewhere: goes carefully for some days";
 }
 
 void sched_warm_read(struct sched *sched, wall_ms now, sched_warm_fn fn, void *arg)
@@ -371,12 +378,15 @@ uint32_t sched_warm_change(struct sched *sched, enum sched_warm_verb verb, const
 {
 	uint32_t changed = 0;
 	struct sched_warm state;
+	struct kin_mark before;
 
 	for (struct cold *cold = sched->colds; cold != NULL; cold = cold->hh.next) {
 		if (!is_meant(cold, source, destination))
 			continue;
+		before = kin_mark(cold);
 		almanac_close(cold, 0, now);
 		change(cold, verb, volume, now + cold->offset);
+		kin_tell(sched, cold, &before, now);
 		if (cold->lane != NULL)
 			lane_reopen(sched, cold->lane);
 		changed++;

@@ -43,6 +43,7 @@ struct cold {
 	struct warmup_plan plan; /* borrows from sched->conf */
 	bool known;          /* state counts */
 	const struct conf_source *conf; /* borrowed from sched->conf; NULL: its source has no plan now */
+	struct source *source; /* NULL: not looked for yet */
 	wall_ms offset;      /* from the wall clock to the clock of its days */
 	wall_ms since;       /* not before */
 	uint32_t out;        /* claims whose end has not come yet */
@@ -87,6 +88,7 @@ struct source {
 	struct lane *waiters;           /* closed by a limit of the source alone can open */
 	uint32_t waiter_count, looks;   /* of them; so many are still to be looked at */
 	wall_ms wake_at;                /* when the first of those looked at may start */
+	const struct cold *refusers[2]; /* that blocked it last, the last one first; NULL */
 	bool roomy;                     /* on the list of sources whose waiters are to be looked at */
 	struct source *prev, *next;     /* of that list */
 	UT_hash_handle hh;

@@ -232,6 +232,19 @@ void habit_records(struct sched *sched, sched_warm_changed_fn fn, void *arg); /*
 MUST_USE enum err habit_restore(struct sched *sched, const char *dest, const void *data, size_t len);
 void habit_fini(struct sched *sched);
 
+/* --- kin.c: what a cold lane learns from its relatives ------------------------------------------------------------------------------- */
+
+/* What relatives go by; taken before a state may change. */
+struct kin_mark {
+	int32_t day, block_day;
+	uint8_t phase;
+	double base;
+};
+struct kin_mark kin_mark(const struct cold *cold);
+void kin_tell(struct sched *sched, struct cold *cold, const struct kin_mark *before, wall_ms now); /* and after it has */
+void kin_known(struct cold *cold);                                                              /* it has got its state from the store */
+void kin_refresh(struct sched *sched, struct cold *cold, wall_ms now);                         /* what its plan says of them */
+
 /* --- almanac.c: finished days --------------------------------------------------------------------------------------------- */
 
 /* Before whatever may begin another day; `claimed` recipients are counted at the destination already and belong to that. */

@@ -15,6 +15,8 @@
 #define PARTS          1024       /* an adaptive day's budget is claimed in at least so many parts */
 #define CALENDAR_PARTS 72
 #define PART_MAX       1000
+#define CAREFUL        4.0  /* by which a day may multiply what was taken while there is reason for care, */
+#define WARY_GROWTH    1.15 /* and by which it may exceed the mean where limits are known */
 #define FIRST_FACTOR   2.0
 #define FACTOR_STEP    1.15
 
@@ -81,6 +83,8 @@ static uint32_t budget_of(const struct warmup *w, const struct warmup_plan *plan
 	budget = larger(w->base, w->factor * w->mean);
 	if (w->freeze > 0)
 		budget = smaller(budget, larger(w->last, w->base / 2));
+	if (plan->wary)
+		budget = smaller(budget, larger(larger(w->last, w->base), WARY_GROWTH * w->mean));
 	return to_volume(budget);
 }
 
@@ -90,6 +94,7 @@ static void learn(struct warmup *w, const struct warmup_plan *plan)
 	if (w->phase == WARMUP_EXPLORE && w->limited) {
 		w->phase = WARMUP_CLIMB;
 		w->base = larger(w->accepted, 1);
+		w->limit_day = w->day;
 	} else if (w->phase == WARMUP_CLIMB && w->halt == WARMUP_ENDED && !w->listed) {
 		if (w->accepted < w->base)
 			w->base = larger(w->accepted, w->base / 2);
@@ -204,6 +209,17 @@ static double bent(const struct tempo *tempo, double curve, double even)
 	return even + tempo->bend * (curve - even);
 }
 
+/* What was taken multiplies by `explore` in a day, so that an hour never brings more than a known share. Where others have met a limit, what they
+ * were taken of is a day's pace until that is reached, and little more is multiplied. */
+static double explore_pace(const struct warmup *w, const struct warmup_plan *plan)
+{
+	double from = explore_from(w, plan) + w->used, bold = from * log(plan->explore + 1), careful = from * log(CAREFUL + 1);
+
+	if (plan->wary)
+		return smaller(bold, careful);
+	return plan->hint > 0 ? smaller(bold, larger(plan->hint, careful)) : bold;
+}
+
 /* What is left of the budget is for what is left of the day's mail: an hour that brought less than it should leaves that to those that follow,
  * within the bound of an hour. `wall`: the clock of the curve. */
 static struct tempo tempo_of(const struct warmup *w, const struct warmup_plan *plan, wall_ms local, wall_ms wall)
@@ -213,8 +229,7 @@ static struct tempo tempo_of(const struct warmup *w, const struct warmup_plan *p
 	double left, least;
 
 	if (w->phase == WARMUP_EXPLORE && !w->limited) {
-		/* What was taken multiplies by `explore` in a day, so that an hour never brings more than a known share. */
-		tempo.even = (explore_from(w, plan) + w->used) * log(plan->explore + 1);
+		tempo.even = explore_pace(w, plan);
 		return tempo;
 	}
 	left = bent(&tempo, curve_over(plan->curve, wall, rest), (double)rest / (double)WARMUP_DAY_MS);

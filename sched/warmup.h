@@ -24,6 +24,8 @@ struct warmup_plan {
 	size_t day_count;
 	const struct curve_line *curve; /* how the mail spreads over the day; NULL: evenly */
 	wall_ms curve_shift;            /* from the wall clock to the clock of the lane's days */
+	double hint; /* what other sources were taken of there on the day they met their first limit; 0: not known */
+	bool wary;   /* its source was blocked elsewhere of late */
 };
 
 enum warmup_phase {
@@ -71,6 +73,8 @@ struct warmup {
 	uint8_t mute;      /* the rest follows lost connections */
 	uint32_t unheard;  /* connections in a row that were lost before anything was said */
 	uint32_t mutes;    /* rests after those in a row */
+	int32_t limit_day; /* on which the first limit was met: `base` was taken on it; 0: not known */
+	int32_t block_day; /* of the last block; 0: none */
 	uint32_t beside;   /* recipients that all sources have had at the destination since the day began */
 	double mean;       /* of accepted a day, exponential, half-life one day */
 	double factor;     /* the budget's relation to the mean */

@@ -151,6 +151,7 @@ static void block(struct warmup *w, wall_ms local)
 	int64_t pause = BLOCK_REST_MS << (w->blocks < 3 ? w->blocks : 3);
 
 	w->blocks++;
+	w->block_day = w->day;
 	w->listed = 1;
 	w->hour_wait = 0;
 	w->freeze = w->freeze > 1 ? w->freeze : 1;

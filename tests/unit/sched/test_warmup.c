@@ -352,8 +352,13 @@ static void bytes_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(warmup_decode(data, len, &read), ERR_CORRUPT);
 }
 
-static void a_state_of_the_first_version_opens(void **state)
+static void states_of_earlier_versions_open(void **state)
 {
+	static const struct {
+		uint8_t version;
+		size_t since; /* bytes that came later: two numbers; before that a byte and three */
+		uint32_t mutes;
+	} rows[] = { { 1, 21, 0 }, { 2, 8, 3 } };
 	struct trip t = start(&adaptive);
 	struct warmup read;
 	uint8_t data[WARMUP_ENCODED_MAX];
@@ -362,15 +367,18 @@ static void a_state_of_the_first_version_opens(void **state)
 	(void)state;
 	send_all(&t, &taken, 30, MIDNIGHT + WARMUP_DAY_MS);
 	t.w.mutes = 3;
+	t.w.block_day = 19999;
 	len = warmup_encode(&t.w, data);
-	assert_int_equal(data[0], 2);
-	/* Since then: a byte and three numbers. */
-	data[0] = 1;
-	assert_int_equal(warmup_decode(data, len, &read), ERR_CORRUPT);
-	assert_int_equal(warmup_decode(data, len - 13, &read), OK);
-	assert_int_equal(read.used, 30);
-	assert_int_equal(read.mutes, 0);
-	assert_true(read.hour_share == t.w.hour_share);
+	assert_int_equal(data[0], 3);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		data[0] = rows[i].version;
+		assert_int_equal(warmup_decode(data, len, &read), ERR_CORRUPT);
+		assert_int_equal(warmup_decode(data, len - rows[i].since, &read), OK);
+		assert_int_equal(read.used, 30);
+		assert_int_equal(read.mutes, rows[i].mutes);
+		assert_int_equal(read.block_day, 0);
+		assert_true(read.hour_share == t.w.hour_share);
+	}
 }
 
 static void connections_that_reach_nobody_are_met_with_growing_rests(void **state)
@@ -457,7 +465,7 @@ int main(void)
 		cmocka_unit_test(connections_grow_with_the_budget),
 		cmocka_unit_test(the_stored_form_gives_the_same_state_back),
 		cmocka_unit_test(bytes_that_make_no_sense_are_refused),
-		cmocka_unit_test(a_state_of_the_first_version_opens),
+		cmocka_unit_test(states_of_earlier_versions_open),
 		cmocka_unit_test(connections_that_reach_nobody_are_met_with_growing_rests),
 		cmocka_unit_test(a_probe_that_was_lost_is_tried_again),
 		cmocka_unit_test(rounding_never_makes_a_state_that_is_refused),
