@@ -74,6 +74,7 @@ struct queue_rcpt {
 	uint8_t notify;         /* enum rcpt_notify; never changes */
 	bool warned;            /* the sender has been told that it is late */
 	bool moved;             /* refused for reasons of ours, it has had its one other source */
+	bool apart;             /* it was refused for reasons of ours when others of its job were not: tried apart from them since */
 	uint32_t attempts;
 	wall_ms next;           /* not before */
 	wall_ms last_attempt;   /* 0: none yet */
@@ -86,6 +87,9 @@ struct queue_rcpt {
 	const char *class_name; /* verdict of the last reply; "" none */
 	const char *orcpt;      /* ORCPT= (RFC 3461 section 4.2), as given: "type;xtext"; "" without one. Never changes */
 };
+
+/* In the job of a claim: it is of those recipients of the job that are apart. */
+#define QUEUE_APART 0x40000000u
 
 /* A message with (some of) its recipients. One malloc'ed block: release with free(). */
 struct queue_job {
@@ -268,7 +272,7 @@ struct queue_settle_item {
 struct queue_settle {
 	struct queue_req req;
 	msg_id id;
-	uint32_t job;            /* whose claim ends; UINT32_MAX: none */
+	uint32_t job;            /* whose claim ends, see QUEUE_APART; UINT32_MAX: none */
 	const char *destination; /* for the counters and dead letters; NULL: not counted there */
 	wall_ms at;              /* when; needed for dead letters alone */
 	struct queue_settle_item *items;

@@ -6,6 +6,7 @@
 #define VERSION_PLAIN  1
 #define VERSION_EXTRAS 2 /* what the sender asked to be told, and was, follows. Written only when there is something to say in it */
 #define VERSION_MOVED  3 /* the same, whether there is something to say or not; it has had its one other source */
+#define VERSION_APART  4 /* the same, and then what version 3 says by its number: it is tried apart from others of its job */
 
 #define ORCPT_MAX 500 /* RFC 3461 section 4.2 */
 
@@ -47,7 +48,7 @@ static bool has_extras(const struct queue_rcpt *r)
 
 static uint8_t version_of(const struct queue_rcpt *r)
 {
-	return r->moved ? VERSION_MOVED : has_extras(r) ? VERSION_EXTRAS : VERSION_PLAIN;
+	return r->apart ? VERSION_APART : r->moved ? VERSION_MOVED : has_extras(r) ? VERSION_EXTRAS : VERSION_PLAIN;
 }
 
 size_t recipient_encode(const struct queue_rcpt *rcpt, uint8_t *out)
@@ -66,6 +67,8 @@ size_t recipient_encode(const struct queue_rcpt *rcpt, uint8_t *out)
 		codec_put_u8(&o, rcpt->warned);
 		codec_put_texts(&o, rcpt, extra_texts, ARRAY_LEN(extra_texts));
 	}
+	if (rcpt->apart)
+		codec_put_u8(&o, rcpt->moved);
 	must(!o.failed);
 	return (size_t)(o.at - out);
 }
@@ -82,12 +85,22 @@ static void get_extras(struct codec_in *in, struct queue_rcpt *out, struct codec
 		in->failed = true;
 }
 
+static void get_apart(struct codec_in *in, struct queue_rcpt *out)
+{
+	uint8_t moved = codec_get_u8(in);
+
+	out->apart = true;
+	out->moved = moved == 1;
+	if (moved > 1)
+		in->failed = true;
+}
+
 enum err recipient_decode(
     uint32_t n, const void *data, size_t len, struct queue_rcpt *out, struct codec_texts *room, struct err_detail *why)
 {
 	struct codec_in in;
 	const char *at;
-	enum err e = codec_begin(&in, data, len, VERSION_MOVED, "recipient", why);
+	enum err e = codec_begin(&in, data, len, VERSION_APART, "recipient", why);
 
 	if (e != OK)
 		return e;
@@ -101,6 +114,8 @@ enum err recipient_decode(
 	out->moved = *(const uint8_t *)data == VERSION_MOVED;
 	if (*(const uint8_t *)data != VERSION_PLAIN)
 		get_extras(&in, out, room);
+	if (*(const uint8_t *)data == VERSION_APART)
+		get_apart(&in, out);
 	if (!is_sound(out) || version_of(out) != *(const uint8_t *)data)
 		in.failed = true;
 	at = strrchr(out->address, '@');

@@ -23,13 +23,15 @@ int script_put(struct txn *txn, const struct queue_settle *settle)
 	struct codec_out out = { .at = record, .end = record + HEAD };
 	size_t len;
 
-	if (settle->job > UINT32_MAX / PLACES - 1)
+	uint32_t job = settle->job & ~QUEUE_APART;
+
+	if (job > UINT32_MAX / PLACES - 1)
 		return 0;
 	codec_put_u8(&out, VERSION);
 	codec_put_u32(&out, settle->attempt);
 	len = strnlen(settle->trace, QUEUE_TRACE_MAX);
 	memcpy(record + HEAD, settle->trace, len);
-	return txn_put(txn, TXN_TRACE, settle->id, row_number(settle->job, settle->attempt), record, HEAD + len, false);
+	return txn_put(txn, TXN_TRACE, settle->id, row_number(job, settle->attempt), record, HEAD + len, false);
 }
 
 int script_del_all(struct txn *txn, msg_id id)

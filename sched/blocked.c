@@ -187,6 +187,28 @@ void blocked_plan(struct sched *sched, struct entry *e, const struct sched_resul
 		e->due = result->not_before;
 }
 
+void sched_apart(struct sched *sched, const struct sched_result *result, wall_ms now, struct sched_apart *out)
+{
+	uint32_t number = entries_find(&sched->entries, result->id, result->first);
+	struct sched_result own = *result;
+	struct entry e;
+
+	*out = (struct sched_apart){ .due = now };
+	if (number == ENTRY_NONE)
+		return;
+	e = *get(sched, number);
+	if (e.attempts > 0)
+		e.attempts--; /* this one was counted for the others */
+	own.class = result->barred_by.class;
+	own.action = result->barred_by.action;
+	own.scope = result->barred_by.scope;
+	own.not_before = result->barred_by.not_before;
+	blocked_plan(sched, &e, &own, now);
+	out->due = e.due < e.deadline ? e.due : e.deadline;
+	out->blocked = e.flags & ENTRY_BLOCKED;
+	out->moved = e.flags & ENTRY_HOPPED;
+}
+
 /* --- a lane has opened for all that wait for it --- */
 
 void blocked_sweep(struct sched *sched)

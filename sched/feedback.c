@@ -139,21 +139,30 @@ static void blame(struct sched *sched, struct lane *lane, const struct sched_res
 
 /* --- the job --- */
 
+/* What those have heard that are put off. */
+static struct sched_heard heard(const struct sched_result *r)
+{
+	if (r->mixed)
+		return r->put_off;
+	return (struct sched_heard){ .judged = r->judged, .class = r->class, .not_before = r->not_before };
+}
+
 static void defer(struct sched *sched, struct entry *e, const struct sched_result *result, wall_ms now)
 {
-	enum replies_class class = result->judged ? result->class : CLASS_TRANSIENT_SYSTEM;
+	struct sched_heard answer = heard(result);
+	enum replies_class class = answer.judged ? answer.class : CLASS_TRANSIENT_SYSTEM;
 	struct backoff backoff = backoff_of(sched, domain_of(sched, e)->dest, class);
 
 	e->lost = 0;
 	if (e->attempts < UINT16_MAX)
 		e->attempts++;
 	e->due = now + backoff_delay(backoff.first_ms, backoff.max_ms, e->attempts, &sched->rand);
-	if (result->not_before > e->due)
-		e->due = result->not_before;
-	if (result->judged && class == CLASS_GREYLIST)
+	if (answer.not_before > e->due)
+		e->due = answer.not_before;
+	if (answer.judged && class == CLASS_GREYLIST)
 		e->flags |= ENTRY_STAYS;
 	/* Others may have more room there, or a better name. */
-	if (result->judged && (class == CLASS_THROTTLE || class == CLASS_REPUTATION_BLOCK))
+	if (answer.judged && (class == CLASS_THROTTLE || class == CLASS_REPUTATION_BLOCK))
 		e->source = SOURCE_NONE;
 }
 
@@ -175,7 +184,7 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 		e->due = e->deadline = now + sched->conf->retry.first_ms;
 	} else if (result->barred) {
 		blocked_plan(sched, e, result, now);
-	} else if (part && tried(result) > 0 && result->throttled + result->deferred == 0) {
+	} else if (part && !result->mixed && tried(result) > 0 && result->throttled + result->deferred == 0) {
 		e->lost = 0;
 		e->due = now; /* the rest has not had its turn yet */
 	} else if (!result->attempted && result->delivered > 0) {

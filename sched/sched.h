@@ -176,6 +176,16 @@ struct sched_result {
 	enum sched_reach reach;
 	enum sched_scope scope; /* whom the trouble blames: slows or pauses lane, destination or source */
 	wall_ms not_before;  /* the reply itself names a time; 0: none */
+	/* Of those that stay some were refused for good, for reasons of ours, and others merely put off: sched_done plans for these, `put_off` says what
+	 * they heard; sched_apart for the others, by `barred_by`. */
+	bool mixed;
+	struct sched_heard { /* by those with the widest scope */
+		bool judged;
+		enum replies_class class;
+		enum replies_action action;
+		enum sched_scope scope;
+		wall_ms not_before;
+	} put_off, barred_by;
 	/* All that stay were refused for good, for reasons of ours (reputation, set-up): the job takes one other healthy source of its pool at once,
 	 * or waits as blocked (sched_is_blocked). */
 	bool barred;
@@ -189,6 +199,14 @@ struct sched_result {
  * gone. The connection stays charged to its lane until sched_release_connection. Call it before the settle is committed; the job is
  * active until sched_settled. */
 wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_ms now);
+
+/* After sched_done of a mixed result: when those are tried that were refused for reasons of ours. They take one other healthy source at once, or wait
+ * as blocked; an entry of their own is the caller's to add once that is stored. */
+struct sched_apart {
+	wall_ms due;
+	bool blocked, moved;
+};
+void sched_apart(struct sched *sched, const struct sched_result *result, wall_ms now, struct sched_apart *out);
 
 /* After sched_done: it waits as blocked. */
 bool sched_is_blocked(const struct sched *sched, uint64_t id, uint32_t first);

@@ -18,8 +18,17 @@ struct dispatch;
 struct route;
 struct worker;
 
-/* A job of which some recipients are held has two scheduler entries: the waiting part with the job's number, the held part with this bit. */
-#define JOB_HELD_PART 0x80000000u
+/* The recipients of a job are in up to three parts, each with an entry in the scheduler: those that are held, those that are tried apart from the
+ * others since they were refused for reasons of ours, and all others. An entry has the job's number, and in the first two one of these bits. */
+#define JOB_HELD_PART  0x80000000u
+#define JOB_APART_PART QUEUE_APART
+#define JOB_PART_BITS  (JOB_HELD_PART | JOB_APART_PART)
+
+/* The bits of the part that a recipient is in. */
+static inline uint32_t job_part(const struct queue_rcpt *rcpt)
+{
+	return rcpt->state == RCPT_HELD ? JOB_HELD_PART : rcpt->apart ? JOB_APART_PART : 0;
+}
 
 struct dispatch_env {
 	struct loop *loop;

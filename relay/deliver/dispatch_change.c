@@ -36,20 +36,21 @@ static void replace_entry(struct dispatch *d, const struct sched_job *entry)
 		attempt->changed = true;
 }
 
-/* One part (waiting or held) of the job that starts at rcpts[at]; counts 0 recipients when there is none. */
-static struct sched_job part_of(const struct queue_job *job, size_t at, size_t end, bool held)
+/* One part of the job that starts at rcpts[at]; counts 0 recipients when there is none. */
+static struct sched_job part_of(const struct queue_job *job, size_t at, size_t end, uint32_t part)
 {
 	const struct queue_message *message = &job->message;
 	struct sched_job entry = {
-	    .id = message->id, .first = job->rcpts[at].job | (held ? JOB_HELD_PART : 0), .domain = job->rcpts[at].domain,
-	    .tenant = message->tenant, .pool = message->pool, .due = WALL_NEVER, .deadline = message->deadline, .held = held,
+	    .id = message->id, .first = job->rcpts[at].job | part, .domain = job->rcpts[at].domain,
+	    .tenant = message->tenant, .pool = message->pool, .due = WALL_NEVER, .deadline = message->deadline,
+	    .held = part == JOB_HELD_PART,
 	    .priority = message->priority,
 	};
 
 	for (size_t i = at; i < end; i++) {
 		const struct queue_rcpt *rcpt = &job->rcpts[i];
 
-		if ((rcpt->state == RCPT_HELD) != held)
+		if (job_part(rcpt) != part)
 			continue;
 		entry.rcpts++;
 		if (rcpt->next < entry.due)
@@ -67,11 +68,13 @@ static struct sched_job part_of(const struct queue_job *job, size_t at, size_t e
 
 void dispatch_add_job(struct dispatch *d, const struct queue_job *job, bool replace, wall_ms now)
 {
+	static const uint32_t PARTS[] = {0, JOB_HELD_PART, JOB_APART_PART};
+
 	for (size_t at = 0, end; at < job->rcpt_count; at = end) {
 		for (end = at + 1; end < job->rcpt_count && job->rcpts[end].job == job->rcpts[at].job; end++)
 			;
-		for (int held = 0; held < 2; held++) {
-			struct sched_job entry = part_of(job, at, end, held);
+		for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) {
+			struct sched_job entry = part_of(job, at, end, PARTS[i]);
 
 			if (replace)
 				replace_entry(d, &entry);
@@ -246,7 +249,7 @@ static bool is_out(const struct changing *c)
 	for (size_t i = 0; i < c->job->rcpt_count; i++) {
 		const struct queue_rcpt *rcpt = &c->job->rcpts[i];
 
-		if (attempt_find(c->dispatch, c->job->message.id, rcpt->job | (rcpt->state == RCPT_HELD ? JOB_HELD_PART : 0)))
+		if (attempt_find(c->dispatch, c->job->message.id, rcpt->job | job_part(rcpt)))
 			return true;
 	}
 	return false;
@@ -266,7 +269,7 @@ static size_t choose(struct changing *c, const uint32_t *ns, size_t count, wall_
 		count = 0;
 	for (size_t i = 0; i < c->job->rcpt_count; i++) {
 		const struct queue_rcpt *rcpt = &c->job->rcpts[i];
-		uint32_t first = rcpt->job | (rcpt->state == RCPT_HELD ? JOB_HELD_PART : 0);
+		uint32_t first = rcpt->job | job_part(rcpt);
 
 		if (!is_chosen(rcpt->n, ns, count))
 			continue;

@@ -18,7 +18,7 @@
 /* Key of a job's entry in the scheduler and of its attempt. */
 struct job_key {
 	uint64_t id;
-	uint32_t first; /* JOB_HELD_PART may be set */
+	uint32_t first; /* with the bits of its part */
 	uint32_t zero;  /* padding, hashed: always 0 */
 };
 
@@ -153,14 +153,25 @@ void dispatch_settle_retry(void *arg);
 /* dispatch_judge.c: what replies mean */
 /* How the recipients fared. */
 struct tally {
-	size_t delivered, refused, deferred, untouched;
-	size_t barred;                 /* stay as well: refused for good, for reasons of ours */
+	size_t delivered, refused, untouched;
+	struct tally_part {
+		size_t count;
+		const struct outcome *verdict; /* as below, of these */
+		enum sched_scope scope;
+		int64_t wait_ms;
+	} put_off, barred;             /* those that stay; barred: refused for good, for reasons of ours */
 	enum sched_scope scope;        /* the widest */
 	const struct outcome *verdict; /* of the judged ones the first with the widest scope; NULL: none */
 	int64_t wait_ms;               /* the longest that one of those that stay was asked to */
 };
 void dispatch_judge(struct dispatch *d, struct attempt *attempt);
-struct tally dispatch_tally(const struct delivery *delivery, bool held);
+struct tally dispatch_tally(const struct attempt *attempt);
+
+/* Is the recipient of its job one that the attempt is about? */
+static inline bool attempt_has(const struct attempt *attempt, const struct queue_rcpt *rcpt)
+{
+	return job_part(rcpt) == (attempt->key.first & JOB_PART_BITS);
+}
 
 /* suppression.c: addresses that do not exist */
 struct suppression *suppression_create(struct dispatch *d) MUST_USE;

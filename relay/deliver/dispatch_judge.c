@@ -72,26 +72,39 @@ void dispatch_judge(struct dispatch *d, struct attempt *attempt)
 
 /* --- all of them ------------------------------------------------------------------------------------------------------------- */
 
+static bool is_wider(const struct outcome *outcome, const struct outcome *verdict)
+{
+	return outcome->judged && (!verdict || outcome->scope > verdict->scope);
+}
+
 static void tally_blame(struct tally *tally, const struct outcome *outcome)
 {
 	if (outcome->kind == OUTCOME_NONE)
 		return;
 	if (outcome->scope > tally->scope)
 		tally->scope = outcome->scope;
-	if (outcome->judged && (!tally->verdict || outcome->scope > tally->verdict->scope))
+	if (is_wider(outcome, tally->verdict))
 		tally->verdict = outcome;
 }
 
-static void tally_deferred(struct tally *tally, const struct outcome *outcome)
+static void tally_stays(struct tally *tally, const struct outcome *outcome)
 {
-	tally->deferred += !outcome->barred;
-	tally->barred += outcome->barred;
+	struct tally_part *part = outcome->barred ? &tally->barred : &tally->put_off;
+
+	part->count++;
+	if (outcome->scope > part->scope)
+		part->scope = outcome->scope;
+	if (is_wider(outcome, part->verdict))
+		part->verdict = outcome;
+	if (outcome->wait_ms > part->wait_ms)
+		part->wait_ms = outcome->wait_ms;
 	if (outcome->wait_ms > tally->wait_ms)
 		tally->wait_ms = outcome->wait_ms;
 }
 
-struct tally dispatch_tally(const struct delivery *delivery, bool held)
+struct tally dispatch_tally(const struct attempt *attempt)
 {
+	const struct delivery *delivery = &attempt->delivery;
 	struct tally tally = {.scope = SCOPE_NONE};
 
 	for (size_t i = 0; i < delivery->job->rcpt_count; i++) {
@@ -105,10 +118,10 @@ struct tally dispatch_tally(const struct delivery *delivery, bool held)
 			tally.refused++;
 			break;
 		case OUTCOME_DEFERRED:
-			tally_deferred(&tally, outcome);
+			tally_stays(&tally, outcome);
 			break;
 		case OUTCOME_NONE:
-			tally.untouched += (delivery->job->rcpts[i].state == RCPT_HELD) == held;
+			tally.untouched += attempt_has(attempt, &delivery->job->rcpts[i]);
 			break;
 		}
 		tally_blame(&tally, outcome);

@@ -88,7 +88,7 @@ bool dispatch_sender_waits(struct dispatch *d, const struct sched_decision *deci
 	wall_ms turn;
 
 	if (!senders_any(d->senders, decision->destination) ||
-	    queue_job_load(d->env.reader, decision->id, decision->first & ~JOB_HELD_PART, &job, NULL) != OK)
+	    queue_job_load(d->env.reader, decision->id, decision->first & ~JOB_PART_BITS, &job, NULL) != OK)
 		return false;
 	turn = senders_turn(d->senders, decision->destination, domain_of(job->message.sender), now);
 	free(job);

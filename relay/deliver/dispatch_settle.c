@@ -15,9 +15,9 @@ struct settling {
 	struct dispatch *dispatch;
 	struct attempt *attempt; /* owned */
 	struct bounce *bounce;   /* owned, or NULL */
-	wall_ms due;             /* of what stays */
-	bool blocked;            /* it waits as such */
-	bool moved;              /* it has its one other source now, or has had it */
+	struct sched_apart stays; /* when they are tried that stay */
+	struct sched_apart apart; /* `mixed`: those that were refused for reasons of ours */
+	bool mixed;
 	struct settling *next;   /* dispatch.settle_again */
 	struct sched_warm warm;  /* the lane's state after it */
 	struct queue_settle_item items[];
@@ -44,7 +44,8 @@ struct attempt *attempt_create(struct dispatch *d, const struct sched_decision *
 	struct attempt *attempt = xcalloc(1, sizeof(*attempt));
 
 	attempt->delivery.id = decision->id;
-	attempt->delivery.first = decision->first & ~JOB_HELD_PART;
+	attempt->delivery.first = decision->first & ~JOB_PART_BITS;
+	attempt->delivery.apart = decision->first & JOB_APART_PART;
 	attempt->delivery.queued_ms = now;
 	attempt->delivery.limit = decision->warmup ? decision->rcpts : 0;
 	attempt->key = job_key(decision->id, decision->first);
@@ -84,6 +85,11 @@ void attempt_end(struct dispatch *d, struct attempt *attempt, wall_ms now)
 		dispatch_adopt(d, id);
 }
 
+static const struct sched_apart *stay_of(const struct settling *s, const struct outcome *outcome)
+{
+	return s->mixed && outcome->barred ? &s->apart : &s->stays;
+}
+
 /* --- the log --------------------------------------------------------------------------------------------------------------- */
 
 static void log_outcome(const struct settling *s, size_t i, const char *event)
@@ -121,7 +127,7 @@ static void log_outcome(const struct settling *s, size_t i, const char *event)
 	if (outcome->kind == OUTCOME_DEFERRED) {
 		char next[CLOCK_TEXT];
 
-		log_str(&line, "next", clock_rfc3339(s->due, next));
+		log_str(&line, "next", clock_rfc3339(stay_of(s, outcome)->due, next));
 	}
 	if (outcome->in_doubt)
 		log_str(&line, "in_doubt", "yes");
@@ -139,7 +145,7 @@ static void log_all(const struct settling *s)
 	for (size_t i = 0, n = 0; i < job->rcpt_count; i++) {
 		if (outcomes[i].kind == OUTCOME_NONE)
 			continue;
-		log_outcome(s, i, outcomes[i].kind == OUTCOME_DEFERRED && s->blocked ? "blocked" : EVENTS[outcomes[i].kind]);
+		log_outcome(s, i, outcomes[i].kind == OUTCOME_DEFERRED && stay_of(s, &outcomes[i])->blocked ? "blocked" : EVENTS[outcomes[i].kind]);
 		if (s->items[n++].told) {
 			struct report_rcpt about = report_of(s->attempt, i, s->settle.at);
 
@@ -216,7 +222,7 @@ void dispatch_settle_retry(void *arg)
 
 static const char *reason_text(const struct settling *s, const struct outcome *outcome)
 {
-	if (s->blocked)
+	if (stay_of(s, outcome)->blocked)
 		return outcome->judged && outcome->class == CLASS_REPUTATION_BLOCK
 		    ? "refused there for our reputation, not for its recipient; waits until its source is taken again, or for relayq retry"
 		    : "refused there for how mail of ours is set up, not for its recipient; waits to be tried again, or for relayq retry";
@@ -226,12 +232,16 @@ static const char *reason_text(const struct settling *s, const struct outcome *o
 static void item_update(struct queue_settle_item *item, const struct settling *s, const struct queue_rcpt *rcpt,
     const struct outcome *outcome, wall_ms now)
 {
+	const struct sched_apart *stay = stay_of(s, outcome);
+
 	item->op = SETTLE_UPDATE;
 	item->rcpt = *rcpt;
-	item->rcpt.state = rcpt->state == RCPT_HELD ? RCPT_HELD : s->blocked ? RCPT_BLOCKED : RCPT_WAITING;
-	item->rcpt.moved = s->moved;
+	item->rcpt.state = rcpt->state == RCPT_HELD ? RCPT_HELD : stay->blocked ? RCPT_BLOCKED : RCPT_WAITING;
+	item->rcpt.moved = stay->moved;
+	if (s->mixed)
+		item->rcpt.apart = outcome->barred;
 	item->rcpt.attempts++;
-	item->rcpt.next = s->due;
+	item->rcpt.next = stay->due;
 	item->rcpt.last_attempt = now;
 	item->rcpt.source = s->attempt->source;
 	item->rcpt.relay = outcome->relay;
@@ -268,7 +278,7 @@ static struct settling *settling_create(struct dispatch *d, struct attempt *atte
 	s->settle.req.reply_to = loop_mailbox(d->env.loop);
 	s->settle.req.done = settled;
 	s->settle.id = attempt->key.id;
-	s->settle.job = attempt->delivery.first;
+	s->settle.job = attempt->key.first & ~JOB_HELD_PART;
 	s->settle.destination = attempt->destination;
 	s->settle.at = dispatch_now(d);
 	s->settle.items = s->items;
@@ -339,10 +349,61 @@ static void finish_unwritten(struct dispatch *d, struct attempt *attempt, uint32
 	dispatch_pump_soon(d);
 }
 
+static struct sched_heard heard_by(const struct tally_part *part, wall_ms now)
+{
+	return (struct sched_heard){
+	    .judged = part->verdict, .class = part->verdict ? part->verdict->class : 0, .action = part->verdict ? part->verdict->action : 0,
+	    .scope = part->scope, .not_before = part->wait_ms > 0 ? now + part->wait_ms : 0,
+	};
+}
+
+static struct sched_result result_of(const struct attempt *attempt, const struct tally *tally, wall_ms now)
+{
+	size_t stay = tally->put_off.count + tally->barred.count;
+	struct sched_result result = {
+	    .id = attempt->key.id, .first = attempt->key.first, .lane = attempt->lane,
+	    /* Recipients left over by a limit of the remote are tried again at once. */
+	    .attempted = tally->untouched == 0 || stay > 0,
+	    .rcpts_left = (uint32_t)(stay + tally->untouched),
+	    .delivered = (uint32_t)tally->delivered, .scope = tally->scope,
+	    .not_before = tally->wait_ms > 0 ? now + tally->wait_ms : 0,
+	    .reach = reach_of(&attempt->delivery),
+	};
+
+	if (tally->verdict) {
+		result.judged = true;
+		result.class = tally->verdict->class;
+		result.action = tally->verdict->action;
+		result.barred = tally->barred.count > 0 && tally->put_off.count == 0;
+		result.mixed = tally->barred.count > 0 && tally->put_off.count > 0;
+	}
+	if (result.mixed) {
+		result.put_off = heard_by(&tally->put_off, now);
+		result.barred_by = heard_by(&tally->barred, now);
+	}
+	dispatch_warm_count(&attempt->delivery, &result);
+	return result;
+}
+
+/* The scheduler hears of it, and says what becomes of those that stay. */
+static void settling_plan(struct settling *s, const struct tally *tally, wall_ms now)
+{
+	struct sched *sched = s->dispatch->env.sched;
+	struct sched_result result = result_of(s->attempt, tally, now);
+
+	s->stays.due = sched_done(sched, &result, now);
+	s->stays.blocked = sched_is_blocked(sched, result.id, result.first);
+	s->stays.moved = sched_has_moved(sched, result.id, result.first);
+	s->mixed = result.mixed;
+	if (!s->mixed)
+		return;
+	sched_apart(sched, &result, now, &s->apart);
+	s->attempt->changed = true; /* in the end the parts are read anew */
+}
+
 void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 {
 	struct delivery *delivery = &attempt->delivery;
-	bool held = attempt->key.first & JOB_HELD_PART;
 	struct settling *s;
 	struct tally tally;
 	size_t settled_count;
@@ -358,33 +419,14 @@ void dispatch_settle(struct dispatch *d, struct attempt *attempt, wall_ms now)
 	dispatch_judge(d, attempt);
 	dispatch_sender_learn(d, attempt, now);
 	suppression_strike(d, attempt, now);
-	tally = dispatch_tally(delivery, held);
-	settled_count = tally.delivered + tally.refused + tally.deferred + tally.barred;
+	tally = dispatch_tally(attempt);
+	settled_count = tally.delivered + tally.refused + tally.put_off.count + tally.barred.count;
 	if (settled_count == 0) {
 		finish_unwritten(d, attempt, (uint32_t)tally.untouched, now);
 		return;
 	}
 	s = settling_create(d, attempt, settled_count);
-	struct sched_result result = {
-	    .id = attempt->key.id, .first = attempt->key.first, .lane = attempt->lane,
-	    /* Recipients left over by a limit of the remote are tried again at once. */
-	    .attempted = tally.untouched == 0 || tally.deferred + tally.barred > 0,
-	    .rcpts_left = (uint32_t)(tally.deferred + tally.barred + tally.untouched),
-	    .delivered = (uint32_t)tally.delivered, .scope = tally.scope,
-	    .not_before = tally.wait_ms > 0 ? now + tally.wait_ms : 0,
-	};
-
-	result.reach = reach_of(delivery);
-	if (tally.verdict) {
-		result.judged = true;
-		result.class = tally.verdict->class;
-		result.action = tally.verdict->action;
-		result.barred = tally.barred > 0 && tally.deferred == 0;
-	}
-	dispatch_warm_count(delivery, &result);
-	s->due = sched_done(d->env.sched, &result, now);
-	s->blocked = sched_is_blocked(d->env.sched, result.id, result.first);
-	s->moved = sched_has_moved(d->env.sched, result.id, result.first);
+	settling_plan(s, &tally, now);
 	dispatch_warm_attach(d, attempt->lane, &s->warm, &s->settle.warm);
 	items_fill(s, now);
 	attach_transcript(s);
@@ -415,18 +457,13 @@ static bool load_unsent(struct dispatch *d, struct attempt *attempt)
 	return true;
 }
 
-static bool in_part(const struct attempt *attempt, const struct queue_rcpt *rcpt)
-{
-	return (rcpt->state == RCPT_HELD) == !!(attempt->key.first & JOB_HELD_PART);
-}
-
 void dispatch_settle_unsent(struct dispatch *d, const struct sched_decision *decision, const struct outcome *outcome, wall_ms now)
 {
 	struct attempt *attempt = attempt_create(d, decision, now);
 
 	if (load_unsent(d, attempt))
 		for (size_t i = 0; i < attempt->delivery.job->rcpt_count; i++)
-			if (in_part(attempt, &attempt->delivery.job->rcpts[i]))
+			if (attempt_has(attempt, &attempt->delivery.job->rcpts[i]))
 				attempt->delivery.outcomes[i] = *outcome;
 	dispatch_settle(d, attempt, now);
 }
@@ -441,7 +478,7 @@ void dispatch_expire(struct dispatch *d, const struct sched_decision *decision, 
 			const struct queue_rcpt *rcpt = &attempt->delivery.job->rcpts[i];
 			const char *last = rcpt->reply[0] ? rcpt->reply : rcpt->reason;
 
-			if (in_part(attempt, rcpt))
+			if (attempt_has(attempt, rcpt))
 				outcome_make(&attempt->delivery.outcomes[i], OUTCOME_REFUSED, SCOPE_NONE, STAGE_POLICY, "4.4.7", "",
 				    "delivery time expired%s%s", last[0] ? "; last: " : "", last);
 		}

@@ -57,11 +57,6 @@ static void warned(struct queue_req *req)
 	dispatch_check_drained(d);
 }
 
-static bool is_meant(const struct attempt *attempt, const struct queue_rcpt *rcpt)
-{
-	return (rcpt->state == RCPT_HELD) == !!(attempt->key.first & JOB_HELD_PART);
-}
-
 static struct warning *warning_create(struct dispatch *d, struct attempt *attempt, wall_ms now)
 {
 	const struct queue_job *job = attempt->delivery.job;
@@ -73,7 +68,7 @@ static struct warning *warning_create(struct dispatch *d, struct attempt *attemp
 	for (size_t i = 0; i < job->rcpt_count; i++) {
 		const struct queue_rcpt *rcpt = &job->rcpts[i];
 
-		if (!is_meant(attempt, rcpt) || !report_is_late(d, &job->message, rcpt, now))
+		if (!attempt_has(attempt, rcpt) || !report_is_late(d, &job->message, rcpt, now))
 			continue;
 		w->items[w->count] = (struct queue_settle_item){.op = SETTLE_UPDATE, .told = true, .rcpt = *rcpt};
 		w->items[w->count].rcpt.warned = true;

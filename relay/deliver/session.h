@@ -17,6 +17,7 @@ struct delivery {
 	/* in */
 	msg_id id;
 	uint32_t first;           /* the job */
+	bool apart;               /* those of its recipients that are apart; else those that are not */
 	uint32_t session;         /* the dispatcher's number of the connection */
 	uint32_t limit;           /* recipients that may be tried; 0: all */
 	wall_ms queued_ms;        /* when it became due, for delays= */

@@ -38,7 +38,7 @@ void tx_select(struct session *s, uint32_t limit)
 	tx->rcpts = xcalloc(job->rcpt_count, sizeof(tx->rcpts[0]));
 	tx->marks = xcalloc(job->rcpt_count, sizeof(tx->marks[0]));
 	for (size_t i = 0; i < job->rcpt_count && (limit == 0 || tx->count < limit); i++) {
-		if (job->rcpts[i].state == RCPT_HELD)
+		if (job->rcpts[i].state == RCPT_HELD || job->rcpts[i].apart != s->delivery->apart)
 			continue;
 		tx->marks[i] = TX_OPEN;
 		tx->rcpts[tx->count++] = (uint32_t)i;

@@ -22,10 +22,10 @@ wall_ms row_now(const struct ops_env *env)
 	return env->dispatch ? dispatch_now(env->dispatch) : clock_wall();
 }
 
-/* The scheduler's entry: that of the held part for what is held. */
+/* The scheduler's entry: that of the recipient's part of its job. */
 static uint32_t entry_of(const struct queue_rcpt *rcpt)
 {
-	return rcpt->job | (rcpt->state == RCPT_HELD ? JOB_HELD_PART : 0);
+	return rcpt->job | job_part(rcpt);
 }
 
 static const char *destination_of(const struct row *row, const struct ops_env *env)
@@ -44,7 +44,7 @@ static enum row_state state_of(const struct row *row)
 {
 	if (row->rcpt->state == RCPT_HELD || (row->scheduled && row->view.state == JOB_HELD))
 		return ROW_HELD;
-	/* A job is blocked as a whole: what its other recipients heard counts. */
+	/* A part of a job is blocked as a whole: what its other recipients heard counts. */
 	if (row->scheduled ? row->view.state == JOB_BLOCKED : row->rcpt->state == RCPT_BLOCKED)
 		return ROW_BLOCKED;
 	return row->rcpt->attempts > 0 ? ROW_DEFERRED : ROW_WAITING;

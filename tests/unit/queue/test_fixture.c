@@ -4,6 +4,8 @@
  *        test_fixture write DIR    write what the tests expect of the newest to DIR/data.mdb, as it was written once */
 #include "tests/unit/queue/store.h"
 
+#include "queue/suppress.h"
+
 #include <lmdb.h>
 #include <sys/stat.h>
 
@@ -15,6 +17,7 @@ struct fixture {
 
 static const struct fixture store_v1 = { "tests/fixture/store-v1/data.mdb", 3, 5, 4 };
 static const struct fixture store_v3 = { "tests/fixture/store-v3/data.mdb", 4, 7, 5 }; /* message records 3, recipient records 2 */
+static const struct fixture store_v5 = { "tests/fixture/store-v5/data.mdb", 5, 9, 6 }; /* all tables, recipient records 3 and 4 */
 static const struct fixture *fixture;
 
 #define ID(n)      ((1700000000000ull << 20) + (n))
@@ -53,6 +56,11 @@ static const struct expected {
 	  { { .n = 0, .job = 0, .notify = NOTIFY_NEVER, .address = "quiet@example.com" },
 	    { .n = 1, .job = 1, .notify = NOTIFY_SUCCESS | NOTIFY_FAILURE, .warned = true, .attempts = 1, .address = "told@example.net",
 	      .orcpt = "rfc822;told+2Bnews@example.net" } },
+	  { false }, false },
+	{ { .id = ID(6), .arrived = 1700000000006, .deadline = 1700432000006, .size_bytes = 100, .chunks = 1, .rcpt_count = 2,
+	    .sender = "news@shop.example", .tenant = "shop", .pool = "main", .client = "10.1.2.3 web.shop.example", .login = "" },
+	  { { .n = 0, .job = 0, .moved = true, .attempts = 1, .address = "moved@example.com", .class_name = "reputation-block" },
+	    { .n = 1, .job = 0, .apart = true, .attempts = 2, .address = "apart@example.com", .source = "b" } },
 	  { false }, false },
 };
 /* clang-format on */
@@ -166,6 +174,11 @@ static int setup_v3(void **state)
 	return setup(state, &store_v3);
 }
 
+static int setup_v5(void **state)
+{
+	return setup(state, &store_v5);
+}
+
 static void assert_text(const char *got, const char *want)
 {
 	assert_string_equal(got, want ? want : "");
@@ -199,6 +212,7 @@ static void assert_rcpt(const struct queue_rcpt *got, const struct queue_rcpt *w
 	assert_text(got->class_name, want->class_name);
 	assert_true(got->notify == want->notify && got->warned == want->warned);
 	assert_text(got->orcpt, want->orcpt);
+	assert_true(got->moved == want->moved && got->apart == want->apart);
 }
 
 static void assert_expected(struct store *s)
@@ -261,6 +275,57 @@ static void it_is_taken_over_by_a_daemon(void **state)
 	assert_int_equal(store_check(s).claims, 0);
 }
 
+static bool is_suppressed(struct store *s, const char *address)
+{
+	struct suppress_found found;
+	struct err_detail why;
+	enum err e = queue_suppress_find(s->reader, "shop", address, 1700000000000, &found, &why);
+
+	if (e != OK && e != ERR_NOT_FOUND)
+		fail_msg("%s", why.text);
+	return e == OK;
+}
+
+static void count_walked(void *arg, const struct suppress_entry *entry)
+{
+	++*(size_t *)arg;
+}
+
+static size_t suppressed_count(struct store *s)
+{
+	struct suppress_cursor cursor = { .end = false };
+	struct err_detail why;
+	size_t count = 0;
+
+	while (!cursor.end)
+		if (queue_suppress_walk(s->reader, &cursor, 100, count_walked, &count, &why) != OK)
+			fail_msg("%s", why.text);
+	return count;
+}
+
+/* The first stores have no table for them. */
+static void nobody_is_suppressed_in_it_and_somebody_can_be(void **state)
+{
+	struct store *s = *state;
+	struct queue_suppress_item item = { .op = SUPPRESS_PUT, .tenant = "shop", .address = "gone@example.net",
+		.reason = "by hand", .since = 1700000000000, .until = WALL_NEVER };
+	struct queue_suppress request = { .now = 1700000000000, .items = &item, .item_count = 1, .urgent = true };
+
+	s->queue = queue_open_readonly(s->dir, &(struct err_detail){ 0 });
+	assert_non_null(s->queue);
+	s->reader = queue_reader_open(s->queue);
+	assert_false(is_suppressed(s, "gone@example.net"));
+	assert_int_equal(suppressed_count(s), 0);
+	store_close(s);
+	store_open(s);
+	assert_false(is_suppressed(s, "gone@example.net"));
+	assert_int_equal(store_do(s, QUEUE_SUPPRESS, &request.req), OK);
+	store_reopen(s);
+	assert_true(is_suppressed(s, "gone@example.net"));
+	assert_int_equal(suppressed_count(s), 1);
+	assert_expected(s);
+}
+
 #define TEST(name, store) { #name " (" #store ")", name, setup_##store, store_teardown, NULL }
 
 int main(int argc, char **argv)
@@ -270,6 +335,10 @@ int main(int argc, char **argv)
 		TEST(it_is_taken_over_by_a_daemon, v1),
 		TEST(it_is_read_without_a_daemon, v3),
 		TEST(it_is_taken_over_by_a_daemon, v3),
+		TEST(it_is_read_without_a_daemon, v5),
+		TEST(it_is_taken_over_by_a_daemon, v5),
+		TEST(nobody_is_suppressed_in_it_and_somebody_can_be, v1),
+		TEST(nobody_is_suppressed_in_it_and_somebody_can_be, v3),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "write") == 0)

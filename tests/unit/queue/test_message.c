@@ -154,7 +154,7 @@ static void a_newer_version_is_told_from_garbage(void **state)
 
 		data[0] = 0;
 		expect(&records[i], "version 0", data, len, ERR_CORRUPT);
-		data[0] = 4;
+		data[0] = 200;
 		expect(&records[i], "a version to come", data, len, ERR_VERSION);
 		expect(&records[i], "a version to come, alone", data, 1, ERR_VERSION);
 	}
@@ -289,6 +289,38 @@ static void that_a_recipient_has_had_its_other_source_is_kept_until_it_is_tried_
 	}
 }
 
+static void recipients_that_are_apart_stay_so(void **state)
+{
+	static const enum settle_op OPS[] = { SETTLE_RETRY, SETTLE_HOLD, SETTLE_RELEASE };
+	uint8_t data[CODEC_RECORD_MAX];
+	struct queue_rcpt rcpt = a_rcpt, r;
+
+	for (int moved = 0; moved < 2; moved++) {
+		struct codec_texts to = room();
+		size_t len;
+
+		rcpt.apart = true;
+		rcpt.moved = moved;
+		len = recipient_encode(&rcpt, data);
+		assert_int_equal(data[0], 4);
+		assert_int_equal(recipient_decode(5, data, len, &r, &to, NULL), OK);
+		assert_true(r.apart);
+		assert_int_equal(r.moved, moved);
+		assert_string_equal(r.class_name, rcpt.class_name);
+		to = room();
+		data[len - 1] = 2;
+		assert_int_equal(recipient_decode(5, data, len, &r, &to, NULL), ERR_CORRUPT);
+		to = room();
+		assert_int_equal(recipient_decode(5, data, len - 1, &r, &to, NULL), ERR_CORRUPT);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(OPS); i++) {
+		recipient_change(&rcpt, OPS[i], &a_rcpt);
+		assert_true(rcpt.apart);
+	}
+	recipient_change(&rcpt, SETTLE_UPDATE, &a_rcpt);
+	assert_false(rcpt.apart);
+}
+
 static void never_stands_alone_and_priorities_have_bounds(void **state)
 {
 	struct queue_message message = a_message;
@@ -371,6 +403,7 @@ int main(void)
 		cmocka_unit_test(what_was_encoded_is_decoded),
 		cmocka_unit_test(what_senders_ask_to_be_told_is_kept),
 		cmocka_unit_test(that_a_recipient_has_had_its_other_source_is_kept_until_it_is_tried_anew),
+		cmocka_unit_test(recipients_that_are_apart_stay_so),
 		cmocka_unit_test(never_stands_alone_and_priorities_have_bounds),
 		cmocka_unit_test(long_words_are_cut_at_a_character_and_long_names_refused),
 		cmocka_unit_test(an_id_reads_as_it_was_written_and_sorts_as_its_number),

@@ -83,6 +83,56 @@ static void a_refusal_takes_one_other_source_at_once_and_no_third(void **state)
 	world_close(&w);
 }
 
+/* One of three is refused for reasons of ours, one put off, one delivered. */
+static struct sched_result mixed_result(const struct sched_decision *d)
+{
+	return (struct sched_result){ .id = d->id, .first = d->first, .lane = d->lane, .attempted = true, .rcpts_left = 2, .delivered = 1,
+		.deferred = 1, .blocked = 1, .judged = true, .class = CLASS_REPUTATION_BLOCK, .action = ACTION_CLOSE_LANE, .scope = SCOPE_RECIPIENT,
+		.mixed = true, .put_off = { .judged = true, .class = CLASS_MAILBOX_FULL, .action = ACTION_RETRY, .scope = SCOPE_RECIPIENT },
+		.barred_by = { .judged = true, .class = CLASS_REPUTATION_BLOCK, .action = ACTION_CLOSE_LANE, .scope = SCOPE_RECIPIENT } };
+}
+
+static void of_a_mixed_answer_those_put_off_wait_and_the_others_take_their_own_way(void **state)
+{
+	static const struct {
+		const char *label, *conf;
+		bool had_moved, moves;
+	} rows[] = {
+		{ "one other source at once", THREE, false, true },
+		{ "no third", THREE, true, false },
+		{ "there is no other", ONE, false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world w;
+		struct sched_decision d;
+		struct sched_result result;
+		struct sched_apart apart;
+		struct sched_job job;
+		wall_ms due;
+
+		world_open(&w, rows[i].conf);
+		job = world_job(&w, "one.example");
+		job.rcpts = 3;
+		job.moved = rows[i].had_moved;
+		assert_true(sched_add(w.sched, &job, w.now));
+		d = world_start(&w);
+		result = mixed_result(&d);
+		due = sched_done(w.sched, &result, w.now);
+		sched_apart(w.sched, &result, w.now, &apart);
+		if (due <= w.now || sched_is_blocked(w.sched, d.id, d.first))
+			fail_msg("%s: those put off are due at once, or blocked", rows[i].label);
+		if (apart.blocked == rows[i].moves || (apart.due == w.now) != rows[i].moves)
+			fail_msg("%s: blocked %d, due in %lld ms", rows[i].label, apart.blocked, (long long)(apart.due - w.now));
+		assert_int_equal(apart.moved, rows[i].moves || rows[i].had_moved);
+		assert_int_equal(view_of(&w, d.id).attempts, 1);
+		sched_settled(w.sched, d.id, d.first, w.now);
+		sched_release_connection(w.sched, d.lane, w.now);
+		assert_int_equal(view_of(&w, d.id).state, JOB_DEFERRED);
+		world_close(&w);
+	}
+}
+
 static void who_has_had_the_other_source_before_a_restart_takes_no_third(void **state)
 {
 	static const bool moved[] = { false, true };
@@ -482,6 +532,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refusal_takes_one_other_source_at_once_and_no_third),
+		cmocka_unit_test(of_a_mixed_answer_those_put_off_wait_and_the_others_take_their_own_way),
 		cmocka_unit_test(who_has_had_the_other_source_before_a_restart_takes_no_third),
 		cmocka_unit_test(blocked_mail_is_tried_by_the_source_that_was_refused_when_its_lane_opens),
 		cmocka_unit_test(one_job_goes_ahead_and_the_others_follow_what_it_hears),
