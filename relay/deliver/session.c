@@ -148,6 +148,17 @@ static struct conn *connect_from(struct session *s, const struct ip_port *remote
 	return conn_connect(s->env->loop, &s->local, remote, &ops, s);
 }
 
+/* From which address, or through which proxy; what opens that is nobody's business. */
+static void note_connect(struct session *s)
+{
+	const struct conf_source *source = conf_source_find(s->conf, s->source);
+	char ip[IP_TEXT], proxy[IP_PORT_TEXT];
+
+	transcript_note(&s->transcript, loop_now(s->env->loop), "connecting to %s from %s (%s%s%s)", s->relay, s->source,
+	    s->local.family ? ip_format(&s->local, ip) : "any address", source && source->via ? ", through the proxy " : "",
+	    source && source->via ? ip_port_format(&source->via_at, proxy) : "");
+}
+
 static void connect_to(struct session *s, const struct route_host *host, const struct ip_addr *addr)
 {
 	struct ip_port remote = {*addr, s->route->port};
@@ -160,7 +171,7 @@ static void connect_to(struct session *s, const struct route_host *host, const s
 	s->fault = TLS_FAULT_NONE;
 	s->secure = s->verified = s->one_domain = s->polite = s->needs_rset = false;
 	s->transactions = 0;
-	transcript_note(&s->transcript, loop_now(s->env->loop), "connecting to %s from %s", s->relay, s->source);
+	note_connect(s);
 	s->remote = *addr;
 	s->conn = connect_from(s, &remote);
 	conn_deadline(s->conn, session_timeout_ms(s));
@@ -329,7 +340,10 @@ static void drive(struct session *s)
 static void on_open(void *arg)
 {
 	struct session *s = arg;
+	const struct ip_port local = conn_local(s->conn);
+	char at[IP_PORT_TEXT];
 
+	transcript_note(&s->transcript, loop_now(s->env->loop), "connected, from %s", ip_port_format(&local, at));
 	session_enter(s, SESSION_GREETING);
 	drive(s);
 }

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "relay/wire/utf8.h"
 
-#define LINE_MAX_BYTES 300 /* of a line of the transcript */
+#define LINE_MAX_BYTES 600 /* of a line of the transcript: the longest command or reply line of RFC 5321 and its time */
+#define CUT            " ..."
 #define ROOM_FOR_COUNT 60  /* "... N lines ..." */
 
 void transcript_init(struct transcript *t, size_t max)
@@ -53,14 +55,16 @@ static bool is_printable(unsigned char c)
 
 void transcript_line(struct transcript *t, mono_ms now, enum transcript_mark mark, const char *text, size_t len)
 {
-	char line[LINE_MAX_BYTES + 2];
+	char line[LINE_MAX_BYTES + sizeof(CUT) + 2];
 	int used = snprintf(line, sizeof(line), "%7.3f %c ", (double)(now - t->start) / 1000, (int)mark);
-	size_t at = (size_t)used;
+	size_t at = (size_t)used, room = LINE_MAX_BYTES - at;
+	bool cut = len > room;
 
-	for (size_t i = 0; i < len && at < LINE_MAX_BYTES; i++)
+	if (cut)
+		len = utf8_cut(text, len, room);
+	for (size_t i = 0; i < len; i++)
 		line[at++] = (char)(is_printable((unsigned char)text[i]) ? text[i] : '?');
-	line[at] = '\n';
-	line[at + 1] = '\0';
+	(void)snprintf(line + at, sizeof(line) - at, "%s\n", cut ? CUT : "");
 	if (t->tail.len > 0 || buf_add_str(&t->head, line) != OK)
 		add_last(t, line);
 }

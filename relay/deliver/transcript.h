@@ -21,7 +21,7 @@ void transcript_begin(struct transcript *t, mono_ms now);
 
 enum transcript_mark { TRANSCRIPT_NOTE = '*', TRANSCRIPT_SENT = '>', TRANSCRIPT_HEARD = '<' };
 
-/* Add a line, "SECONDS MARK text"; what cannot be printed becomes ?, and what is long is cut. */
+/* Add a line, "SECONDS MARK text"; what cannot be printed becomes ?, and what is long is cut, and ends with " ...". */
 void transcript_line(struct transcript *t, mono_ms now, enum transcript_mark mark, const char *text, size_t len);
 void transcript_note(struct transcript *t, mono_ms now, const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -459,6 +459,13 @@ class Script:
         ident = self.ids[name[1:]]
         self.until(lambda: None if text in self.relay.relayq('show', ident) else self.relay.relayq('show', ident))
 
+    def do_unshown(self, rest):
+        """unshown ID TEXT: relayq show does not have it, neither does the whole of it in JSON."""
+        name, _, text = rest.partition(' ')
+        for options in ([], ['--json']):
+            if text in self.relay.relayq(*options, 'show', self.ids[name[1:]]):
+                raise Failure('it is shown')
+
     def do_log(self, rest):
         """log PATTERN: a line of the log fits, soon."""
         self.until(lambda: None if any(matches(rest, line) for line in self.relay.log().splitlines()) else 'no such line')

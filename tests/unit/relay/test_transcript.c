@@ -59,7 +59,18 @@ static void long_lines_are_cut(void **state)
 	transcript_begin(&t, 0);
 	transcript_line(&t, 0, TRANSCRIPT_HEARD, line, sizeof(line));
 	text = transcript_text(&t);
-	assert_in_range(strlen(text), 200, 400);
+	assert_in_range(strlen(text), 512, 620);
+	assert_string_equal(text + strlen(text) - 6, "x ...\n");
+	free(text);
+	/* Not within a character. */
+	transcript_begin(&t, 0);
+	for (size_t i = 0; i + 1 < sizeof(line); i += 2)
+		memcpy(line + i, "\xc3\xa4", 2);
+	transcript_line(&t, 0, TRANSCRIPT_HEARD, line + 1, 700);
+	transcript_line(&t, 0, TRANSCRIPT_HEARD, line, 700);
+	text = transcript_text(&t);
+	assert_non_null(strstr(text, "\xc3\xa4 ...\n"));
+	assert_null(strstr(text, "\xc3 ...\n"));
 	free(text);
 	transcript_fini(&t);
 }
