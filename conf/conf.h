@@ -226,6 +226,7 @@ struct conf_delivery {
 	struct conf_timeouts timeouts;
 	int64_t drain_ms;       /* how long SIGTERM waits for deliveries in flight */
 	int64_t keepalive_ms;   /* an idle connection is kept for reuse so long */
+	int64_t park_ms;        /* a source that cannot be used rests so long */
 	uint32_t connections;   /* outbound, all lanes together */
 	uint32_t addresses;     /* hosts' addresses tried in one attempt */
 	struct ip_net *refuse_networks; /* never connected to on the word of an MX record; routes are exempt */

@@ -179,12 +179,6 @@ static void drain_expired(void *arg)
 			worker_abort(d->links[i]->worker, d->links[i]->number);
 }
 
-void dispatch_told(struct dispatch *d)
-{
-	dispatch_learned_flush(d);
-	dispatch_pump_soon(d);
-}
-
 void dispatch_drain(struct dispatch *d, int64_t ms, void (*done)(void *arg), void *arg)
 {
 	d->draining = true;

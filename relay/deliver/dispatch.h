@@ -83,9 +83,6 @@ typedef void (*dispatch_ask_fn)(void *arg, const struct route *route, const char
 struct dispatch_ask *dispatch_ask(struct dispatch *dispatch, const char *domain, dispatch_ask_fn fn, void *arg);
 void dispatch_ask_cancel(struct dispatch_ask **ask); /* NULL inside is accepted */
 
-/* The operator has told the scheduler something: it goes to the store, which a drain waits for, and what may start now does. */
-void dispatch_told(struct dispatch *dispatch);
-
 /* The steady wall clock that all decisions of the main loop use. */
 wall_ms dispatch_now(struct dispatch *dispatch);
 
@@ -118,9 +115,14 @@ void dispatch_adopt(struct dispatch *dispatch, msg_id id);
 /* Is this recipient being delivered right now? With source and since when. */
 bool dispatch_is_active(struct dispatch *dispatch, msg_id id, uint32_t job, const char **source_out, wall_ms *since_out);
 
-/* Take a source out of service (in flight finishes, waiting and blocked mail takes the others of its pools) or back into it, forgetting what
- * was held against it; kept over restarts. False: no such source. `fn` is called once, when that is in the store or cannot be. */
+/* What the operator asked for is in the store (OK), or cannot be and holds until the next start alone: `why`, borrowed. Called once. */
 typedef void (*service_fn)(void *arg, enum err result, const char *why);
+
+/* The operator has told the scheduler something: it goes to the store, and what may start now does. `fn` is never called from inside. */
+void dispatch_told(struct dispatch *dispatch, service_fn fn, void *arg);
+
+/* Take a source out of service (in flight finishes, waiting and blocked mail takes the others of its pools) or back into it, forgetting what
+ * was held against it; kept over restarts. False: no such source. */
 bool dispatch_serve(struct dispatch *dispatch, const char *source, bool in_service, service_fn fn, void *arg);
 
 /* Retire a source: what it takes of its pools' mail sinks to nothing in `ms`, more than 0; then it is out of service. `into`: the source that takes it

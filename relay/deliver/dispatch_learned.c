@@ -10,12 +10,40 @@
 #define PREFIX "learned/"
 _Static_assert(sizeof(PREFIX) + SCHED_LEARNED_KEY <= QUEUE_NOTE_NAME, "a key fits a note's name");
 
+/* The operator waits for what was told to be in the store. */
+struct telling {
+	size_t open; /* rows on their way */
+	enum err result;
+	char why[160];
+	service_fn fn;
+	void *arg;
+};
+
 struct learning {
 	struct queue_note_put put;
 	struct dispatch *dispatch;
+	struct telling *telling; /* NULL: nobody waits */
 	struct sched_learned row;
 	char name[QUEUE_NOTE_NAME + 1];
 };
+
+static void told(void *arg)
+{
+	struct telling *t = arg;
+
+	t->fn(t->arg, t->result, t->why);
+	free(t);
+}
+
+static void one_stored(struct telling *t, const struct queue_req *req)
+{
+	if (req->result != OK) {
+		t->result = req->result;
+		(void)snprintf(t->why, sizeof(t->why), "%s", req->why);
+	}
+	if (--t->open == 0)
+		told(t);
+}
 
 static void stored(struct queue_req *req)
 {
@@ -26,11 +54,13 @@ static void stored(struct queue_req *req)
 	if (req->result != OK && !d->learned_trouble)
 		log_text(LOG_WARN, "learned-unstored", "what is known of \"%s\" holds until the next start only: %s", l->row.key, req->why);
 	d->learned_trouble = req->result != OK;
+	if (l->telling)
+		one_stored(l->telling, req);
 	free(l);
 	dispatch_check_drained(d);
 }
 
-void dispatch_learned_flush(struct dispatch *d)
+static void flush(struct dispatch *d, struct telling *telling)
 {
 	struct sched_learned row;
 
@@ -38,6 +68,9 @@ void dispatch_learned_flush(struct dispatch *d)
 		struct learning *l = xcalloc(1, sizeof(*l));
 
 		l->dispatch = d;
+		l->telling = telling;
+		if (telling)
+			telling->open++;
 		l->row = row;
 		(void)snprintf(l->name, sizeof(l->name), PREFIX "%s", row.key);
 		l->put.req.kind = QUEUE_NOTE_PUT;
@@ -49,6 +82,23 @@ void dispatch_learned_flush(struct dispatch *d)
 		d->settles_open++;
 		queue_submit(d->env.queue, &l->put.req);
 	}
+}
+
+void dispatch_learned_flush(struct dispatch *d)
+{
+	flush(d, NULL);
+}
+
+void dispatch_told(struct dispatch *d, service_fn fn, void *arg)
+{
+	struct telling *t = xcalloc(1, sizeof(*t));
+
+	t->fn = fn;
+	t->arg = arg;
+	flush(d, t);
+	if (t->open == 0) /* the store knows it already */
+		loop_later(d->env.loop, told, t);
+	dispatch_pump_soon(d);
 }
 
 static void restore(void *arg, const char *name, const void *data, size_t len)

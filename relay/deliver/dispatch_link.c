@@ -6,8 +6,7 @@
 
 #include "base/log.h"
 
-#define PARK_MS MINUTES(1) /* how long a source rests whose address is not on this host, or whose proxy is down */
-#define PARKED_MS MINUTES(10) /* a source that was not found unusable again for so long is well */
+#define PARKED_MS MINUTES(10) /* a source that was not found unusable again for so long is well; and as long as it rests */
 
 /* --- idle links: by lane (to use one again) and by age (to end them) ------------------------------------------------------- */
 
@@ -356,14 +355,32 @@ static void link_continue(struct dispatch *d, struct link *link, const char *dom
 		link_reuse(link, attempt);
 }
 
+static void ignore_shut(void *arg, const char *destination, enum sched_reason reason, const char *words, wall_ms until)
+{
+	(void)arg;
+	(void)destination;
+	(void)reason;
+	(void)words;
+	(void)until;
+}
+
+static bool is_parked(const struct dispatch *d, const char *source, wall_ms now)
+{
+	struct sched_source_view view;
+
+	return sched_source_read(d->env.sched, source, now, &view, ignore_shut, NULL) && view.parked_until > now;
+}
+
 /* The mail is not to blame: it is given back as if it had not been tried, and waits or takes another source. */
 static void park_source(struct dispatch *d, struct attempt *attempt, wall_ms now)
 {
 	struct delivery *delivery = &attempt->delivery;
 
-	log_text(LOG_ERROR, "source-parked", "%s; its mail waits or takes another source", delivery->source_trouble);
-	sched_park_source(d->env.sched, attempt->source, now + PARK_MS, delivery->source_trouble);
-	dispatch_alert_raise(d, ALERT_SOURCE, now + PARKED_MS, attempt->source, "%s", delivery->source_trouble);
+	/* Attempts that were under way together are one fact. */
+	if (!is_parked(d, attempt->source, now))
+		log_text(LOG_ERROR, "source-parked", "%s; its mail waits or takes another source", delivery->source_trouble);
+	sched_park_source(d->env.sched, attempt->source, now + d->conf->delivery.park_ms, delivery->source_trouble);
+	dispatch_alert_raise(d, ALERT_SOURCE, now + d->conf->delivery.park_ms + PARKED_MS, attempt->source, "%s", delivery->source_trouble);
 	delivery->attempted = false;
 	if (delivery->job && delivery->outcomes)
 		memset(delivery->outcomes, 0, delivery->job->rcpt_count * sizeof(delivery->outcomes[0]));

@@ -1,4 +1,5 @@
 /* relay/ops/control.c - the verbs reload, pause and resume. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,37 +24,92 @@ const struct task_kind reload_kind = { .verb = "reload", .needs_daemon = true, .
 
 /* --- pause and resume --------------------------------------------------------------------------------------------------------- */
 
+struct pause_task {
+	struct task task;
+	const char *what, *name; /* borrowed from the arguments */
+	bool under_way, stored;
+	enum err result;
+	char why[160];
+};
+
 static const char *const SCOPES[] = { "destination", "tenant", "source" };
 
-static enum task_state pause_step(struct task *task)
+/* One scope and its name. False: task_end was called. */
+static bool pause_start(struct task *task)
 {
-	bool paused = task->kind == &pause_kind;
-	const char *what = NULL, *name = NULL;
-	struct log_line line;
+	struct pause_task *p = (struct pause_task *)task;
 
 	for (size_t i = 0; i < ARRAY_LEN(SCOPES); i++) {
 		const char *value = task_text(task, SCOPES[i]);
 
 		if (!value)
 			continue;
-		if (what)
-			return task_end(task, OPS_USAGE, "%s: expected one of --destination, --tenant and --source", task->kind->verb);
-		what = SCOPES[i];
-		name = value;
+		if (p->what) {
+			(void)task_end(task, OPS_USAGE, "%s: expected one of --destination, --tenant and --source", task->kind->verb);
+			return false;
+		}
+		p->what = SCOPES[i];
+		p->name = value;
 	}
-	if (!what)
-		return task_end(task, OPS_USAGE, "%s what? expected --destination, --tenant or --source", task->kind->verb);
-	if (sched_pause(task->env->sched, what, name, paused, row_now(task->env)) != OK)
-		return task_end(task, OPS_REFUSED, "no %s \"%s\" is known", what, name);
-	if (task->env->dispatch)
-		dispatch_told(task->env->dispatch);
-	log_begin(&line, LOG_INFO, paused ? "paused" : "resumed");
-	log_str(&line, what, name);
-	log_str(&line, "by", "operator");
-	log_end(&line);
-	return task_end(task, OPS_DONE, paused ? "%s \"%s\" is paused until it is resumed" : "%s \"%s\" is resumed",
-	    what, name);
+	if (p->what)
+		return true;
+	(void)task_end(task, OPS_USAGE, "%s what? expected --destination, --tenant or --source", task->kind->verb);
+	return false;
 }
 
-const struct task_kind pause_kind = { .verb = "pause", .needs_daemon = true, .size = sizeof(struct task), .step = pause_step };
-const struct task_kind resume_kind = { .verb = "resume", .needs_daemon = true, .size = sizeof(struct task), .step = pause_step };
+static void pause_stored(void *arg, enum err result, const char *why)
+{
+	struct pause_task *p = arg;
+
+	p->under_way = false;
+	if (p->task.abandoned) {
+		task_free(&p->task);
+		return;
+	}
+	p->stored = true;
+	p->result = result;
+	(void)snprintf(p->why, sizeof(p->why), "%s", why);
+	task_wake(&p->task);
+}
+
+static enum task_state pause_finish(struct pause_task *p, bool paused)
+{
+	if (p->result != OK)
+		return task_end(&p->task, OPS_REFUSED, "%s \"%s\" is %s, but only until the daemon restarts: %s", p->what, p->name,
+		    paused ? "paused" : "resumed", p->why);
+	return task_end(&p->task, OPS_DONE, paused ? "%s \"%s\" is paused until it is resumed" : "%s \"%s\" is resumed", p->what, p->name);
+}
+
+/* The answer comes when it is in the store: whoever has read it may pull the plug. */
+static enum task_state pause_step(struct task *task)
+{
+	struct pause_task *p = (struct pause_task *)task;
+	bool paused = task->kind == &pause_kind;
+	struct log_line line;
+
+	if (p->stored)
+		return pause_finish(p, paused);
+	if (sched_pause(task->env->sched, p->what, p->name, paused, row_now(task->env)) != OK)
+		return task_end(task, OPS_REFUSED, "no %s \"%s\" is known", p->what, p->name);
+	log_begin(&line, LOG_INFO, paused ? "paused" : "resumed");
+	log_str(&line, p->what, p->name);
+	log_str(&line, "by", "operator");
+	log_end(&line);
+	if (!task->env->dispatch)
+		return pause_finish(p, paused);
+	dispatch_told(task->env->dispatch, pause_stored, p);
+	p->under_way = true;
+	return TASK_WAIT;
+}
+
+static bool pause_fini(struct task *task)
+{
+	return !((struct pause_task *)task)->under_way;
+}
+
+const struct task_kind pause_kind = {
+	.verb = "pause", .needs_daemon = true, .size = sizeof(struct pause_task), .start = pause_start, .step = pause_step, .fini = pause_fini,
+};
+const struct task_kind resume_kind = {
+	.verb = "resume", .needs_daemon = true, .size = sizeof(struct pause_task), .start = pause_start, .step = pause_step, .fini = pause_fini,
+};

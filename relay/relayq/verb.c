@@ -111,7 +111,7 @@ static const struct verb verbs[] = {
 	  LETTERS | CHANGES | REPLAYS, &print_dead_change },
 	{ "dead drop", "ID...|FILTERS", "remove dead letters for good", CHOICE_TEXT "\nWith --rcpt or --sender the transcripts go in which others are told of too.",
 	  OPERANDS_IDS, FILTERS | CHANGES, &print_dead_change },
-	{ "pause", "--destination|--tenant|--source NAME", "start nothing more for a destination, tenant or source", "Not kept over a restart of the daemon.", OPERANDS_NONE,
+	{ "pause", "--destination|--tenant|--source NAME", "start nothing more for a destination, tenant or source", "Kept over restarts; what is in flight finishes.", OPERANDS_NONE,
 	  SCOPE, &print_outcome },
 	{ "resume", "--destination|--tenant|--source NAME", "end a pause", NULL, OPERANDS_NONE, SCOPE, &print_outcome },
 	{ "source", "[list|drain NAME|enable NAME]", "the addresses that mail is sent from, and which are in service",
