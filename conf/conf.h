@@ -278,7 +278,7 @@ struct conf_blocklists {
 /* alerts: whom to tell what. */
 struct conf_alerts {
 	char *mail, *webhook; /* NULL: not */
-	int64_t every_ms, gather_ms;
+	int64_t every_ms, gather_ms, retry_ms, timeout_ms;
 	char *pool; /* NULL: bounce_pool */
 };
 

@@ -10,34 +10,22 @@
 
 #include "base/log.h"
 #include "relay/notify/notice.h"
+#include "relay/notify/resend.h"
 
 #define LOOK_MS        5000      /* how often trouble of our own is looked for */
 #define HELD_EVERY     12        /* looks between two counts of what is held: it costs as much as there are destinations */
 #define LATE_MS       MINUTES(5) /* what is no longer late ends then: a few looks */
 #define UNSEEN_MS      DAYS(1)   /* an alert of an earlier run that nothing has renewed ends then */
 #define NOTE_PREFIX    "alert/"
-#define HOOK_MS        SECONDS(30)
-#define HOOK_TRIES     12        /* some six hours */
-#define HOOK_AGAIN_MS  MINUTES(1) /* twice as long each time */
-#define HOOK_PAUSE_MAX HOURS(1)
-#define HOOK_ANSWER    4096
 
 struct herald {
 	struct dispatch *dispatch;
 	struct alerts *alerts;
 	struct timer timer;
 	unsigned looks;
-	struct hook *hooks; /* posts that are under way or wait */
-};
-
-/* A post to the webhook. */
-struct hook {
-	struct herald *herald;
-	struct fetch *fetch; /* under way; NULL: it waits for the timer */
-	struct timer timer;
-	unsigned tries;
-	struct hook *prev, *next;
-	char body[];
+	struct hooks *hooks;
+	struct mailing *mailings; /* that are not stored yet, in their order */
+	struct timer mail_timer;
 };
 
 /* --- raising ---------------------------------------------------------------------------------------------------------------- */
@@ -66,131 +54,17 @@ void dispatch_alerts_walk(const struct dispatch *d, alert_walk_fn fn, void *arg)
 	alerts_walk(d->herald->alerts, fn, arg);
 }
 
-/* --- mail ------------------------------------------------------------------------------------------------------------------- */
-
-struct mailing {
-	struct queue_accept accept; /* a copy: the notice's has no way back to us */
-	struct dispatch *dispatch;
-	struct notice *notice;
-};
-
-static void on_mailed(struct queue_req *req)
-{
-	struct mailing *mailing = CONTAINER_OF(req, struct mailing, accept.req);
-	struct dispatch *d = mailing->dispatch;
-
-	if (req->result == OK)
-		dispatch_add_bounce(d, &mailing->accept, dispatch_now(d));
-	else
-		log_text(LOG_ERROR, "alert-failed", "the mail cannot be stored: %s", req->why);
-	notice_destroy(&mailing->notice);
-	free(mailing);
-	d->settles_open--;
-	dispatch_pump_soon(d);
-	dispatch_check_drained(d);
-}
-
-static void mail(struct dispatch *d, struct notice *notice, wall_ms now)
-{
-	struct mailing *mailing = xcalloc(1, sizeof(*mailing));
-
-	mailing->dispatch = d;
-	mailing->notice = notice;
-	mailing->accept = *notice_accept(notice, d->env.queue, d->conf, now);
-	mailing->accept.req.reply_to = loop_mailbox(d->env.loop);
-	mailing->accept.req.done = on_mailed;
-	d->settles_open++;
-	queue_submit(d->env.queue, &mailing->accept.req);
-}
-
-/* --- webhook ---------------------------------------------------------------------------------------------------------------- */
-
-static void hook_unlink(struct hook *hook)
-{
-	if (hook->prev)
-		hook->prev->next = hook->next;
-	else
-		hook->herald->hooks = hook->next;
-	if (hook->next)
-		hook->next->prev = hook->prev;
-	timer_fini(&hook->timer);
-}
-
-static void hook_free(void *arg)
-{
-	free(arg);
-}
-
-/* From a callback of its own. */
-static void hook_end(struct hook *hook)
-{
-	hook_unlink(hook);
-	loop_later(hook->herald->dispatch->env.loop, hook_free, hook);
-}
-
-static int64_t hook_pause(unsigned tries)
-{
-	int64_t ms = HOOK_AGAIN_MS << (tries - 1);
-
-	return ms < HOOK_PAUSE_MAX ? ms : HOOK_PAUSE_MAX;
-}
-
-/* The URL may hold a secret: it is not logged. */
-static void on_hooked(void *arg, const struct fetch_answer *answer)
-{
-	struct hook *hook = arg;
-
-	hook->fetch = NULL;
-	if (answer->status / 100 == 2) {
-		hook_end(hook);
-	} else if (++hook->tries < HOOK_TRIES) {
-		timer_start(&hook->timer, hook_pause(hook->tries));
-	} else {
-		log_text(LOG_WARN, "alert-failed", "alerts.webhook: status %d %s; given up after %u tries", answer->status, answer->why, hook->tries);
-		hook_end(hook);
-	}
-}
-
-static void hook_start(void *arg)
-{
-	struct hook *hook = arg;
-	struct dispatch *d = hook->herald->dispatch;
-	struct fetch_request request = {
-	    .url = d->conf->alerts.webhook, .plain = true, .ca = d->conf->delivery.ca, .body = hook->body, .body_len = strlen(hook->body),
-	    .type = "application/json", .max_bytes = HOOK_ANSWER, .timeout_ms = HOOK_MS,
-	};
-
-	if (request.url)
-		hook->fetch = fetch_start(d->fetcher, &request, on_hooked, hook);
-	else
-		hook_end(hook);
-}
-
-static void post(struct herald *herald, const char *body)
-{
-	struct hook *hook = xcalloc(1, sizeof(*hook) + strlen(body) + 1);
-
-	hook->herald = herald;
-	memcpy(hook->body, body, strlen(body) + 1);
-	hook->next = herald->hooks;
-	if (hook->next)
-		hook->next->prev = hook;
-	herald->hooks = hook;
-	timer_init(&hook->timer, herald->dispatch->env.loop, hook_start, hook);
-	timer_start(&hook->timer, 0);
-}
-
-/* --- telling ---------------------------------------------------------------------------------------------------------------- */
+/* --- what is kept of them ------------------------------------------------------------------------------------------------------- */
 
 /* One block, which the queue frees. */
 struct noting {
 	struct queue_note_put put;
+	struct noting *next; /* until then, of a mailing */
 	uint8_t data[ALERT_RECORD_MAX];
 	char name[QUEUE_NOTE_NAME];
 };
 
-/* A restart does not tell again what was told. */
-static void keep(struct dispatch *d, const struct alert *alert, enum alert_news news)
+static struct noting *noting_create(const struct alert *alert, enum alert_news news)
 {
 	struct noting *noting = xcalloc(1, sizeof(*noting));
 
@@ -199,12 +73,117 @@ static void keep(struct dispatch *d, const struct alert *alert, enum alert_news 
 	noting->put.name = noting->name;
 	noting->put.data = noting->data;
 	noting->put.len = news == ALERT_ENDS ? 0 : alert_encode(alert, noting->data);
-	queue_submit(d->env.queue, &noting->put.req);
+	return noting;
 }
 
-struct telling {
-	struct dispatch *dispatch;
+/* A restart does not tell again what was told. */
+static void keep_all(struct dispatch *d, struct noting *notings)
+{
+	while (notings) {
+		struct noting *next = notings->next;
+
+		queue_submit(d->env.queue, &notings->put.req);
+		notings = next;
+	}
+}
+
+/* --- mail ------------------------------------------------------------------------------------------------------------------- */
+
+/* One at a time is handed to the writer, in their order: the end of an alert must not be stored before its beginning. */
+struct mailing {
+	struct queue_accept accept; /* a copy: the notice's has no way back to us */
+	struct herald *herald;
 	struct notice *notice;
+	struct noting *notings; /* to be kept once it is stored; owned */
+	unsigned tries;
+	struct mailing *next;
+};
+
+static void mailing_free(struct mailing *mailing)
+{
+	while (mailing->notings) {
+		struct noting *next = mailing->notings->next;
+
+		free(mailing->notings);
+		mailing->notings = next;
+	}
+	notice_destroy(&mailing->notice);
+	free(mailing);
+}
+
+/* The first of those that wait; nothing is begun any more once the daemon ends, it is told after the next start. */
+static void submit_first(void *arg)
+{
+	struct herald *herald = arg;
+	struct mailing *mailing = herald->mailings;
+
+	if (!mailing || herald->dispatch->draining)
+		return;
+	herald->dispatch->settles_open++;
+	queue_submit(herald->dispatch->env.queue, &mailing->accept.req);
+}
+
+/* True: it is over, one way or the other. */
+static bool mailing_ended(struct mailing *mailing)
+{
+	struct dispatch *d = mailing->herald->dispatch;
+	const struct queue_req *req = &mailing->accept.req;
+	int64_t pause;
+
+	if (req->result == OK) {
+		dispatch_add_bounce(d, &mailing->accept, dispatch_now(d));
+		return true;
+	}
+	pause = resend_pause(++mailing->tries, d->conf->alerts.retry_ms);
+	if (mailing->tries == 1 || pause < 0)
+		log_text(LOG_ERROR, "alert-failed", "the mail cannot be stored: %s; %s", req->why, pause < 0 ? "given up" : "it is tried again");
+	if (pause >= 0)
+		timer_start(&mailing->herald->mail_timer, pause);
+	return pause < 0;
+}
+
+static void on_mailed(struct queue_req *req)
+{
+	struct mailing *mailing = CONTAINER_OF(req, struct mailing, accept.req);
+	struct herald *herald = mailing->herald;
+	struct dispatch *d = herald->dispatch;
+
+	d->settles_open--;
+	if (mailing_ended(mailing)) {
+		herald->mailings = mailing->next;
+		keep_all(d, mailing->notings);
+		mailing->notings = NULL;
+		mailing_free(mailing);
+		submit_first(herald);
+	}
+	dispatch_pump_soon(d);
+	dispatch_check_drained(d);
+}
+
+/* Takes both. */
+static void mail(struct herald *herald, struct notice *notice, struct noting *notings, wall_ms now)
+{
+	struct dispatch *d = herald->dispatch;
+	struct mailing *mailing = xcalloc(1, sizeof(*mailing)), **end = &herald->mailings;
+
+	mailing->herald = herald;
+	mailing->notice = notice;
+	mailing->notings = notings;
+	mailing->accept = *notice_accept(notice, d->env.queue, d->conf, now);
+	mailing->accept.req.reply_to = loop_mailbox(d->env.loop);
+	mailing->accept.req.done = on_mailed;
+	while (*end)
+		end = &(*end)->next;
+	*end = mailing;
+	if (herald->mailings == mailing)
+		submit_first(herald);
+}
+
+/* --- telling ---------------------------------------------------------------------------------------------------------------- */
+
+struct telling {
+	struct notice *notice;
+	struct noting *notings, **end;
 };
 
 static void tell(void *arg, const struct alert *alert, enum alert_news news)
@@ -219,26 +198,28 @@ static void tell(void *arg, const struct alert *alert, enum alert_news news)
 	log_str(&line, "text", alert->text);
 	log_end(&line);
 	notice_add(telling->notice, alert, news);
-	keep(telling->dispatch, alert, news);
+	*telling->end = noting_create(alert, news);
+	telling->end = &(*telling->end)->next;
 }
 
 static void tell_all(struct herald *herald, wall_ms now)
 {
 	struct dispatch *d = herald->dispatch;
 	const struct conf_alerts *conf = &d->conf->alerts;
-	struct telling telling = {.dispatch = d};
+	struct telling telling = {.end = &telling.notings};
 
 	if (d->draining || alerts_due(herald->alerts, conf->gather_ms, conf->every_ms) > now)
 		return;
 	telling.notice = notice_create();
 	if (alerts_take(herald->alerts, conf->gather_ms, conf->every_ms, now, tell, &telling) > 0) {
 		if (conf->webhook)
-			post(herald, notice_json(telling.notice, d->conf));
+			dispatch_hook_post(herald->hooks, notice_json(telling.notice, d->conf));
 		if (conf->mail) {
-			mail(d, telling.notice, now);
+			mail(herald, telling.notice, telling.notings, now);
 			return;
 		}
 	}
+	keep_all(d, telling.notings);
 	notice_destroy(&telling.notice);
 }
 
@@ -322,6 +303,8 @@ struct herald *dispatch_alerts_create(struct dispatch *d)
 	herald->alerts = alerts_create();
 	if (d->env.reader && queue_notes_read(d->env.reader, NOTE_PREFIX, restore, herald, &why) != OK)
 		log_text(LOG_WARN, "alert-failed", "%s", why.text);
+	herald->hooks = dispatch_hooks_create(d);
+	timer_init(&herald->mail_timer, d->env.loop, submit_first, herald);
 	timer_init(&herald->timer, d->env.loop, on_look, herald);
 	timer_start(&herald->timer, 1000);
 	return herald;
@@ -330,17 +313,17 @@ struct herald *dispatch_alerts_create(struct dispatch *d)
 void dispatch_alerts_destroy(struct herald **herald)
 {
 	struct herald *h = *herald;
-	struct hook *hook;
 
 	if (!h)
 		return;
-	while (h->hooks) {
-		if (h->hooks->fetch)
-			fetch_cancel(h->hooks->fetch);
-		hook = h->hooks;
-		hook_unlink(hook);
-		free(hook);
+	dispatch_hooks_destroy(&h->hooks);
+	while (h->mailings) {
+		struct mailing *next = h->mailings->next;
+
+		mailing_free(h->mailings);
+		h->mailings = next;
 	}
+	timer_fini(&h->mail_timer);
 	timer_fini(&h->timer);
 	alerts_destroy(&h->alerts);
 	free(h);

@@ -75,6 +75,7 @@ struct domain_route {
 struct settling;
 struct suppression;
 struct herald;
+struct hooks;
 struct watch;
 struct service;
 
@@ -184,6 +185,11 @@ void dispatch_alerts_destroy(struct herald **herald);
 void dispatch_alert_raise(struct dispatch *d, enum alert_kind kind, wall_ms until, const char *object, const char *format, ...)
     PRINTF_LIKE(5, 6);
 void dispatch_alert_clear(struct dispatch *d, enum alert_kind kind, const char *object);
+
+/* dispatch_hook.c: alerts.webhook */
+struct hooks *dispatch_hooks_create(struct dispatch *d) MUST_USE; /* what an earlier run has left is posted again */
+void dispatch_hooks_destroy(struct hooks **hooks);
+void dispatch_hook_post(struct hooks *hooks, const char *body); /* JSON; copied */
 
 /* dispatch_blocklist.c: whether our sources are listed */
 struct watch *dispatch_blocklists_create(struct dispatch *d) MUST_USE;

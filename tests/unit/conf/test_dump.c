@@ -36,7 +36,7 @@ static const char everything[] =
     "retry: {first: 1m, max: 2h, expire: 3d, expire_transactional: 4h, expire_bulk: 6d, warn: 5h, warnings: false}\n"
     "suppression: {bounces: 3, within: 4d, keep: 5d, answer: drop, scope: all}\n"
     "blocklists: {zones: [bl.example], every: 6m, forward: [127.0.0.1@54], action: close}\n"
-    "alerts: {mail: a@b.example, webhook: \"https://hooks.example/x\", every: 7h, gather: 8s, pool: main}\n";
+    "alerts: {mail: a@b.example, webhook: \"https://hooks.example/x\", every: 7h, gather: 8s, retry: 9s, timeout: 10s, pool: main}\n";
 
 static size_t count_of(const char *text, const char *what)
 {
