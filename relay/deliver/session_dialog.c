@@ -13,10 +13,6 @@
 
 typedef enum session_state (*reply_fn)(struct session *s, const struct reply *r);
 
-static enum session_state on_greeting(struct session *s, const struct reply *r);
-static enum session_state on_ehlo(struct session *s, const struct reply *r);
-static enum session_state on_helo(struct session *s, const struct reply *r);
-static enum session_state on_starttls(struct session *s, const struct reply *r);
 static enum session_state on_rset(struct session *s, const struct reply *r);
 static enum session_state on_mail(struct session *s, const struct reply *r);
 static enum session_state on_rcpt(struct session *s, const struct reply *r);
@@ -24,9 +20,6 @@ static enum session_state on_data(struct session *s, const struct reply *r);
 static enum session_state on_body(struct session *s, const struct reply *r);
 static enum session_state on_dot(struct session *s, const struct reply *r);
 static enum session_state on_unasked(struct session *s, const struct reply *r);
-static void send_ehlo(struct session *s);
-static void send_helo(struct session *s);
-static void send_starttls(struct session *s);
 static void send_rset(struct session *s);
 static void send_window(struct session *s);
 static void send_bdat(struct session *s);
@@ -48,22 +41,22 @@ struct step {
 
 /* clang-format off */
 static const struct step steps[SESSION_STATES] = {
-[SESSION_CONNECT]  = { "connect",  STAGE_CONNECT,  NULL,          NULL,        AFTER(connect),  TO(GREETING) | TO(RETRY) },
-[SESSION_GREETING] = { "greeting", STAGE_GREETING, NULL,          on_greeting, AFTER(greeting), TO(EHLO) | TO(RETRY) },
-[SESSION_EHLO]     = { "ehlo",     STAGE_EHLO,     send_ehlo,     on_ehlo,     AFTER(helo),     TO(HELO) | TO(STARTTLS) | TO(IDLE) | TO(RETRY) },
-[SESSION_HELO]     = { "helo",     STAGE_EHLO,     send_helo,     on_helo,     AFTER(helo),     TO(IDLE) | TO(RETRY) },
-[SESSION_STARTTLS] = { "starttls", STAGE_STARTTLS, send_starttls, on_starttls, AFTER(helo),     TO(TLS) | TO(IDLE) | TO(RETRY) },
-[SESSION_TLS]      = { "tls",      STAGE_TLS,      NULL,          NULL,        AFTER(helo),     TO(EHLO) | TO(RETRY) },
-[SESSION_RSET]     = { "rset",     STAGE_MAIL,     send_rset,     on_rset,     AFTER(quit),     TO(MAIL) },
-[SESSION_MAIL]     = { "mail",     STAGE_MAIL,     send_window,   on_mail,     AFTER(mail),     TX_STATES },
-[SESSION_RCPT]     = { "rcpt",     STAGE_RCPT,     send_window,   on_rcpt,     AFTER(rcpt),     TX_STATES | TO(BODY) },
-[SESSION_DATA]     = { "data",     STAGE_DATA,     send_window,   on_data,     AFTER(data),     TO(BODY) | TO(DOT) | TO(IDLE) },
-[SESSION_BODY]     = { "body",     STAGE_BODY,     send_bdat,     on_body,     AFTER(block),    TO(DOT) },
-[SESSION_DOT]      = { "dot",      STAGE_DOT,      NULL,          on_dot,      AFTER(dot),      TO(IDLE) },
-[SESSION_IDLE]     = { "idle",     STAGE_QUIT,     NULL,          on_unasked,  NO_TIMEOUT,      TO(RSET) | TO(MAIL) | TO(QUIT) | TO(RETRY) },
-[SESSION_QUIT]     = { "quit",     STAGE_QUIT,     send_quit,     on_unasked,  AFTER(quit),     0 },
-[SESSION_RETRY]    = { "retry",    STAGE_CONNECT,  NULL,          NULL,        NO_TIMEOUT,      TO(CONNECT) },
-[SESSION_CLOSED]   = { "closed",   STAGE_QUIT,     NULL,          NULL,        NO_TIMEOUT,      0 },
+[SESSION_CONNECT]  = { "connect",  STAGE_CONNECT,  NULL,                NULL,              AFTER(connect),  TO(GREETING) | TO(RETRY) },
+[SESSION_GREETING] = { "greeting", STAGE_GREETING, NULL,                hello_on_greeting, AFTER(greeting), TO(EHLO) | TO(RETRY) },
+[SESSION_EHLO]     = { "ehlo",     STAGE_EHLO,     hello_send_ehlo,     hello_on_ehlo,     AFTER(helo),     TO(HELO) | TO(STARTTLS) | TO(IDLE) | TO(RETRY) },
+[SESSION_HELO]     = { "helo",     STAGE_EHLO,     hello_send_helo,     hello_on_helo,     AFTER(helo),     TO(IDLE) | TO(RETRY) },
+[SESSION_STARTTLS] = { "starttls", STAGE_STARTTLS, hello_send_starttls, hello_on_starttls, AFTER(helo),     TO(TLS) | TO(IDLE) | TO(RETRY) },
+[SESSION_TLS]      = { "tls",      STAGE_TLS,      NULL,                NULL,              AFTER(helo),     TO(EHLO) | TO(RETRY) },
+[SESSION_RSET]     = { "rset",     STAGE_MAIL,     send_rset,           on_rset,           AFTER(quit),     TO(MAIL) },
+[SESSION_MAIL]     = { "mail",     STAGE_MAIL,     send_window,         on_mail,           AFTER(mail),     TX_STATES },
+[SESSION_RCPT]     = { "rcpt",     STAGE_RCPT,     send_window,         on_rcpt,           AFTER(rcpt),     TX_STATES | TO(BODY) },
+[SESSION_DATA]     = { "data",     STAGE_DATA,     send_window,         on_data,           AFTER(data),     TO(BODY) | TO(DOT) | TO(IDLE) },
+[SESSION_BODY]     = { "body",     STAGE_BODY,     send_bdat,           on_body,           AFTER(block),    TO(DOT) },
+[SESSION_DOT]      = { "dot",      STAGE_DOT,      NULL,                on_dot,            AFTER(dot),      TO(IDLE) },
+[SESSION_IDLE]     = { "idle",     STAGE_QUIT,     NULL,                on_unasked,        NO_TIMEOUT,      TO(RSET) | TO(MAIL) | TO(QUIT) | TO(RETRY) },
+[SESSION_QUIT]     = { "quit",     STAGE_QUIT,     send_quit,           on_unasked,        AFTER(quit),     0 },
+[SESSION_RETRY]    = { "retry",    STAGE_CONNECT,  NULL,                NULL,              NO_TIMEOUT,      TO(CONNECT) },
+[SESSION_CLOSED]   = { "closed",   STAGE_QUIT,     NULL,                NULL,              NO_TIMEOUT,      0 },
 };
 /* clang-format on */
 
@@ -115,15 +108,6 @@ void session_note_host(struct session *s, enum host_news news, const char *why)
 	d->notes[d->note_count] = (struct host_note){.addr = s->remote, .news = news};
 	(void)snprintf(d->notes[d->note_count].why, HOST_WHY, "%s", why);
 	d->note_count++;
-}
-
-static enum session_state refuse_address(struct session *s, const struct reply *r)
-{
-	struct outcome failure;
-
-	outcome_from_reply(&failure, session_stage(s), r, s->relay);
-	session_note_failure(s, &failure);
-	return SESSION_RETRY;
 }
 
 /* Whom the loss of a connection blames: in the middle of a message it may well be the message. */
@@ -251,26 +235,11 @@ void session_on_reply(struct session *s, const struct reply *r)
 		session_enter(s, steps[s->state].on_reply(s, r));
 }
 
-/* --- getting to know each other ---------------------------------------------------------------------------------------------- */
+/* --- the transaction ---------------------------------------------------------------------------------------------------------- */
 
 static void say(struct session *s, const char *text)
 {
 	must(buf_add_str(&s->out, text) == OK);
-}
-
-static void send_ehlo(struct session *s)
-{
-	must(buf_printf(&s->out, "EHLO %s\r\n", s->ehlo) == OK);
-}
-
-static void send_helo(struct session *s)
-{
-	must(buf_printf(&s->out, "HELO %s\r\n", s->ehlo) == OK);
-}
-
-static void send_starttls(struct session *s)
-{
-	say(s, "STARTTLS\r\n");
 }
 
 /* RFC 3030 section 2: all of the content in one chunk; body_pump sees to it that it is as long as was said. */
@@ -284,102 +253,6 @@ static void send_quit(struct session *s)
 {
 	say(s, "QUIT\r\n");
 }
-
-/* RFC 5321 section 3.1: anything but 220 means to try elsewhere. */
-static enum session_state on_greeting(struct session *s, const struct reply *r)
-{
-	s->polite = true;
-	session_note_host(s, HOST_UP, "");
-	return reply_class(r) == 2 ? SESSION_EHLO : refuse_address(s, r);
-}
-
-static enum session_state after_hello(struct session *s)
-{
-	struct outcome failure;
-
-	if (s->secure || !s->trust.tls)
-		return SESSION_IDLE;
-	if (!(s->caps.bits & CAP_STARTTLS))
-		session_note_tls(s, TLS_RESULT_NO_STARTTLS, "");
-	if ((s->caps.bits & CAP_STARTTLS) && (!s->plain_only || s->trust.required))
-		return SESSION_STARTTLS;
-	if (!s->trust.required)
-		return SESSION_IDLE;
-	if (s->delivery->job->message.flags & MSG_REQUIRETLS)
-		outcome_make(&failure, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_STARTTLS, "5.7.30", s->relay,
-		    "the message requires TLS all the way, and the server does not offer TLS");
-	else
-		outcome_make(&failure, OUTCOME_DEFERRED, SCOPE_HOST, STAGE_STARTTLS, "4.7.4", s->relay,
-		    "TLS is required (%s), but the server does not offer STARTTLS", s->trust.demand);
-	session_note_failure(s, &failure);
-	return SESSION_RETRY;
-}
-
-static enum session_state on_ehlo(struct session *s, const struct reply *r)
-{
-	if (reply_class(r) == 5)
-		return SESSION_HELO;
-	if (reply_class(r) != 2)
-		return refuse_address(s, r);
-	capabilities_parse(buf_str(&r->text), &s->caps);
-	return after_hello(s);
-}
-
-static enum session_state on_helo(struct session *s, const struct reply *r)
-{
-	if (reply_class(r) != 2)
-		return refuse_address(s, r);
-	s->caps = (struct capabilities){0};
-	return after_hello(s);
-}
-
-/* Whatever its code: that TLS is not to be had here now is no verdict on the mail. */
-static enum session_state refuse_starttls(struct session *s, const struct reply *r)
-{
-	struct outcome failure;
-	char line[256];
-
-	outcome_from_reply(&failure, STAGE_STARTTLS, r, s->relay);
-	failure.kind = OUTCOME_DEFERRED;
-	failure.enhanced[0] = '4';
-	reply_line(r, line, sizeof(line));
-	(void)snprintf(failure.reply, sizeof(failure.reply), "TLS is required (%s), but the server refuses STARTTLS: %s", s->trust.demand,
-	    line);
-	session_note_failure(s, &failure);
-	return SESSION_RETRY;
-}
-
-static enum session_state on_starttls(struct session *s, const struct reply *r)
-{
-	char line[128];
-
-	if (reply_class(r) == 2)
-		return SESSION_TLS;
-	session_note_tls(s, TLS_RESULT_NO_STARTTLS, reply_line(r, line, sizeof(line)));
-	return s->trust.required ? refuse_starttls(s, r) : SESSION_IDLE;
-}
-
-/* RFC 3207 section 4.2: what was said in the clear is forgotten. */
-void session_on_secured(struct session *s)
-{
-	struct outcome failure;
-
-	s->secure = true;
-	s->caps = (struct capabilities){0};
-	session_note_host(s, HOST_TLS, "");
-	if (trust_is_met(&s->trust, s->secure, s->verified)) {
-		session_note_handshake(s, true, "");
-		session_enter(s, SESSION_EHLO);
-		return;
-	}
-	/* The handshake saw to that, unless it found none of the records to be of use. */
-	outcome_make(&failure, OUTCOME_DEFERRED, SCOPE_HOST, STAGE_TLS, "4.7.5", s->relay, "TLS: the server is not authenticated (%s)",
-	    s->trust.demand);
-	session_note_failure(s, &failure);
-	session_enter(s, SESSION_RETRY);
-}
-
-/* --- the transaction ---------------------------------------------------------------------------------------------------------- */
 
 /* This mail demands more than the connection has, which was opened for others: it gets one of its own. */
 static void start_over(struct session *s)

@@ -2,6 +2,7 @@
  *
  *   session.c         the public face; opens connections address by address, owns the conn and the session's life
  *   session_dialog.c  the state machine: replies in, commands into `out`. No I/O
+ *   session_hello.c   its beginning: greeting, EHLO, STARTTLS. No I/O
  *   session_trust.c   what is demanded of a host, and how TLS with it went
  *   session_tx.c      the transaction: which recipients, and what became of each. No I/O but loading the job
  *   session_body.c    streams the stored body to the conn
@@ -128,6 +129,17 @@ void session_begin(struct session *s);
 
 /* This address will not do: keep the more telling of this failure and those before. */
 void session_note_failure(struct session *s, const struct outcome *failure);
+
+/* --- session_hello.c ------------------------------------------------------------------------------------------------------- */
+
+/* What a reply in these states leads to; what is said on entering one. */
+enum session_state hello_on_greeting(struct session *s, const struct reply *r);
+enum session_state hello_on_ehlo(struct session *s, const struct reply *r);
+enum session_state hello_on_helo(struct session *s, const struct reply *r);
+enum session_state hello_on_starttls(struct session *s, const struct reply *r);
+void hello_send_ehlo(struct session *s);
+void hello_send_helo(struct session *s);
+void hello_send_starttls(struct session *s);
 
 /* --- session_trust.c ------------------------------------------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ static const char everything[] =
     "routes: [{domain: \"*\", to: \"[2001:db8::5]:26\", tls: none}]\nbounce: {pool: main}\ndead: {keep: 3d, size: 2G}\n"
     "dns: {forward: [127.0.0.1@5353, \"::1\"], anchors: [root.key], validate: require, timeout: 7s}\n"
     "delivery: {port: 2526, tls: verified, ca: ca.pem, timeouts: {connect: 1s, greeting: 2s, helo: 3s, mail: 4s, rcpt: 5s, data: 6s,\n"
-    "  block: 7s, dot: 8s, quit: 9s}, drain: 10s, keepalive: 11s, connections: 12, addresses: 13, refuse_networks: [10.0.0.0/8],\n"
+    "  block: 7s, dot: 8s, quit: 9s}, drain: 10s, keepalive: 11s, park: 12s, connections: 12, addresses: 13, refuse_networks: [10.0.0.0/8],\n"
     "  reply_lines: 14, prefer_ipv6: true, chunking: false}\n"
     "mta_sts: {enabled: true, port: 8443, ca: ca.pem}\n"
     "tls_rpt: {contact: tls@relay.example.net, organization: Relay, enabled: false, delay: 1h}\n"
