@@ -97,7 +97,7 @@ static void forget_old(struct suppress_entry *entry, wall_ms now, int64_t within
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < entry->strikes; i++)
-		if (entry->strike_at[i] + within_ms > now)
+		if (entry->strike_at[i] > now - within_ms)
 			entry->strike_at[kept++] = entry->strike_at[i];
 	entry->strikes = kept;
 }
@@ -107,7 +107,7 @@ bool suppress_counts(const struct suppress_entry *entry, wall_ms now, int64_t wi
 	if (entry->until > now)
 		return true;
 	for (uint32_t i = 0; i < entry->strikes; i++)
-		if (entry->strike_at[i] + within_ms > now)
+		if (entry->strike_at[i] > now - within_ms)
 			return true;
 	return false;
 }
