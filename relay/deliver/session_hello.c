@@ -53,7 +53,7 @@ static enum session_state after_hello(struct session *s)
 		return SESSION_STARTTLS;
 	if (!s->trust.required)
 		return SESSION_IDLE;
-	if (s->delivery->job->message.flags & MSG_REQUIRETLS)
+	if (session_requires_tls(s))
 		outcome_make(&failure, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_STARTTLS, "5.7.30", s->relay,
 		    "the message requires TLS all the way, and the server does not offer TLS");
 	else

@@ -149,7 +149,10 @@ void session_note_tls(struct session *s, enum tls_result result, const char *why
 /* How the handshake went: s->fault tells what is wrong with the certificate, `text` what else broke it. */
 void session_note_handshake(struct session *s, bool done, const char *text);
 
-/* What s->delivery demands of `host`: s->trust. Its job is loaded. */
+/* Must the message of s->delivery go with REQUIRETLS or not at all? Its job is loaded, as for the next one. */
+bool session_requires_tls(const struct session *s);
+
+/* What s->delivery demands of `host`: s->trust. */
 void session_decide_trust(struct session *s, const struct route_host *host);
 
 /* May the host be tried? Decides s->trust; false: why not is noted. */

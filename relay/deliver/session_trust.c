@@ -38,13 +38,21 @@ void session_note_handshake(struct session *s, bool done, const char *text)
 
 /* --- what is demanded ------------------------------------------------------------------------------------------------------- */
 
+/* RFC 8689 section 5: of a report, which has no reverse-path, it is a wish: it shall not be lost because its way cannot fulfil it. */
+bool session_requires_tls(const struct session *s)
+{
+	const struct queue_message *message = &s->delivery->job->message;
+
+	return (message->flags & MSG_REQUIRETLS) && message->sender[0] != '\0';
+}
+
 void session_decide_trust(struct session *s, const struct route_host *host)
 {
 	const struct queue_message *message = &s->delivery->job->message;
 	enum conf_tls_level tenant = trust_tenant_level(s->conf, message->tenant);
 	const struct route_host unbound = {.name = host->name};
 
-	if (message->flags & MSG_REQUIRETLS) {
+	if (session_requires_tls(s)) {
 		trust_decide(&s->trust, s->route->tls, tenant, host);
 		trust_require(&s->trust, s->route, host);
 	} else {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "relay/wire/param.h"
 #include "relay/wire/utf8.h"
 
 #define BDAT_PAYS QUEUE_CHUNK /* bytes */
@@ -118,7 +119,7 @@ static bool needs_utf8(const struct queue_job *job)
 /* RFC 8689 section 4.2.1; that the connection is good enough has been seen to (trust.h). */
 static bool lacks_requiretls(const struct session *s, struct outcome *out)
 {
-	if (!(s->delivery->job->message.flags & MSG_REQUIRETLS) || (s->caps.bits & CAP_REQUIRETLS))
+	if (!session_requires_tls(s) || (s->caps.bits & CAP_REQUIRETLS))
 		return false;
 	outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_EHLO, "5.7.30", s->relay,
 	    "the message requires TLS all the way, and the server does not offer REQUIRETLS");
@@ -199,6 +200,17 @@ static void write_mail_dsn(struct session *s, const struct queue_message *messag
 		must(buf_printf(&s->out, " ENVID=%s", message->envid) == OK);
 }
 
+/* RFC 6533 section 3: in ASCII alone where SMTPUTF8 is not in use; what gets longer than the parameter may be is left out. */
+static void write_orcpt(struct session *s, const char *orcpt)
+{
+	char text[ORCPT_MAX + 1];
+
+	if (is_ascii(orcpt) || needs_utf8(s->delivery->job))
+		must(buf_printf(&s->out, " ORCPT=%s", orcpt) == OK);
+	else if (param_orcpt_ascii(orcpt, text))
+		must(buf_printf(&s->out, " ORCPT=%s", text) == OK);
+}
+
 static void write_rcpt_dsn(struct session *s, const struct queue_rcpt *rcpt)
 {
 	static const struct {
@@ -214,7 +226,7 @@ static void write_rcpt_dsn(struct session *s, const struct queue_rcpt *rcpt)
 		before = ",";
 	}
 	if (rcpt->orcpt[0])
-		must(buf_printf(&s->out, " ORCPT=%s", rcpt->orcpt) == OK);
+		write_orcpt(s, rcpt->orcpt);
 }
 
 void tx_write_mail(struct session *s)
@@ -230,7 +242,7 @@ void tx_write_mail(struct session *s)
 		say(s, " BODY=8BITMIME");
 	if (needs_utf8(s->delivery->job))
 		say(s, " SMTPUTF8");
-	if (message->flags & MSG_REQUIRETLS)
+	if ((message->flags & MSG_REQUIRETLS) && s->secure && (s->caps.bits & CAP_REQUIRETLS))
 		say(s, " REQUIRETLS");
 	s->delivery->passes_dsn = s->caps.bits & CAP_DSN;
 	if (s->delivery->passes_dsn)

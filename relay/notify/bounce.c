@@ -53,6 +53,12 @@ static void blobs_set(struct bounce *bounce)
 	bounce->accept.message.size_bytes = bounce->text.len;
 }
 
+/* Only who has such an address can be told in UTF-8; others may be behind hosts without SMTPUTF8, whatever their own mail was. */
+static bool needs_utf8(const struct queue_job *job)
+{
+	return !utf8_is_ascii(job->message.sender, strlen(job->message.sender));
+}
+
 static void rows_set(struct bounce *bounce, const struct conf *conf, const struct queue_job *job, wall_ms now)
 {
 	struct queue_message *message = &bounce->accept.message;
@@ -63,7 +69,8 @@ static void rows_set(struct bounce *bounce, const struct conf *conf, const struc
 	message->arrived = now;
 	message->deadline = now + conf->retry.expire_ms;
 	message->rcpt_count = 1;
-	message->flags = MSG_BOUNCE | (utf8_is_ascii(bounce->text.data, bounce->text.len) ? 0 : MSG_8BIT) | (job->message.flags & (MSG_SMTPUTF8 | MSG_REQUIRETLS));
+	message->flags = MSG_BOUNCE | (utf8_is_ascii(bounce->text.data, bounce->text.len) ? 0 : MSG_8BIT) | (needs_utf8(job) ? MSG_SMTPUTF8 : 0) |
+	    (job->message.flags & MSG_REQUIRETLS);
 	message->sender = "";
 	message->tenant = BOUNCE_TENANT;
 	message->pool = bounce->pool;
@@ -191,7 +198,8 @@ struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, c
 	    .sender = job->message.sender,
 	    .arrived = job->message.arrived,
 	    .now = now,
-	    .smtputf8 = job->message.flags & MSG_SMTPUTF8,
+	    .smtputf8 = needs_utf8(job),
+	    .original_smtputf8 = job->message.flags & MSG_SMTPUTF8,
 	    .rcpts = rcpts,
 	    .rcpt_count = rcpt_count < BOUNCE_RCPTS_TOLD ? rcpt_count : BOUNCE_RCPTS_TOLD,
 	    .left_out = rcpt_count < BOUNCE_RCPTS_TOLD ? 0 : rcpt_count - BOUNCE_RCPTS_TOLD,

@@ -27,7 +27,9 @@ struct report {
 	const char *hostname;
 	const char *sender;     /* To: of the report */
 	wall_ms arrived, now;
-	bool smtputf8;          /* message/global-... (RFC 6533) when the addresses need it */
+	bool smtputf8;          /* the report may be SMTPUTF8 itself: message/global-delivery-status (RFC 6533). Without it is ASCII, but for a message that is
+	                         * not SMTPUTF8 and goes in whole */
+	bool original_smtputf8; /* the message is: message/global-headers, message/global */
 	const struct report_rcpt *rcpts;
 	size_t rcpt_count;
 	size_t left_out;        /* recipients that are not among them; their number is told */
@@ -37,8 +39,8 @@ struct report {
 	const char *envid;      /* ENVID of the message, xtext; NULL or "": none */
 };
 
-/* Append the whole message, CRLF lines: multipart/report with a human part (UTF-8), message/delivery-status, text/rfc822-headers or message/rfc822; From:
- * MAILER-DAEMON@hostname, Auto-Submitted: auto-replied (RFC 3834), Date, Message-ID. ERR_LIMIT by the buffer alone. */
+/* Append the whole message, CRLF lines: multipart/report with a human part (UTF-8), message/delivery-status, text/rfc822-headers or message/rfc822, or
+ * those of RFC 6533; From: MAILER-DAEMON@hostname, Auto-Submitted: auto-replied (RFC 3834), Date, Message-ID. ERR_LIMIT by the buffer, or at 4 MiB. */
 MUST_USE enum err report_format(const struct report *report, struct buf *out);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "relay/wire/unitext.h"
 #include "relay/wire/xtext.h"
 
 /* One word of NOTIFY; 0: none of them. */
@@ -76,6 +77,11 @@ static bool is_type(const char *text, size_t len)
 	return len > 0;
 }
 
+static bool is_xtext(const char *text, size_t len)
+{
+	return xtext_is_valid(text, len, false);
+}
+
 bool param_orcpt(const char *text, size_t len, char out[ORCPT_MAX + 1])
 {
 	const char *semicolon = memchr(text, ';', len);
@@ -83,10 +89,24 @@ bool param_orcpt(const char *text, size_t len, char out[ORCPT_MAX + 1])
 
 	if (len > ORCPT_MAX || !is_type(text, type_len))
 		return false;
-	if (!xtext_is_valid(semicolon + 1, len - type_len - 1, ascii_equal_n(text, type_len, "utf-8")))
+	if (!(ascii_equal_n(text, type_len, "utf-8") ? unitext_is_valid : is_xtext)(semicolon + 1, len - type_len - 1))
 		return false;
 	copy_to(out, text, len);
 	return true;
+}
+
+bool param_orcpt_ascii(const char *orcpt, char out[ORCPT_MAX + 1])
+{
+	static const char type[] = "utf-8;";
+	const size_t skip = sizeof(type) - 1;
+	char address[ORCPT_MAX + 1];
+	size_t len;
+
+	if (!ascii_equal_n(orcpt, skip, type))
+		return false;
+	len = unitext_decode(orcpt + skip, strlen(orcpt + skip), address, sizeof(address));
+	copy_to(out, orcpt, skip);
+	return unitext_encode(address, len, true, out + skip, ORCPT_MAX + 1 - skip) <= ORCPT_MAX - skip;
 }
 
 /* `count` digits as a number; -1: others among them. */

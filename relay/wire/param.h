@@ -26,8 +26,11 @@ bool param_ret(const char *text, size_t len, enum mail_ret *out);
 /* ENVID=: xtext, kept as it is. */
 bool param_envid(const char *text, size_t len, char out[ENVID_MAX + 1]);
 
-/* ORCPT=: "type;xtext", kept as it is; UTF-8 for type utf-8 (RFC 6533 section 3). */
+/* ORCPT=: "type;xtext", kept as it is; unitext for type utf-8 (RFC 6533 section 3). */
 bool param_orcpt(const char *text, size_t len, char out[ORCPT_MAX + 1]);
+
+/* The same value of type utf-8 in ASCII alone. False: it would be too long, or is of another type. */
+bool param_orcpt_ascii(const char *orcpt, char out[ORCPT_MAX + 1]);
 
 /* HOLDFOR=: seconds, 1..999999999. HOLDUNTIL=: a date-time of RFC 3339. */
 bool param_hold_for(const char *text, size_t len, uint32_t *out);

@@ -65,6 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rcpt.reply = reply;
 	rcpt.relay = relay;
 	report.smtputf8 = data[0] & 128;
+	report.original_smtputf8 = data[0] & 32;
+	rcpt.orcpt = data[0] & 16 ? address : NULL;
 	report.headers = next;
 	report.headers_len = (size_t)(end - next);
 	buf_init(&buf, 16 << 20);

@@ -1,7 +1,9 @@
 # tests/support/peer_script.py - runs one script: each line is a directive, executed in order. tests/peers/README.md lists them.
+import base64
 import email
 import json
 import os
+import quopri
 import re
 import shutil
 import signal
@@ -17,6 +19,14 @@ from peer_wire import TIMEOUT, Wire
 
 TEXT = b'From: a@example.org\r\nTo: b@example.net\r\nSubject: a test\r\nMessage-ID: <1@example.org>\r\n\r\nHello.\r\n'
 TRACE = re.compile(rb'Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*')
+
+
+def content_of(part):
+    """The decoded text of a MIME part with LF lines, of a message too: Python would take its header for one, encoded or not."""
+    body = part.as_bytes().replace(b'\r\n', b'\n').partition(b'\n\n')[2]
+    coding = part.get('Content-Transfer-Encoding', '7bit')
+    body = base64.b64decode(body) if coding == 'base64' else quopri.decodestring(body) if coding == 'quoted-printable' else body
+    return body.replace(b'\r\n', b'\n').decode()
 
 
 class Script:
@@ -301,13 +311,13 @@ class Script:
         message = email.message_from_bytes(raw)
         if message.get_content_type() != 'multipart/report':
             raise Failure(f'no multipart/report: "{show(raw[:500])}"')
-        status = message.get_payload()[1]
-        fields = {}
-        for block in status.get_payload():
-            for key, value in block.items():
+        status, original = message.get_payload()[1:]
+        fields = {'type': status.get_content_type(), 'original-type': original.get_content_type(), 'ascii': 'yes' if raw.isascii() else 'no'}
+        for block in content_of(status).strip().split('\n\n'):
+            for key, value in email.message_from_string(block).items():
                 fields[key.lower()] = ' '.join(value.split())
-        fields['to'], fields['subject'] = message['To'], message['Subject']
-        fields['original'] = message.get_payload()[2].get_payload()
+        fields['to'], fields['subject'] = str(message['To']), message['Subject']
+        fields['original'] = content_of(original)
         for key, value in pairs(pattern):
             if key.lower() not in fields or not matches(value, fields[key.lower()]):
                 raise Failure(f'report: {key} is "{fields.get(key.lower())}", wanted "{value}"')

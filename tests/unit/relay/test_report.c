@@ -17,7 +17,7 @@
 
 /* Prints each part as `type`, then its fields or text, in one line each. */
 static const char reader[] =
-    "import sys, email, email.policy\n"
+    "import base64, quopri, sys, email, email.policy\n"
     "raw = open(sys.argv[1], 'rb').read()\n"
     "assert b'\\n' not in raw.replace(b'\\r\\n', b''), 'bare LF'\n"
     "assert b'\\r' not in raw.replace(b'\\r\\n', b''), 'bare CR'\n"
@@ -34,7 +34,11 @@ static const char reader[] =
     "    assert len(status.get_payload()) == len(blocks), 'blocks'\n"
     "for block in (email.message_from_string(b.decode('utf-8')) for b in blocks):\n"
     "    print('|'.join(f'{k}: {\" \".join(v.split())}' for k, v in block.items()))\n"
-    "print(original.get_content_type(), len(original.as_bytes().split(b'\\n')), sep='|')\n"
+    "print(original.get_content_type(), len(original.as_bytes().split(b'\\n')), original['Content-Transfer-Encoding'], sep='|')\n"
+    "print(m['Content-Transfer-Encoding'], person['Content-Transfer-Encoding'], max(raw) < 128, sep='|')\n"
+    "coding, coded = original['Content-Transfer-Encoding'], original.as_bytes().split(b'\\n\\n' if b'\\r' not in original.as_bytes() else b'\\r\\n\\r\\n', 1)[1]\n"
+    "shown = base64.b64decode(coded) if coding == 'base64' else quopri.decodestring(coded) if coding == 'quoted-printable' else coded\n"
+    "print('original:', shown.decode('utf-8', 'backslashreplace').replace('\\r\\n', '\\n').replace('\\n', '~'))\n"
     "sys.stdout.write(person.get_payload(decode=True).decode('utf-8'))\n";
 
 /* Start Python on the file; its output and its complaints come through *out_fd. */
@@ -171,7 +175,7 @@ static void replies_that_are_long_or_not_ascii_stay_within_the_rules(void **stat
 	rcpts[0].reply = "b\xC3\xBCro \x1b[31m\xFF\r\n--=_R1_0\r\nX: y";
 	rcpts[1].reply = word;
 	text = read_back(&report);
-	must_say(text, "Diagnostic-Code: smtp; 550 5.1.1 b?ro ?[31m? --=_R1_0 X: y|");
+	must_say(text, "Diagnostic-Code: smtp; 550 5.1.1 b\\x{FC}ro ?[31m? --=_R1_0 X: y|");
 	must_say(text, "    b\xC3\xBCro ?[31m? --=_R1_0 X: y\r\n");
 	free(text);
 }
@@ -185,7 +189,7 @@ static void internationalised_mail_gets_the_parts_of_rfc_6533(void **state)
 	(void)state;
 	rcpt.address = "j\xC3\xBCrgen@b\xC3\xBCro.example";
 	rcpt.reply = "550 5.1.1 b\xC3\xBCro";
-	report.smtputf8 = true;
+	report.smtputf8 = report.original_smtputf8 = true;
 	report.headers = "Subject: b\xC3\xBCro\r\n";
 	report.headers_len = strlen(report.headers);
 	text = read_back(&report);
@@ -193,12 +197,90 @@ static void internationalised_mail_gets_the_parts_of_rfc_6533(void **state)
 	must_say(text, "Final-Recipient: utf-8; j\xC3\xBCrgen@b\xC3\xBCro.example|");
 	must_say(text, "Diagnostic-Code: smtp; 550 5.1.1 b\xC3\xBCro|");
 	must_say(text, "\nmessage/global-headers|");
+	must_say(text, "|8bit\n8bit|quoted-printable|False\noriginal: Subject: b\xC3\xBCro~");
+	free(text);
+	rcpt.orcpt = "utf-8;j\\x{FC}\\x{2B}@b.example";
+	text = read_back(&report);
+	must_say(text, "Original-Recipient: utf-8; j\xC3\xBC+@b.example|");
 	free(text);
 	rcpt.address = "plain@dest.example";
 	text = read_back(&report);
 	must_say(text, "\nmessage/global-delivery-status\n");
 	must_say(text, "Final-Recipient: rfc822; plain@dest.example|");
 	free(text);
+}
+
+/* RFC 6533 section 3: of a message that was SMTPUTF8, to a sender with a plain address, who may be behind hosts that know nothing of it. */
+static void a_sender_in_ascii_gets_a_report_in_ascii(void **state)
+{
+	struct report_rcpt rcpts[2] = { refused(), refused() };
+	struct report report = sample(rcpts, 2);
+	char *text;
+
+	rcpts[0].address = "j\xC3\xBCrgen+x@b\xC3\xBCro.example";
+	rcpts[0].reply = "550 5.1.1 b\xC3\xBCro \xF0\x9F\x98\x80";
+	rcpts[0].orcpt = "utf-8;j\xC3\xBC\\x{2B}@b.example";
+	rcpts[1].orcpt = "utf-8;plain@b.example";
+	report.original_smtputf8 = true;
+	report.headers = "Message-ID: <\xC3\xBC@b.example>\r\nSubject: b\xC3\xBCro = 1\r\n";
+	report.headers_len = strlen(report.headers);
+	text = read_back(&report);
+	must_say(text, "|<a@example.org>|None\n"); /* an id that cannot be written is not written */
+	must_say(text, "\nmessage/delivery-status\n");
+	must_say(text, "Original-Recipient: utf-8; j\\x{FC}\\x{2B}@b.example|Final-Recipient: utf-8; j\\x{FC}rgen\\x{2B}x@b\\x{FC}ro.example|");
+	must_say(text, "Diagnostic-Code: smtp; 550 5.1.1 b\\x{FC}ro \\x{1F600}|");
+	must_say(text, "Original-Recipient: utf-8; plain@b.example|Final-Recipient: rfc822; jo@example.net|");
+	must_say(text, "\nmessage/global-headers|");
+	must_say(text, "|quoted-printable\n7bit|quoted-printable|True\noriginal: Message-ID: <\xC3\xBC@b.example>~Subject: b\xC3\xBCro = 1~");
+	must_say(text, "<j\xC3\xBCrgen+x@b\xC3\xBCro.example>");
+	free(text);
+	report.original_smtputf8 = false; /* 8-bit where there may be none, from somebody careless */
+	report.headers = "Subject: b\xFCro\r\n";
+	report.headers_len = strlen(report.headers);
+	text = read_back(&report);
+	must_say(text, "\ntext/rfc822-headers|");
+	must_say(text, "|quoted-printable\n7bit|quoted-printable|True\noriginal: Subject: b\\xfcro~");
+	free(text);
+}
+
+static void a_whole_message_comes_in_the_form_that_its_report_can_carry(void **state)
+{
+	static const struct {
+		const char *label, *original;
+		bool smtputf8, original_smtputf8;
+		const char *type, *coding;
+	} rows[] = {
+		{ "ASCII", "Subject: x\r\n\r\ntext\r\n", false, true, "message/rfc822", "7bit|True" },
+		{ "8-bit body, ASCII header", "Subject: x\r\n\r\nb\xC3\xBCro\r\n", false, false, "message/rfc822", "8bit|False" },
+		{ "SMTPUTF8 towards ASCII", "Subject: b\xC3\xBCro\r\n\r\nb\xC3\xBCro\r\n", false, true, "message/global", "base64|True" },
+		{ "SMTPUTF8 towards SMTPUTF8", "Subject: b\xC3\xBCro\r\n\r\nb\xC3\xBCro\r\n", true, true, "message/global", "8bit|False" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct report_rcpt rcpt = refused();
+		struct report report = sample(&rcpt, 1);
+		char want[200];
+		struct buf buf;
+		bool found;
+
+		report.full = true;
+		report.smtputf8 = rows[i].smtputf8;
+		report.original_smtputf8 = rows[i].original_smtputf8;
+		report.headers = rows[i].original;
+		report.headers_len = strlen(rows[i].original);
+		buf_init(&buf, 1 << 20);
+		assert_int_equal(report_format(&report, &buf), OK);
+		snprintf(want, sizeof(want), "Content-Type: %s\r\nContent-Transfer-Encoding: %.*s\r\n\r\n", rows[i].type, (int)strcspn(rows[i].coding, "|"), rows[i].coding);
+		found = strstr(buf_str(&buf), want);
+		for (size_t k = 0; k < buf.len && strstr(rows[i].coding, "True"); k++)
+			found = found && (unsigned char)buf.data[k] < 128;
+		if (!found)
+			fail_msg("%s:\n%s", rows[i].label, buf_str(&buf));
+		snprintf(want, sizeof(want), "\r\nContent-Transfer-Encoding: %s\r\n\r\nThis is a delivery report", strstr(rows[i].coding, "True") ? "7bit" : "8bit");
+		if (!strstr(buf_str(&buf), want))
+			fail_msg("%s: the whole of it\n%s", rows[i].label, buf_str(&buf));
+		buf_fini(&buf);
+	}
 }
 
 static void a_huge_header_is_cut_at_a_line_end_and_its_long_lines_are_folded(void **state)
@@ -330,6 +412,8 @@ int main(void)
 		cmocka_unit_test(each_kind_of_outcome_has_its_action_status_and_words),
 		cmocka_unit_test(replies_that_are_long_or_not_ascii_stay_within_the_rules),
 		cmocka_unit_test(internationalised_mail_gets_the_parts_of_rfc_6533),
+		cmocka_unit_test(a_sender_in_ascii_gets_a_report_in_ascii),
+		cmocka_unit_test(a_whole_message_comes_in_the_form_that_its_report_can_carry),
 		cmocka_unit_test(a_huge_header_is_cut_at_a_line_end_and_its_long_lines_are_folded),
 		cmocka_unit_test(the_original_cannot_end_our_part),
 		cmocka_unit_test(no_address_and_no_reply_can_end_our_part),

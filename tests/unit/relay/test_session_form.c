@@ -13,6 +13,7 @@ struct form {
 	bool passes_dsn, ends;
 	bool known;       /* the server's certificate is one to believe in */
 	bool insecure;    /* MX records that nobody vouches for led here */
+	const char *sender, *orcpt; /* NULL: the usual one; of the second recipient */
 };
 
 static msg_id store_form(struct session_world *w, const struct form *form)
@@ -27,7 +28,8 @@ static msg_id store_form(struct session_world *w, const struct form *form)
 	m.accept.message.flags = form->flags;
 	m.accept.message.envid = "job+2B17";
 	m.rcpts[0].notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
-	m.rcpts[1].orcpt = "rfc822;b+2Bx@example.net";
+	m.rcpts[1].orcpt = form->orcpt ? form->orcpt : "rfc822;b+2Bx@example.net";
+	m.accept.message.sender = form->sender ? form->sender : m.accept.message.sender;
 	assert_int_equal(store_do(&w->store, QUEUE_ACCEPT, &m.accept.req), OK);
 	free(m.body);
 	return id;
@@ -144,6 +146,14 @@ static void wishes_for_reports_are_handed_on(void **state)
 		{ .label = "not offered", .steps = STEPS(HELLO, "> MAIL FROM:<from@shop.example>", "< 250 ok", "> RCPT TO:<a@example.net>", "< 250 ok",
 		  "> RCPT TO:<b@example.net>", "< 250 ok", "> DATA", "< 354 go", "body", "< 250 ok", BYE), .want = BOTH, .size = 100,
 		  .flags = MSG_RET_HDRS },
+		{ .label = "an original recipient beyond ASCII, where SMTPUTF8 is not in use", .steps = STEPS(HELLO_WITH("< 250-SMTPUTF8", "< 250 DSN"),
+		  "> MAIL FROM:<from@shop.example> ENVID=job+2B17", "< 250 ok", "> RCPT TO:<a@example.net> NOTIFY=SUCCESS,DELAY", "< 250 ok",
+		  "> RCPT TO:<b@example.net> ORCPT=utf-8;\\\\x{FC}\\\\x{2B}@example.net", "< 250 ok", "> DATA", "< 354 go", "body", "< 250 ok", BYE),
+		  .want = BOTH, .size = 100, .passes_dsn = true, .orcpt = "utf-8;\xc3\xbc\\x{2B}@example.net" },
+		{ .label = "the same where it is", .steps = STEPS(HELLO_WITH("< 250-SMTPUTF8", "< 250 DSN"),
+		  "> MAIL FROM:<from@shop.example> SMTPUTF8 ENVID=job+2B17", "< 250 ok", "> RCPT TO:<a@example.net> NOTIFY=SUCCESS,DELAY", "< 250 ok",
+		  "> RCPT TO:<b@example.net> ORCPT=utf-8;\xc3\xbc\\\\x{2B}@example.net", "< 250 ok", "> DATA", "< 354 go", "body", "< 250 ok", BYE),
+		  .want = BOTH, .size = 100, .flags = MSG_SMTPUTF8 | MSG_HIGH_BYTES, .passes_dsn = true, .orcpt = "utf-8;\xc3\xbc\\x{2B}@example.net" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
@@ -171,12 +181,32 @@ static void what_requires_tls_goes_no_other_way(void **state)
 		run_form(*state, &forms[i]);
 }
 
+/* RFC 8689 section 5: what has no reverse-path is not discarded for that. */
+static void a_report_that_would_require_tls_goes_all_the_same(void **state)
+{
+#define REPORT(parameter) "> MAIL FROM:<>" parameter, "< 250 ok", RCPTS, "> DATA", "< 354 go", "body", "< 250 ok", BYE
+	const struct form forms[] = {
+		{ .label = "in the clear", .steps = STEPS(OFFERS("REQUIRETLS"), REPORT("")), .flags = MSG_REQUIRETLS, .tls = TLS_LEVEL_OPPORTUNISTIC,
+		  .insecure = true, .size = 100, .want = BOTH, .sender = "" },
+		{ .label = "REQUIRETLS not offered", .steps = STEPS(OFFER, "< 220 go", "tls", "> EHLO*", "< 250 mx", REPORT("")), .flags = MSG_REQUIRETLS,
+		  .tls = TLS_LEVEL_OPPORTUNISTIC, .size = 100, .want = BOTH, .sender = "" },
+		{ .label = "offered", .steps = STEPS(OFFER, "< 220 go", "tls", "> EHLO*", "< 250-mx", "< 250 REQUIRETLS", REPORT(" REQUIRETLS")),
+		  .flags = MSG_REQUIRETLS, .tls = TLS_LEVEL_OPPORTUNISTIC, .size = 100, .want = BOTH, .sender = "" },
+		{ .label = "where the operator demands TLS it is demanded", .steps = STEPS(OFFERS("REQUIRETLS"), "> QUIT"), .flags = MSG_REQUIRETLS,
+		  .tls = TLS_LEVEL_REQUIRED, .size = 100, .want = "deferred 0 4.7.4 starttls host, deferred 0 4.7.4 starttls host", .sender = "", .ends = true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		run_form(*state, &forms[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(content_goes_by_bdat_where_that_pays),
 		cmocka_unit_test(wishes_for_reports_are_handed_on),
 		cmocka_unit_test(what_requires_tls_goes_no_other_way),
+		cmocka_unit_test(a_report_that_would_require_tls_goes_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

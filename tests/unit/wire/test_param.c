@@ -47,6 +47,9 @@ static void parameters_are_taken_or_refused_whole(void **state)
 		{ "RCPT TO:<a@b.example> ORCPT=rfc822;a\xc3\xa4@b.example", 501 },
 		{ "RCPT TO:<a@b.example> ORCPT=utf-8;a\xc3\xa4@b.example", 0 },
 		{ "RCPT TO:<a@b.example> ORCPT=utf-8;a\xc3@b.example", 501 },
+		{ "RCPT TO:<a@b.example> ORCPT=utf-8;a\\x{E4}@b.example", 0 },
+		{ "RCPT TO:<a@b.example> ORCPT=utf-8;a\\x{0A}@b.example", 501 },
+		{ "RCPT TO:<a@b.example> ORCPT=utf-8;a\\@b.example", 501 },
 		{ "RCPT TO:<a@b.example> RET=FULL", 555 },
 		{ "MAIL FROM:<a@b.example> HOLDFOR=3600", 0 },
 		{ "MAIL FROM:<a@b.example> HOLDFOR=0", 501 },
@@ -104,6 +107,33 @@ static void xtext_means_what_it_says(void **state)
 	assert_int_equal(xtext_decode("+2", 2, out, sizeof(out)), 2);
 }
 
+static void an_original_recipient_beyond_ascii_can_be_written_in_ascii(void **state)
+{
+	static const struct {
+		const char *orcpt, *want; /* NULL: cannot */
+	} rows[] = {
+		{ "utf-8;j\xc3\xbcrgen@b\xc3\xbcro.example", "utf-8;j\\x{FC}rgen@b\\x{FC}ro.example" },
+		{ "UTF-8;j\\x{FC}\xc3\xbc+2B\\x{3D}@b.example", "UTF-8;j\\x{FC}\\x{FC}\\x{2B}\\x{3D}@b.example" },
+		{ "rfc822;a@b.example", NULL },
+	};
+	char out[ORCPT_MAX + 1], orcpt[ORCPT_MAX + 1] = "utf-8;";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool made = param_orcpt_ascii(rows[i].orcpt, out);
+
+		if (made != (rows[i].want != NULL) || (made && strcmp(out, rows[i].want) != 0))
+			fail_msg("%s: %s", rows[i].orcpt, made ? out : "cannot");
+	}
+	/* 82 characters become 492: with the type 498. One more does not fit. */
+	for (size_t i = 0; i < 83; i++)
+		memcpy(orcpt + 6 + 2 * i, "\xc3\xbc", 2);
+	assert_false(param_orcpt_ascii(orcpt, out));
+	orcpt[6 + 2 * 82] = '\0';
+	assert_true(param_orcpt_ascii(orcpt, out));
+	assert_int_equal(strlen(out), 498);
+}
+
 static void times_are_read_in_any_zone(void **state)
 {
 	static const struct {
@@ -144,6 +174,7 @@ int main(void)
 		cmocka_unit_test(parameters_are_taken_or_refused_whole),
 		cmocka_unit_test(values_come_out),
 		cmocka_unit_test(xtext_means_what_it_says),
+		cmocka_unit_test(an_original_recipient_beyond_ascii_can_be_written_in_ascii),
 		cmocka_unit_test(times_are_read_in_any_zone),
 	};
 
