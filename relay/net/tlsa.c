@@ -1,6 +1,9 @@
 /* relay/net/tlsa.c - TLSA records: which are of use, and sets of them as values. */
 #include "relay/net/tlsa.h"
 
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +12,34 @@
 #define USAGE_DANE_TA 2
 #define USAGE_DANE_EE 3
 
-static bool length_fits(const struct tlsa *record)
+/* A whole certificate, or a whole key, of a kind that we know, and nothing after it: what OpenSSL asks of one, too. */
+static bool parses(const struct tlsa *record)
+{
+	const unsigned char *at = record->data;
+	bool whole = false;
+
+	if (record->len == 0 || record->len > LONG_MAX)
+		return false;
+	if (record->selector == 0) {
+		X509 *cert = d2i_X509(NULL, &at, (long)record->len);
+
+		whole = cert && X509_get0_pubkey(cert);
+		X509_free(cert);
+	} else {
+		EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)record->len);
+
+		whole = key != NULL;
+		EVP_PKEY_free(key);
+	}
+	ERR_clear_error();
+	return whole && at == record->data + record->len;
+}
+
+static bool data_fits(const struct tlsa *record)
 {
 	switch (record->matching) {
 	case 0:
-		return record->len > 0;
+		return parses(record);
 	case 1:
 		return record->len == 32;
 	case 2:
@@ -25,7 +51,7 @@ static bool length_fits(const struct tlsa *record)
 
 bool tlsa_is_usable(const struct tlsa *record)
 {
-	return (record->usage == USAGE_DANE_TA || record->usage == USAGE_DANE_EE) && record->selector <= 1 && length_fits(record);
+	return (record->usage == USAGE_DANE_TA || record->usage == USAGE_DANE_EE) && record->selector <= 1 && data_fits(record);
 }
 
 bool tlsa_any_usable(const struct tlsa *records, size_t count)

@@ -14,8 +14,8 @@ struct tlsa {
 	uint8_t *data;
 };
 
-/* Can SMTP use it? RFC 7672 section 3.1.3: usages 0 and 1 are not for SMTP; unknown selectors and matching types and digests of a
- * wrong length say nothing. Whether a whole certificate or key parses is for the handshake to find out. */
+/* Can SMTP use it? RFC 7672 section 3.1.3: usages 0 and 1 are not for SMTP; unknown selectors and matching types, digests of a
+ * wrong length, and certificates and keys that are none say nothing. */
 bool tlsa_is_usable(const struct tlsa *record);
 bool tlsa_any_usable(const struct tlsa *records, size_t count);
 

@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "world"))
@@ -28,20 +29,45 @@ class Certificates:
     def openssl(self, *args):
         return subprocess.run(["openssl", *args], cwd=self.world.dir, check=True, capture_output=True).stdout
 
-    def make(self, stem, names, expired=False):
-        """A key and a certificate of the authority for `names`, with the authority behind it."""
-        config = "[x]\nsubjectAltName=%s\n" % ",".join("DNS:" + name for name in names)
-        self.world.write(stem + ".ext", config)
-        self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", stem + ".key",
-                     "-out", stem + ".csr", "-subj", "/CN=" + names[0])
+    def authority(self, stem):
+        """An authority below the first one."""
+        self.world.write(stem + ".ext", "[x]\nbasicConstraints=critical,CA:true\n")
+        self.request(stem, "Test " + stem)
         self.openssl("x509", "-req", "-in", stem + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", stem + ".crt",
-                     "-extfile", stem + ".ext", "-extensions", "x", "-days", "-1" if expired else "30")
-        with open(self.world.path(stem + ".crt")) as leaf, open(self.world.path("ca.pem")) as ca:
-            self.world.write(stem + ".pem", leaf.read() + ca.read())
+                     "-extfile", stem + ".ext", "-extensions", "x", "-days", "30")
+        os.rename(self.world.path(stem + ".crt"), self.world.path(stem + ".pem"))
+
+    def request(self, stem, subject):
+        self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", stem + ".key",
+                     "-out", stem + ".csr", "-subj", "/CN=" + subject)
+
+    def make(self, stem, names, dates="now", issuer="ca", chain=("ca",), subject_only=False):
+        """A key and a certificate for `names`, valid now, in the past or in the future, with authorities behind it."""
+        alternative = "" if subject_only else "subjectAltName=%s\n" % ",".join("DNS:" + name for name in names)
+        self.world.write(stem + ".ext", "[x]\nbasicConstraints=CA:false\n" + alternative)
+        self.request(stem, names[0])
+        if dates == "future":
+            self.future(stem, issuer)
+        else:
+            self.openssl("x509", "-req", "-in", stem + ".csr", "-CA", issuer + ".pem", "-CAkey", issuer + ".key", "-CAcreateserial", "-out", stem + ".crt",
+                         "-extfile", stem + ".ext", "-extensions", "x", "-days", "-1" if dates == "past" else "30")
+        with open(self.world.path(stem + ".pem"), "w") as out:
+            for part in (stem + ".crt", *(name + ".pem" for name in chain)):
+                with open(self.world.path(part)) as f:
+                    out.write(f.read())
+
+    def future(self, stem, issuer):
+        """Only `openssl ca` can give a certificate another beginning than now."""
+        self.world.write("index.txt", "")
+        self.world.write("ca.conf", "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nrand_serial=yes\n"
+                         "unique_subject=no\n[p]\ncommonName=supplied\n")
+        begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400)) for days in (2, 30))
+        self.openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-cert", issuer + ".pem", "-keyfile", issuer + ".key", "-in", stem + ".csr",
+                     "-out", stem + ".crt", "-extfile", stem + ".ext", "-extensions", "x", "-startdate", begin, "-enddate", end)
 
     def digest(self, stem, selector, matching):
         """What a TLSA record says of a certificate (RFC 6698 section 2.1)."""
-        file = "ca.pem" if stem == "ca" else stem + ".crt"
+        file = stem + (".crt" if os.path.exists(self.world.path(stem + ".crt")) else ".pem")
         if selector:
             pem = self.openssl("x509", "-in", file, "-noout", "-pubkey").decode()
             der = base64.b64decode("".join(pem.strip().splitlines()[1:-1]))
@@ -56,14 +82,26 @@ class Receiver:
     """Takes mail, by TLS when it has a certificate. `offer`: yes, no (STARTTLS is not offered), refuse (454), broken (no handshake)."""
 
     def __init__(self, address, port, pem=None, offer="yes"):
-        self.offer, self.messages, self.connections, self.ended, self.resumed, self.names = offer, [], 0, 0, 0, []
-        self.context = None
+        self.offer, self.messages, self.connections, self.ended, self.resumed, self.names, self.others = offer, [], 0, 0, 0, [], {}
+        self.context = self.tls(pem) if pem else None
         if pem:
-            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.context.load_cert_chain(pem + ".pem", pem + ".key")
-            self.context.sni_callback = lambda sock, name, context: self.names.append(name)
+            self.context.sni_callback = self.on_name
         self.sock = socket.create_server((address, port), backlog=64)
         threading.Thread(target=self.accept, daemon=True).start()
+
+    @staticmethod
+    def tls(pem):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem + ".pem", pem + ".key")
+        return context
+
+    def choose(self, name, pem):
+        """Another certificate for those that ask for this name by SNI."""
+        self.others[name] = self.tls(pem)
+
+    def on_name(self, sock, name, context):
+        self.names.append(name)
+        sock.context = self.others.get(name, context)
 
     def accept(self):
         while True:

@@ -282,9 +282,40 @@ static void sets_of_records_are_told_apart_whatever_their_order(void **state)
 	assert_true(tlsa_set_hash(NULL, 0) == 0);
 }
 
+static void records_of_no_use_are_told_from_those_of_use(void **state)
+{
+	/* RFC 8410 section 10.1: a whole public key. */
+	static const uint8_t key[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00, 0x19, 0xbf, 0x44, 0x09, 0x69, 0x84, 0xcd,
+		0xfe, 0x85, 0x41, 0xba, 0xc1, 0x67, 0xdc, 0x3b, 0x96, 0xc8, 0x50, 0x86, 0xaa, 0x30, 0xb6, 0xb6, 0xcb, 0x0c, 0x5c, 0x38, 0xad, 0x70, 0x31,
+		0x66, 0xe1, 0x00 };
+	static const struct {
+		const char *label;
+		unsigned usage, selector, matching;
+		size_t len;
+		const uint8_t *data;
+		bool usable;
+	} rows[] = {
+		{ "3 1 1", 3, 1, 1, 32, digest, true }, { "2 0 2", 2, 0, 2, 64, digest, true }, { "a key as it is", 3, 1, 0, 44, key, true },
+		{ "and for an authority", 2, 1, 0, 44, key, true }, { "usage 0", 0, 0, 1, 32, digest, false }, { "usage 1", 1, 1, 1, 32, digest, false },
+		{ "usage 4", 4, 1, 1, 32, digest, false }, { "usage 255", 255, 1, 1, 32, digest, false }, { "selector 2", 3, 2, 1, 32, digest, false },
+		{ "matching type 3", 3, 1, 3, 32, digest, false }, { "a short digest", 3, 1, 1, 31, digest, false },
+		{ "a long digest", 3, 1, 1, 33, digest, false }, { "SHA2-256 as SHA2-512", 3, 1, 2, 32, digest, false },
+		{ "nothing", 3, 1, 0, 0, key, false }, { "half a key", 3, 1, 0, 30, key, false }, { "more than a key", 3, 1, 0, 45, key, false },
+		{ "a key as a certificate", 3, 0, 0, 44, key, false }, { "zeros", 2, 0, 0, 64, digest, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tlsa record = { (uint8_t)rows[i].usage, (uint8_t)rows[i].selector, (uint8_t)rows[i].matching, rows[i].len, (uint8_t *)rows[i].data };
+
+		if (tlsa_is_usable(&record) != rows[i].usable)
+			fail_msg("%s", rows[i].label);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_of_no_use_are_told_from_those_of_use),
 		cmocka_unit_test(levels_and_records_decide_together),
 		cmocka_unit_test(the_stricter_one_of_two_levels_wins),
 		cmocka_unit_test(the_nearest_level_of_a_domain_counts),
