@@ -12,17 +12,28 @@ static unsigned families_of(const struct conf_source *source)
 	return source->ip.family == AF_INET ? HOSTMAP_V4 : source->ip.family == AF_INET6 ? HOSTMAP_V6 : HOSTMAP_V4 | HOSTMAP_V6;
 }
 
-/* Whether another source of the pool reaches a family of the route. */
+static bool reaches(const struct conf_source *other, const char *source, const struct route *route)
+{
+	return strcmp(other->name, source) != 0 && families_of(other) & route->families;
+}
+
+/* Could another source of the pool take the mail? */
 static bool is_alone(const struct conf *conf, const char *pool_name, const char *source, const struct route *route)
 {
 	const struct conf_pool *pool = conf_pool_find(conf, pool_name);
 
-	for (size_t i = 0; pool && i < pool->source_count; i++) {
-		const struct conf_source *other = &conf->sources[pool->sources[i]];
-
-		if (strcmp(other->name, source) != 0 && families_of(other) & route->families)
+	for (size_t i = 0; pool && i < pool->source_count; i++)
+		if (reaches(&conf->sources[pool->sources[i]], source, route))
 			return false;
-	}
+	return true;
+}
+
+/* Could any? */
+static bool is_only(const struct conf *conf, const char *source, const struct route *route)
+{
+	for (size_t i = 0; i < conf->source_count; i++)
+		if (reaches(&conf->sources[i], source, route))
+			return false;
 	return true;
 }
 
@@ -39,12 +50,14 @@ bool dispatch_host_waits(struct dispatch *d, const struct sched_decision *decisi
 	struct hostmap_wait wait;
 	struct hostmap_ask ask;
 
-	if (!route)
+	if (!route || hostmap_count_down(d->hosts) == 0)
 		return false;
 	ask = ask_for(d, decision->source);
-	ask.alone = is_alone(d->conf, decision->pool, decision->source, route);
 	if (hostmap_may_try(d->hosts, route, &ask, now, &wait))
 		return false;
+	ask.alone = is_alone(d->conf, decision->pool, decision->source, route);
+	ask.only = ask.alone && is_only(d->conf, decision->source, route);
+	(void)hostmap_may_try(d->hosts, route, &ask, now, &wait); /* for how long */
 	sched_hosts_down(d->env.sched, decision->id, decision->first, wait.until, wait.everybody, now);
 	return true;
 }

@@ -58,7 +58,8 @@ enum { HOSTMAP_V4 = 1, HOSTMAP_V6 = 2 };
 struct hostmap_ask {
 	uint32_t source;
 	unsigned families; /* that the source reaches, HOSTMAP_V4 | HOSTMAP_V6 */
-	bool alone;        /* no other source could take the mail: what this one cannot reach is down */
+	bool alone;        /* no other source of its pool could take the mail: what this one cannot reach is down */
+	bool only;         /* nor could any other at all */
 };
 
 struct hostmap_wait {

@@ -58,7 +58,7 @@ static void look_at(struct plan *plan, size_t i, size_t k)
 	struct host *host = hostmap_find(plan->map, addr, plan->route->port);
 	enum rank rank = rank_of(plan, host);
 
-	plan->everybody = plan->everybody && rank >= RANK_LEASED && (host->down_for == ANYBODY || plan->ask->alone);
+	plan->everybody = plan->everybody && rank >= RANK_LEASED && (host->down_for == ANYBODY || plan->ask->only);
 	if (!fits(plan->ask, addr))
 		return;
 	plan->candidates[plan->count++] = (struct candidate){ .host = host, .route_host = i, .route_addr = k, .rank = rank };

@@ -354,6 +354,9 @@ static void write_lanes(struct writer *w, const struct ops_env *env, wall_ms now
 		w->err = buf_printf(w->out, "warmrelay_lanes{state=\"%s\"} %" PRIu32 "\n", sched_lane_state_name(state), counts[state]);
 	head(w, "lane_state", "gauge", "Lanes that are slow, probing or closed; a hundred at most.");
 	sched_lanes_read(env->sched, now, write_lane, &lanes);
+	if (env->dispatch)
+		single(w, "hosts_down", "gauge", "Addresses of receiving servers that are known as down.",
+		    hostmap_count_down(dispatch_hosts(env->dispatch)));
 }
 
 enum err metrics_write(const struct ops_env *env, const struct metrics_intake *intake, struct buf *out)

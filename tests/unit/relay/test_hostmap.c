@@ -128,7 +128,7 @@ static const char *offered(struct hostmap *map, struct hostmap_ask ask, wall_ms 
 
 static struct hostmap_ask lone(void)
 {
-	return (struct hostmap_ask){ .source = THIS, .families = BOTH, .alone = true };
+	return (struct hostmap_ask){ .source = THIS, .families = BOTH, .alone = true, .only = true };
 }
 
 static void what_is_down_is_left_out_while_another_is_up(void **state)
@@ -169,10 +169,12 @@ static void with_all_of_them_down_there_is_nothing_to_try_before_the_first_is_du
 	note(map, "192.0.2.2", HOST_DOWN, NOW);
 	note(map, "2001:db8::1", HOST_DOWN, NOW - SECONDS(20));
 	assert_string_equal(offered(map, lone(), NOW), "wait 40 all");
+	/* A source of another pool may reach it: the wait is this one's. */
+	assert_string_equal(offered(map, (struct hostmap_ask){ THIS, BOTH, true, false }, NOW), "wait 40");
 	/* Those of one family are all that a source of that family has. */
 	note(map, "2001:db8::1", HOST_UP, NOW);
-	assert_string_equal(offered(map, (struct hostmap_ask){ THIS, HOSTMAP_V4, true }, NOW), "wait 60");
-	assert_string_equal(offered(map, (struct hostmap_ask){ THIS, HOSTMAP_V6, true }, NOW), "a .1 .2, b :1"); /* the session passes over others */
+	assert_string_equal(offered(map, (struct hostmap_ask){ THIS, HOSTMAP_V4, true, true }, NOW), "wait 60");
+	assert_string_equal(offered(map, (struct hostmap_ask){ THIS, HOSTMAP_V6, true, true }, NOW), "a .1 .2, b :1"); /* the session passes over others */
 	hostmap_destroy(&map);
 }
 
@@ -306,7 +308,7 @@ static void a_failed_handshake_is_remembered_for_an_hour_or_until_one_succeeds(v
 
 static void what_one_source_cannot_reach_is_down_for_that_one_alone(void **state)
 {
-	const struct hostmap_ask this = { THIS, HOSTMAP_V4, false }, other = { OTHER, HOSTMAP_V4, false };
+	const struct hostmap_ask this = { THIS, HOSTMAP_V4, false, false }, other = { OTHER, HOSTMAP_V4, false, false };
 	struct hostmap *map = hostmap_create(NULL, NULL);
 
 	note(map, "192.0.2.1", HOST_DOWN, NOW);
@@ -321,7 +323,7 @@ static void what_one_source_cannot_reach_is_down_for_that_one_alone(void **state
 	note_by(map, OTHER, "192.0.2.1", HOST_DOWN, NOW);
 	note_by(map, OTHER, "192.0.2.2", HOST_DOWN, NOW);
 	assert_string_equal(offered(map, other, NOW), "wait 60");
-	assert_string_equal(offered(map, (struct hostmap_ask){ hostmap_source("third"), HOSTMAP_V4, false }, NOW), "wait 60");
+	assert_string_equal(offered(map, (struct hostmap_ask){ hostmap_source("third"), HOSTMAP_V4, false, false }, NOW), "wait 60");
 	note_by(map, OTHER, "192.0.2.1", HOST_UP, NOW);
 	note_by(map, OTHER, "192.0.2.2", HOST_UP, NOW);
 	assert_int_equal(hostmap_count(map), 0);
@@ -333,7 +335,7 @@ static void a_source_that_reaches_no_address_is_told_so_by_an_attempt(void **sta
 	struct hostmap *map = hostmap_create(NULL, NULL);
 
 	note(map, "192.0.2.1", HOST_DOWN, NOW);
-	assert_string_equal(offered(map, (struct hostmap_ask){ THIS, 0, true }, NOW), "a .1 .2, b :1");
+	assert_string_equal(offered(map, (struct hostmap_ask){ THIS, 0, true, true }, NOW), "a .1 .2, b :1");
 	hostmap_destroy(&map);
 }
 
@@ -435,7 +437,7 @@ static void it_is_restored_and_what_is_over_is_removed(void **state)
 	assert_int_equal(rows_in(shelf), 2);
 	again = read_back(shelf, NOW + 1);
 	assert_string_equal(offered(again, lone(), NOW + 1), "a .2, b :1!");
-	assert_string_equal(offered(again, (struct hostmap_ask){ OTHER, BOTH, false }, NOW + 1), "a .1 .2, b :1!");
+	assert_string_equal(offered(again, (struct hostmap_ask){ OTHER, BOTH, false, false }, NOW + 1), "a .1 .2, b :1!");
 	assert_false(hostmap_walk(again, 0, 500, show, text));
 	assert_string_equal(text, "192.0.2.1:25 mx.example.net refused 1 0 60 one|");
 	hostmap_destroy(&again);
@@ -526,7 +528,7 @@ static void the_memo_of_earlier_versions_is_read(void **state)
 		hostmap_restore_memo(map, data, 1 + rows[i].size, NOW);
 		assert_int_equal(hostmap_count(map), 1);
 		assert_string_equal(offered(map, lone(), NOW), "a .2, b :1");
-		if (strcmp(offered(map, (struct hostmap_ask){ OTHER, BOTH, false }, NOW), rows[i].others) != 0)
+		if (strcmp(offered(map, (struct hostmap_ask){ OTHER, BOTH, false, false }, NOW), rows[i].others) != 0)
 			fail_msg("%s", rows[i].label);
 		assert_int_equal(rows_in(shelf), 1); /* a row from now on */
 		hostmap_restore_memo(map, data, rows[i].size, NOW); /* cut off: whole entries count */
