@@ -47,7 +47,7 @@ static void apply_verdict(struct outcome *outcome, const struct verdict *verdict
 		outcome->scope = SCOPE_MESSAGE;
 	if (outcome->kind == OUTCOME_REFUSED)
 		act_on_permanent(outcome);
-	else if (outcome->action == ACTION_BOUNCE || outcome->action == ACTION_SUPPRESS)
+	else if (!outcome->one_host && (outcome->action == ACTION_BOUNCE || outcome->action == ACTION_SUPPRESS))
 		outcome->kind = OUTCOME_REFUSED;
 }
 

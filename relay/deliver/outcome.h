@@ -25,6 +25,7 @@ struct outcome {
 	enum replies_class class;
 	enum replies_action action;
 	bool of_sender;        /* DEFERRED: the destination wants less mail of the sender's domain, whoever sends it */
+	bool one_host;         /* DEFERRED: refused for good by a host, but others have not been heard yet */
 	bool barred;           /* DEFERRED: refused for good, but for reasons of ours */
 	int64_t wait_ms;       /* how long the reply itself asks us to wait; 0: it does not */
 };

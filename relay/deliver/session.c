@@ -117,6 +117,7 @@ static void fail_everywhere(struct session *s)
 	} else if (why->kind == OUTCOME_REFUSED) {
 		why->kind = OUTCOME_DEFERRED;
 		why->enhanced[0] = '4';
+		why->one_host = true;
 	}
 	if (tx_load(s)) {
 		tx_select(s, 0);
