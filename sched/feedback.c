@@ -236,14 +236,6 @@ static void count(struct ledger *ledger, const struct sched_result *r, wall_ms n
 	ledger_note(ledger, &answer, now);
 }
 
-/* Most tenants of a long configuration send nothing. */
-static struct ledger *ledger_of_tenant(struct sched *sched, struct tenant *tenant)
-{
-	if (tenant->ledger == NULL)
-		tenant->ledger = model_alloc(sched, sizeof(*tenant->ledger));
-	return tenant->ledger;
-}
-
 /* Growth is for each delivery, so a fast receiver has its lane at the limit in no time. */
 static void set_pace(struct sched *sched, struct lane *lane, const struct sched_result *r, wall_ms now)
 {
@@ -284,7 +276,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 	if (lane != NULL) {
 		lane->active--;
 		count(&lane->source->ledger, result, now);
-		count(ledger_of_tenant(sched, name_tenant_of(sched, e)), result, now);
+		count(tally_of_tenant(sched, name_tenant_of(sched, e)), result, now);
 		warm(sched, lane, claimed, result, now);
 		if (result->reach == REACH_ANSWERED || result->delivered > 0)
 			silence_broken(sched, lane, now);

@@ -27,6 +27,8 @@ void ledger_note(struct ledger *ledger, const struct ledger_bucket *answer, wall
 
 	move_on(ledger, now / LEDGER_BUCKET_MS);
 	bucket = &ledger->buckets[ledger->newest % LEDGER_BUCKETS];
+	if (ledger->unsaved == 0)
+		ledger->unsaved = ledger->newest;
 	add(&bucket->delivered, answer->delivered);
 	add(&bucket->deferred, answer->deferred);
 	add(&bucket->blocked, answer->blocked);
@@ -49,4 +51,72 @@ struct ledger_sum ledger_of(const struct ledger *ledger, int64_t period_ms, wall
 		sum.refused += bucket->refused;
 	}
 	return sum;
+}
+
+/* --- stored --- */
+
+#define VERSION 1
+
+static uint8_t *put(uint8_t *at, uint64_t value, int bytes)
+{
+	while (bytes-- > 0)
+		*at++ = (uint8_t)(value >> (8 * bytes));
+	return at;
+}
+
+static uint64_t get(const uint8_t **at, int bytes)
+{
+	uint64_t value = 0;
+
+	while (bytes-- > 0)
+		value = value << 8 | *(*at)++;
+	return value;
+}
+
+bool ledger_take(struct ledger *ledger, uint32_t *place_out, uint8_t out[LEDGER_ROW])
+{
+	int64_t number = ledger->unsaved;
+	const struct ledger_bucket *bucket;
+
+	if (number == 0)
+		return false;
+	if (number <= ledger->newest - LEDGER_BUCKETS)
+		number = ledger->newest - LEDGER_BUCKETS + 1;
+	ledger->unsaved = number < ledger->newest ? number + 1 : 0;
+	*place_out = (uint32_t)(number % LEDGER_BUCKETS);
+	bucket = &ledger->buckets[*place_out];
+	*out++ = VERSION;
+	out = put(out, (uint64_t)number, 8);
+	out = put(out, bucket->delivered, 4);
+	out = put(out, bucket->deferred, 4);
+	out = put(out, bucket->blocked, 4);
+	(void)put(out, bucket->refused, 4);
+	return true;
+}
+
+enum err ledger_give(struct ledger *ledger, const void *data, size_t len, wall_ms now)
+{
+	const uint8_t *at = data;
+	int64_t today = now / LEDGER_BUCKET_MS;
+	struct ledger_bucket bucket;
+	uint64_t number;
+
+	if (len == 0 || *at == 0)
+		return ERR_CORRUPT;
+	if (*at++ > VERSION)
+		return ERR_VERSION;
+	if (len != LEDGER_ROW)
+		return ERR_CORRUPT;
+	number = get(&at, 8);
+	bucket.delivered = (uint32_t)get(&at, 4);
+	bucket.deferred = (uint32_t)get(&at, 4);
+	bucket.blocked = (uint32_t)get(&at, 4);
+	bucket.refused = (uint32_t)get(&at, 4);
+	if (number == 0 || number > INT64_MAX)
+		return ERR_CORRUPT;
+	if ((int64_t)number > today + 1 || (int64_t)number <= today - LEDGER_BUCKETS || (int64_t)number <= ledger->newest - LEDGER_BUCKETS)
+		return ERR_NOT_FOUND;
+	move_on(ledger, (int64_t)number);
+	ledger->buckets[number % LEDGER_BUCKETS] = bucket;
+	return OK;
 }

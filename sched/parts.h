@@ -198,6 +198,10 @@ void recall_lane(struct sched *sched, struct lane *lane); /* at its making: what
 void recall_dest(struct sched *sched, struct dest *dest);
 void recall_fini(struct sched *sched);
 
+/* --- tally.c: figures to the store and back --------------------------------------------------------------------------------- */
+
+struct ledger *tally_of_tenant(struct sched *sched, struct tenant *tenant); /* made when it is needed: most tenants of many send nothing */
+
 /* --- repute.c: what became of a tenant's mail, and whether that makes it a risk for an address without a reputation ---------- */
 
 #define REPUTE_MARK 't' /* its stored states are under " t NAME" */

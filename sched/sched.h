@@ -398,6 +398,14 @@ bool sched_learned_next(struct sched *sched, struct sched_learned *out);
 /* Give a stored row back, before the first decision. ERR_VERSION, ERR_CORRUPT: it is left alone, and what it knew is learnt anew. */
 MUST_USE enum err sched_learned_restore(struct sched *sched, const char *key, const void *data, size_t len, wall_ms now);
 
+/* Figures of sources and tenants (ledger.h), bucket by bucket, likewise. `fn` is called with each that has changed since it was last; borrowed. */
+#define SCHED_LEDGER_KEY 320 /* bytes, with the NUL */
+typedef void (*sched_ledger_fn)(void *arg, const char *key, const void *data, size_t len);
+void sched_ledgers_changed(struct sched *sched, sched_ledger_fn fn, void *arg);
+
+/* Give one back, before the first decision. ERR_NOT_FOUND: it is of no use any more, and may go; ERR_VERSION, ERR_CORRUPT. */
+MUST_USE enum err sched_ledger_restore(struct sched *sched, const char *key, const void *data, size_t len, wall_ms now);
+
 /* --- figures --------------------------------------------------------------------------------------------------------- */
 
 struct sched_counts { /* in recipients */
@@ -420,7 +428,7 @@ struct sched_source_view {
 	wall_ms parked_until; /* 0: it is not */
 	const char *park_why; /* "" nothing to tell */
 	uint32_t connections, shut;
-	struct ledger_sum hour, day; /* what became of its recipients; since the start at most */
+	struct ledger_sum hour, day; /* what became of its recipients */
 	const struct sched_retire *retire; /* NULL: it does not; borrowed */
 	double share;         /* of its mail that it still takes: 1 all, 0 nothing */
 };

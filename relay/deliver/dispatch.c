@@ -165,6 +165,7 @@ void dispatch_check_drained(struct dispatch *d)
 	if (!d->draining || !d->drained || d->link_count > 0 || d->settles_open > 0)
 		return;
 	timer_stop(&d->drain_timer);
+	dispatch_ledger_flush(d, true, dispatch_now(d));
 	loop_later(d->env.loop, d->drained, d->drained_arg);
 	d->drained = NULL;
 }
@@ -221,6 +222,7 @@ struct dispatch *dispatch_create(const struct dispatch_env *env, struct conf *co
 	d->hops = hops_create(env->loop, env->queue, env->reader);
 	dispatch_lane_listen(d);
 	dispatch_learned_restore(d);
+	dispatch_ledger_restore(d);
 	d->senders = senders_create();
 	dispatch_sender_restore(d);
 	d->suppression = suppression_create(d);

@@ -82,6 +82,7 @@ void dispatch_almanac_flush(struct dispatch *d, wall_ms now)
 		put(d, name, &day);
 		sweep(d, day.day);
 	}
+	dispatch_ledger_flush(d, false, now);
 	if (now < d->records_at)
 		return;
 	d->records_at = now + RECORDS_MS;

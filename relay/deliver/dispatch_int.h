@@ -111,6 +111,7 @@ struct dispatch {
 	struct settling *settle_again; /* failed ones that wait for another try */
 	bool settle_trouble;      /* told already */
 	int32_t almanac_day;      /* whose old rows have been swept */
+	wall_ms ledger_at;        /* figures are stored next */
 	wall_ms records_at;       /* tenants' records are stored next */
 	bool learned_trouble;     /* the same of what was learned */
 	struct timer rebuild_timer;
@@ -225,6 +226,10 @@ void dispatch_dnssec_look(struct dispatch *d);   /* raises and clears its alert 
 /* dispatch_learned.c: what the scheduler learns */
 void dispatch_learned_flush(struct dispatch *d); /* what has changed goes to the store, along with the next outcome */
 void dispatch_learned_restore(struct dispatch *d); /* before the first decision */
+
+/* dispatch_ledger.c: figures of sources and tenants */
+void dispatch_ledger_flush(struct dispatch *d, bool at_once, wall_ms now); /* what has changed goes to the store; else now and then */
+void dispatch_ledger_restore(struct dispatch *d); /* before the first decision */
 
 /* dispatch_sender.c: limits of sender domains */
 void dispatch_sender_learn(struct dispatch *d, const struct attempt *attempt, wall_ms now); /* from its outcomes, judged */

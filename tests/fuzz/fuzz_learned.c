@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz_learned.c - fuzz target for the stored rows of what is learned: rows of lanes, destinations, pauses and sender domains.
+/* tests/fuzz/fuzz_learned.c - fuzz target for the stored rows of what is learned: rows of lanes, destinations, pauses, sender domains
+ * and ten minutes of figures.
  *
  * The first byte chooses the kind, the rest is the row. What decodes is written back as it was read; whatever is given back to a scheduler, it
  * goes on deciding, and what it would store again can be read. */
@@ -50,6 +51,20 @@ static void fuzz_sender(const uint8_t *data, size_t len)
 		must(senders_restore(senders, "mx.example.net", "shop.example", again, sizeof(again), NOW) == OK);
 	}
 	senders_destroy(&senders);
+}
+
+static void fuzz_ledger(const uint8_t *data, size_t len)
+{
+	struct ledger ledger = { 0 };
+	uint8_t again[LEDGER_ROW];
+	uint32_t place;
+
+	if (ledger_give(&ledger, data, len, NOW) != OK)
+		return;
+	ledger_note(&ledger, &(struct ledger_bucket){ 0 }, NOW);
+	(void)ledger_of(&ledger, HOURS(24), NOW);
+	must(ledger_take(&ledger, &place, again) && place < LEDGER_BUCKETS && !ledger_take(&ledger, &place, again));
+	must(ledger_give(&ledger, again, sizeof(again), NOW) == OK);
 }
 
 static void ignore_line(void *arg, const char *line) {}
@@ -124,6 +139,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 'D':
 		fuzz_dest(data + 1, size - 1);
+		break;
+	case 'B':
+		fuzz_ledger(data + 1, size - 1);
 		break;
 	case 'S':
 		fuzz_sender(data + 1, size - 1);
