@@ -161,17 +161,18 @@ static bool can_go_on(struct batch *batch, struct queue *queue, enum err e, size
 
 enum err batch_run(struct batch *batch, struct queue *queue, struct apply *apply, struct err_detail *why)
 {
+	enum err e = OK;
+	size_t guilty;
+
 	check_all(batch);
 	while (!is_all_decided(batch)) {
-		size_t guilty;
-		enum err e = attempt(batch, queue, apply, &guilty, why);
-
-		if (e == OK)
-			return OK;
-		if (!can_go_on(batch, queue, e, guilty, why->text))
-			return e;
+		e = attempt(batch, queue, apply, &guilty, why);
+		if (e == OK || !can_go_on(batch, queue, e, guilty, why->text))
+			break;
+		e = OK;
 	}
-	return OK;
+	memos_reset(&apply->memos); /* their owners may free them once they have their answers */
+	return e;
 }
 
 void batch_fail(struct batch *batch, enum err e, const char *text)

@@ -178,7 +178,7 @@ struct queue_chunk {
 #define QUEUE_MEMO_MAX 4096 /* bytes of a memo */
 
 /* What another part keeps in the store under a name, rewritten as a whole in the transaction of any request that brings it: it costs no commit
- * of its own. The object belongs to that part and stays until the queue is closed. */
+ * of its own. The object belongs to that part and stays until every request that brings it has been answered. */
 struct queue_memo {
 	const char *name; /* at most 255 bytes */
 	size_t (*write)(const struct queue_memo *memo, uint8_t out[QUEUE_MEMO_MAX]); /* its present content; writer thread, right before the commit */

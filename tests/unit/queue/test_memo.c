@@ -68,6 +68,23 @@ static void a_memo_is_rewritten_with_each_message_and_survives(void **state)
 	expect(s, "s", "");
 }
 
+/* Its owner may free it then. */
+static void an_answered_memo_is_left_alone(void **state)
+{
+	struct store *s = *state;
+	struct note a = { { .name = "a", .write = write_note }, "1", 0 }, b = { { .name = "b", .write = write_note }, "2", 0 };
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(accept_with(s, &a, 0), OK);
+		assert_false(a.memo.listed);
+		memset(&a.memo, 0xa5, sizeof(a.memo));
+		assert_int_equal(accept_with(s, &b, 0), OK);
+		for (size_t k = 0; k < sizeof(a.memo); k++)
+			assert_int_equal(((const uint8_t *)&a.memo)[k], 0xa5);
+		a = (struct note){ { .name = "a", .write = write_note }, "1", 0 };
+	}
+}
+
 static void a_refused_message_writes_none(void **state)
 {
 	struct store *s = *state;
@@ -112,6 +129,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_memo_is_rewritten_with_each_message_and_survives, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(an_answered_memo_is_left_alone, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(a_refused_message_writes_none, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(messages_of_one_commit_write_it_once, store_setup, store_teardown),
 	};
