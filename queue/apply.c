@@ -239,8 +239,7 @@ static enum err claim_req_check(const struct queue_req *req, struct err_detail *
 	return e == OK ? warm_check(&c->warm, why) : e;
 }
 
-/* A doubt that no settle has ended yet outlives the new claim. */
-static int old_doubt(struct apply *apply, msg_id id, uint32_t job, uint8_t *flags_out)
+int apply_doubt(struct apply *apply, msg_id id, uint32_t job, uint8_t *flags_out)
 {
 	char text[CODEC_RECORD_MAX];
 	struct codec_texts room = { text, text + sizeof(text) };
@@ -264,7 +263,7 @@ static enum err claim_apply(struct apply *apply, struct queue_req *req, struct e
 	if (rc == MDB_NOTFOUND)
 		return err_set(why, ERR_NOT_FOUND, "message is not in the queue");
 	if (rc == 0)
-		rc = old_doubt(apply, c->id, c->job, &claim.flags);
+		rc = apply_doubt(apply, c->id, c->job, &claim.flags);
 	if (rc == 0) {
 		size_t len;
 
@@ -323,7 +322,10 @@ static enum err settle_req_apply(struct apply *apply, struct queue_req *req, str
 	const struct queue_settle *settle = AS(queue_settle, req);
 	enum err e = settle_apply(apply, AS(queue_settle, req), why);
 
-	return e == OK ? fold(apply, warm_store(&apply->txn, &settle->warm), "put lane", why) : e;
+	if (e != OK || !settle->warm.key)
+		return e;
+	apply->dirty = true;
+	return fold(apply, warm_store(&apply->txn, &settle->warm), "put lane", why);
 }
 
 static enum err warm_req_check(const struct queue_req *req, struct err_detail *why)

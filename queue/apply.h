@@ -75,4 +75,7 @@ MUST_USE enum err apply_drop_body(struct apply *apply, msg_id id, struct err_det
 /* The last id that was stored, 0: none yet. */
 int apply_last_id(struct txn *txn, msg_id *out);
 
+/* What a claim of the job says of crashes before this run: CLAIM_DOUBT or 0. A doubt that no settle has ended outlives other claims. An LMDB code. */
+int apply_doubt(struct apply *apply, msg_id id, uint32_t job, uint8_t *flags_out);
+
 #endif

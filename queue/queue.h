@@ -284,6 +284,7 @@ struct queue_settle {
 	const char *trace;           /* transcript of the attempt, cut at QUEUE_TRACE_MAX; NULL: none. Kept as long as the message or a dead letter of it */
 	uint32_t attempt;            /* its number, from 1 */
 	const char *pool;            /* the message's from now on; NULL: as it is */
+	bool untried;                /* no items: the claim came to nothing. A doubt that a crash has left stays */
 	uint32_t in_doubt;           /* recipients that may have the message already; for the counters alone */
 };
 

@@ -114,13 +114,15 @@ static enum err settle_items(
 	return OK;
 }
 
-static enum err end_claims(struct apply *apply, msg_id id, uint32_t job, struct err_detail *why)
+static enum err end_claims(struct apply *apply, msg_id id, uint32_t job, bool untried, struct err_detail *why)
 {
-	int rc;
+	uint8_t doubt = 0;
+	int rc = untried ? apply_doubt(apply, id, job, &doubt) : 0;
 
-	if (job == UINT32_MAX)
+	if (job == UINT32_MAX || doubt != 0)
 		return OK;
-	rc = txn_del(&apply->txn, TXN_CLAIM, id, job);
+	if (rc == 0)
+		rc = txn_del(&apply->txn, TXN_CLAIM, id, job);
 	if (rc == 0)
 		apply->dirty = true;
 	return rc == MDB_NOTFOUND ? OK : txn_fold(apply->txn.env, rc, "delete claim", why);
@@ -189,7 +191,7 @@ enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct e
 	else if (e == OK && settle->bounce && settle->bounce->first_blob > 0)
 		apply_leave(&apply->left, settle->bounce->message.id);
 	if (e == OK)
-		e = end_claims(apply, settle->id, settle->job, why);
+		e = end_claims(apply, settle->id, settle->job, settle->untried, why);
 	if (e == OK && settle->memo) {
 		apply->dirty = true;
 		memos_add(&apply->memos, settle->memo);

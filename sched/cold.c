@@ -138,7 +138,20 @@ void cold_attach(struct sched *sched, struct lane *lane)
 	cold->lane = lane;
 	cold->base = lane->dest->started - cold->state.beside;
 	lane->cold = cold;
+	if (sched->now > 0)
+		warmup_clock(&cold->state, sched->now + cold->offset);
 	kin_refresh(sched, cold, sched->now);
+}
+
+void cold_clock(struct sched *sched)
+{
+	for (struct cold *cold = sched->colds; cold != NULL; cold = cold->hh.next) {
+		if (cold->lane == NULL)
+			continue;
+		warmup_clock(&cold->state, sched->now + cold->offset);
+		if (cold->lane->closed && cold->lane->reasons & WHY_LANE_WARMUP)
+			lane_reopen(sched, cold->lane);
+	}
 }
 
 void cold_reload(struct sched *sched)
@@ -193,22 +206,27 @@ void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now)
 	warmup_claim(&cold->state, &cold->plan, rcpts, now + cold->offset);
 	if (cold->state.day != before.day && cold->lane != NULL)
 		cold_day_began(cold, cold->lane->dest, rcpts);
+	if (cold->state.day != before.day || now < cold->began)
+		cold->began = now;
 	kin_tell(cold->sched, cold, &before, now);
 	cold->out++;
 }
 
-void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer *answer, wall_ms now)
+void cold_answer(struct cold *cold, uint32_t untried, wall_ms claimed_at, const struct warmup_answer *answer, wall_ms now)
 {
 	struct kin_mark before = kin_mark(cold);
 
 	if (cold->out > 0)
 		cold->out--;
 	almanac_close(cold, 0, now);
-	if (untried > 0)
+	/* Of a day that is over nothing can be given to another. */
+	if (untried > 0 && claimed_at >= cold->began)
 		warmup_give_back(&cold->state, untried, now + cold->offset);
 	warmup_answer(&cold->state, &cold->plan, answer, now + cold->offset);
 	if (cold->state.day != before.day && cold->lane != NULL)
 		cold_day_began(cold, cold->lane->dest, 0);
+	if (cold->state.day != before.day)
+		cold->began = now;
 	kin_tell(cold->sched, cold, &before, now);
 }
 

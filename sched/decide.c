@@ -70,6 +70,7 @@ void decide_start(struct sched *sched, struct line *line, struct lane *lane, wal
 	job_move(sched, number, PLACE_ACTIVE, now); /* may end the line */
 	e->next = lane->handle;
 	e->prev = part;
+	e->due = now < e->deadline ? now : e->deadline;
 	e->source = (uint16_t)lane->source->handle;
 	describe(sched, SCHED_START, e, out);
 	out->lane = lane->handle;
@@ -149,7 +150,7 @@ void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 	unsigned waiting;
 	bool all_moved;
 
-	sched->now = now;
+	timer_now(sched, now);
 	timer_run(sched, now);
 	all_moved = job_advance(sched, now);
 	all_moved = blocked_advance(sched, now) && all_moved;

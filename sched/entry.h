@@ -47,7 +47,7 @@ struct entry {
 	uint32_t rcpts : 30;
 	uint32_t put_off : 2; /* LATER: enum put_off */
 	uint32_t domain, tenant; /* handles */
-	uint32_t next, prev; /* READY: its line; EXPIRED: that list; ACTIVE: next is the lane, prev the recipients claimed; FREE: next free one */
+	uint32_t next, prev; /* READY: its line; EXPIRED: that list; ACTIVE: next is the lane, prev the recipients claimed, due when that was; FREE: next free one */
 	uint32_t younger, elder; /* all jobs of the domain in order of arrival */
 	uint16_t pool, source;   /* handles; source: of the last attempt */
 	uint16_t attempts;       /* stops at its maximum */

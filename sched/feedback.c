@@ -209,7 +209,7 @@ static void plan(struct sched *sched, struct entry *e, const struct sched_result
 }
 
 /* What the answer means for a cold lane; it may go on, or have to rest. */
-static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const struct sched_result *r, wall_ms now)
+static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, wall_ms claimed_at, const struct sched_result *r, wall_ms now)
 {
 	struct warmup_answer answer = { .delivered = r->delivered,
 		.throttled = r->throttled,
@@ -219,11 +219,11 @@ static void warm(struct sched *sched, struct lane *lane, uint32_t claimed, const
 		.other = r->refused,
 		.complained = r->complained,
 		.unheard = !r->attempted && (r->scope == SCOPE_HOST || r->scope == SCOPE_DESTINATION) };
-	uint32_t used = tried(r);
+	uint32_t used = tried(r) - (r->early < tried(r) ? r->early : tried(r));
 
 	if (lane->cold == NULL)
 		return;
-	cold_answer(lane->cold, claimed > used ? claimed - used : 0, &answer, now);
+	cold_answer(lane->cold, claimed > used ? claimed - used : 0, claimed_at, &answer, now);
 	if (lane->closed && lane->reasons & WHY_LANE_WARMUP)
 		lane_reopen(sched, lane);
 }
@@ -277,7 +277,7 @@ wall_ms sched_done(struct sched *sched, const struct sched_result *result, wall_
 		lane->active--;
 		count(&lane->source->ledger, result, now);
 		count(tally_of_tenant(sched, name_tenant_of(sched, e)), result, now);
-		warm(sched, lane, claimed, result, now);
+		warm(sched, lane, claimed, e->due, result, now);
 		if (result->reach == REACH_ANSWERED || result->delivered > 0)
 			silence_broken(sched, lane, now);
 		blame(sched, lane, result, lane->dest->probe == number, now);
@@ -318,7 +318,7 @@ static struct dest *take_back(struct sched *sched, uint32_t number, wall_ms now)
 
 	if (lane != NULL) {
 		lane->active--;
-		warm(sched, lane, e->prev, &(struct sched_result){ .attempted = false }, now);
+		warm(sched, lane, e->prev, e->due, &(struct sched_result){ .attempted = false }, now);
 		lane_refund(sched, lane, e->prev, now);
 		ration_refund(sched, name_tenant_of(sched, e), lane->dest, e->prev, now);
 		if (lane->dest->probe == number) {

@@ -47,6 +47,7 @@ struct cold {
 	wall_ms offset;      /* from the wall clock to the clock of its days */
 	wall_ms since;       /* not before */
 	uint32_t out;        /* claims whose end has not come yet */
+	wall_ms began;       /* when the day of its state did, as far as this run knows: older claims are not of it */
 	uint64_t base;       /* dest->started when the lane's day began; wraps around after a restart */
 	struct lane *lane;   /* NULL: none now, or its source has no plan */
 	UT_hash_handle hh;

@@ -217,11 +217,13 @@ MUST_USE enum err repute_restore(struct tenant *tenant, const void *data, size_t
 struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_provider *provider);
 void cold_attach(struct sched *sched, struct lane *lane); /* at its making and after a reload */
 void cold_detach(struct lane *lane);
+void cold_clock(struct sched *sched);  /* the clock was set back */
 void cold_reload(struct sched *sched); /* plans of another configuration */
 void cold_fini(struct sched *sched);
 uint32_t cold_may(const struct cold *cold, uint32_t rcpts, wall_ms now, wall_ms *when_out);
 void cold_claim(struct cold *cold, uint32_t rcpts, wall_ms now);
-void cold_answer(struct cold *cold, uint32_t untried, const struct warmup_answer *answer, wall_ms now);
+/* `untried` of those that were claimed at `claimed_at` come back. */
+void cold_answer(struct cold *cold, uint32_t untried, wall_ms claimed_at, const struct warmup_answer *answer, wall_ms now);
 
 const char *cold_destination(const struct cold *cold); /* as the operator knows it */
 
@@ -283,6 +285,8 @@ void decide_start(struct sched *sched, struct line *line, struct lane *lane, wal
 
 /* --- timer.c ---------------------------------------------------------------------------------------------------------------- */
 
+/* What time it is. A clock that was set back: cold lanes say anew when they may go on. */
+void timer_now(struct sched *sched, wall_ms now);
 void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_ms when); /* WALL_NEVER: none */
 void timer_chore(struct sched *sched, const struct lane *lane, wall_ms when);             /* WALL_NEVER: none */
 void timer_run(struct sched *sched, wall_ms now);

@@ -360,7 +360,7 @@ enum err sched_learned_restore(struct sched *sched, const char *key, const void 
 
 	if (strlen(key) < 3 || key[1] != ' ' || strchr("ldts", key[0]) == NULL || len > LEARNED_MAX)
 		return ERR_CORRUPT;
-	sched->now = now;
+	timer_now(sched, now);
 	e = check(key, data, len, &last);
 	if (e != OK)
 		return e;

@@ -109,7 +109,7 @@ bool sched_add(struct sched *sched, const struct sched_job *job, wall_ms now)
 	if (entries_find(&sched->entries, job->id, job->first) != ENTRY_NONE)
 		return false;
 	must(job->rcpts > 0);
-	sched->now = now;
+	timer_now(sched, now);
 	domain = domain_get(sched, job->domain, now);
 	number = entries_add(&sched->entries, job->id, job->first);
 	e = entries_get(&sched->entries, number);

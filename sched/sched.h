@@ -172,6 +172,7 @@ struct sched_result {
 	uint32_t blocked;    /* 5xx about us: reputation, policy */
 	uint32_t unknown;    /* no such mailbox */
 	uint32_t refused;    /* any other 5xx */
+	uint32_t early;      /* of these, so many were told before MAIL: the answer counts, and the budget gets them back */
 	uint32_t complained; /* reported by the provider since; not among the others */
 	enum sched_reach reach;
 	enum sched_scope scope; /* whom the trouble blames: slows or pauses lane, destination or source */

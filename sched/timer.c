@@ -48,6 +48,15 @@ static void (*const handlers[TIMER_KINDS])(struct sched *, uint32_t, wall_ms) = 
 	[TIMER_RATION] = ration_due,
 };
 
+void timer_now(struct sched *sched, wall_ms now)
+{
+	bool back = now < sched->now - MINUTES(1);
+
+	sched->now = now;
+	if (back)
+		cold_clock(sched);
+}
+
 void timer_set(struct sched *sched, enum timer_kind kind, uint32_t handle, wall_ms when)
 {
 	uint32_t ref = handle << TIMER_KIND_BITS | (uint32_t)kind;

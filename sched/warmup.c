@@ -122,6 +122,10 @@ static void close_day(struct warmup *w, const struct warmup_plan *plan)
 	if (exceeds(w->complained, tried, COMPLAINT_HOLD))
 		w->freeze = 2;
 	w->idle = w->used > 0 ? 0 : w->idle + 1;
+	if (w->used > 0) {
+		w->prior_day = w->day;
+		w->prior_used = w->used;
+	}
 	w->mean = (w->mean + w->accepted) / 2;
 	w->last = w->accepted;
 	w->before = tried;
@@ -144,6 +148,9 @@ static void open_day(struct warmup *w, const struct warmup_plan *plan, int32_t d
 		fresh.day = day;
 		fresh.started = 1;
 		fresh.paused = w->paused;
+		fresh.prior_day = w->prior_day;
+		fresh.prior_used = w->prior_used;
+		fresh.seen = w->seen;
 		*w = fresh;
 	}
 	w->budget = budget_of(w, plan);
@@ -151,16 +158,32 @@ static void open_day(struct warmup *w, const struct warmup_plan *plan, int32_t d
 		w->phase = WARMUP_WARM;
 }
 
+/* Times to come are as far away as they were, and the day goes on under its new number. If that is one with mail of its own, what was claimed then
+ * counts too: nothing is sent twice. */
+void warmup_clock(struct warmup *w, wall_ms local)
+{
+	int64_t back = w->seen > local + MINUTES(1) ? w->seen - local : 0;
+	int32_t day = day_of(local);
+
+	w->next_at -= back;
+	w->pause_until -= back;
+	w->seen = local;
+	if (day >= w->day - 1)
+		return;
+	if (day == w->prior_day)
+		w->used += w->prior_used < UINT32_MAX - w->used ? w->prior_used : UINT32_MAX - w->used;
+	w->day = day;
+}
+
 void warmup_tick(struct warmup *w, const struct warmup_plan *plan, wall_ms local)
 {
 	int32_t day = day_of(local);
 
+	warmup_clock(w, local);
 	if (!w->started) {
 		open_day(w, plan, day);
 		return;
 	}
-	if (day < w->day - 1)
-		w->day = day; /* the clock was far ahead: the day goes on under its new number, nothing is sent twice */
 	while (w->day < day) {
 		int32_t next = day - w->day > 400 ? day : w->day + 1;
 
@@ -340,15 +363,13 @@ void warmup_claim(struct warmup *w, const struct warmup_plan *plan, uint32_t cou
 		w->halt = WARMUP_PROBING;
 	if (w->next_at < local - BURST_MS)
 		w->next_at = local - BURST_MS;
-	/* A clock that was set back must not leave the lane waiting for the old time. */
-	if (w->next_at > local + WARMUP_DAY_MS)
-		w->next_at = local;
 	w->next_at += takes;
 }
 
 void warmup_give_back(struct warmup *w, uint32_t count, wall_ms local)
 {
-	if (w->day == day_of(local))
+	/* A clock that was set back goes on with the day that it was. */
+	if (w->day >= day_of(local))
 		w->used -= count < w->used ? count : w->used;
 }
 

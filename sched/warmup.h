@@ -75,6 +75,9 @@ struct warmup {
 	uint32_t mutes;    /* rests after those in a row */
 	int32_t limit_day; /* on which the first limit was met: `base` was taken on it; 0: not known */
 	int32_t block_day; /* of the last block; 0: none */
+	int32_t prior_day; /* the last day with mail before this one, */
+	uint32_t prior_used; /* and what was claimed on it: a clock that was far ahead may come back to it */
+	wall_ms seen;      /* the last claim or answer, by the clock of then */
 	uint32_t beside;   /* recipients that all sources have had at the destination since the day began */
 	double mean;       /* of accepted a day, exponential, half-life one day */
 	double factor;     /* the budget's relation to the mean */
@@ -120,6 +123,10 @@ void warmup_answer(struct warmup *w, const struct warmup_plan *plan, const struc
 
 /* Begin the day of `local` when it is another one; claim and answer do so by themselves. */
 void warmup_tick(struct warmup *w, const struct warmup_plan *plan, wall_ms local);
+
+/* It is `local`: a clock that was set back since the last claim or answer leaves no lane waiting for the old time, and gives none a second budget.
+ * To be called when that is noticed and when a stored state is used again; the three above do it as well. */
+void warmup_clock(struct warmup *w, wall_ms local);
 
 /* The operator: today's budget, as if the ramp had come so far; begin anew; no budget any more. */
 void warmup_step_to(struct warmup *w, const struct warmup_plan *plan, uint32_t volume, wall_ms local);

@@ -3,7 +3,7 @@
 
 #include "sched/warmup.h"
 
-#define VERSION  3
+#define VERSION  4
 #define DAY_MOST 1000000 /* no clock comes so far: counting days does not overflow */
 
 struct field {
@@ -24,10 +24,12 @@ static const struct field fields[] = {
 	FIELD(mute), FIELD(unheard), FIELD(mutes), FIELD(beside),
 	/* since version 3 */
 	FIELD(limit_day), FIELD(block_day),
+	/* since version 4 */
+	FIELD(prior_day), FIELD(prior_used), FIELD(seen),
 };
 
 /* How many of them a version has. */
-static const size_t counts[VERSION + 1] = { 0, 42, 46, ARRAY_LEN(fields) };
+static const size_t counts[VERSION + 1] = { 0, 42, 46, 48, ARRAY_LEN(fields) };
 
 /* A field's bytes as a number, whatever its size. */
 static uint64_t take(const struct field *field, const struct warmup *w)
@@ -83,7 +85,8 @@ size_t warmup_encode(const struct warmup *w, uint8_t out[WARMUP_ENCODED_MAX])
 /* What the rest of the code relies on, whoever wrote the bytes. */
 static bool is_sane(const struct warmup *w)
 {
-	return w->day >= 0 && w->day < DAY_MOST && w->limit_day >= 0 && w->limit_day <= DAY_MOST && w->block_day >= 0 && w->block_day <= DAY_MOST && w->phase <= WARMUP_WARM && w->halt <= WARMUP_ENDED && w->mean >= 0 && w->mean < 1e12 && w->factor >= 1 &&
+	return w->day >= 0 && w->day < DAY_MOST && w->limit_day >= 0 && w->limit_day <= DAY_MOST && w->block_day >= 0 && w->block_day <= DAY_MOST &&
+	    w->prior_day >= 0 && w->prior_day <= DAY_MOST && w->seen >= 0 && w->seen <= DAY_MOST * WARMUP_DAY_MS && w->phase <= WARMUP_WARM && w->halt <= WARMUP_ENDED && w->mean >= 0 && w->mean < 1e12 && w->factor >= 1 &&
 	    w->factor <= 1000 && w->base >= 0 && w->base < 1e12 && w->pressure >= 0 && w->pressure < 1e12 && w->noise >= 0 && w->noise <= 1 && w->hour_share > 0 &&
 	    w->hour_share <= 1;
 }

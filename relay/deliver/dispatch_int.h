@@ -251,6 +251,8 @@ void dispatch_tls_notes(struct dispatch *d, const struct attempt *attempt);
 MUST_USE enum err dispatch_warm_restore(struct dispatch *d, struct err_detail *why); /* before the first decision */
 /* The lane's state as of now, to travel with a request; nothing for a warm lane. `state` must live as long as the request. */
 void dispatch_warm_attach(struct dispatch *d, uint32_t lane, struct sched_warm *state, struct queue_warm *out);
+/* Nothing was tried of a claim: what it took is given back in the store too, and its row goes. */
+void dispatch_warm_release(struct dispatch *d, const struct attempt *attempt);
 void dispatch_warm_count(const struct delivery *delivery, struct sched_result *result); /* what the replies say */
 
 /* dispatch_service.c: sources out of service */

@@ -345,6 +345,7 @@ static void finish_unwritten(struct dispatch *d, struct attempt *attempt, uint32
 	};
 
 	(void)sched_done(d->env.sched, &result, now);
+	dispatch_warm_release(d, attempt);
 	attempt_end(d, attempt, now);
 	dispatch_pump_soon(d);
 }

@@ -48,6 +48,7 @@ void dispatch_warm_count(const struct delivery *delivery, struct sched_result *r
 		if (outcome->code == 0 && outcome->stage < STAGE_MAIL)
 			continue;
 		(*counts[meaning_of(outcome)])++;
+		result->early += outcome->stage < STAGE_MAIL;
 	}
 }
 
@@ -101,6 +102,46 @@ static void store(void *arg, const struct sched_warm *state)
 	s->put.req.done = stored;
 	s->put.warm = (struct queue_warm){ .key = s->state.key, .data = s->state.data, .len = s->state.len };
 	queue_submit(d->env.queue, &s->put.req);
+}
+
+/* A claim that came to nothing. */
+struct releasing {
+	struct queue_settle settle;
+	struct dispatch *dispatch;
+	struct sched_warm state;
+};
+
+static void released(struct queue_req *req)
+{
+	struct releasing *r = CONTAINER_OF(req, struct releasing, settle.req);
+	struct dispatch *d = r->dispatch;
+
+	d->settles_open--;
+	free(r);
+	dispatch_check_drained(d);
+}
+
+void dispatch_warm_release(struct dispatch *d, const struct attempt *attempt)
+{
+	struct releasing *r = xcalloc(1, sizeof(*r));
+
+	dispatch_warm_attach(d, attempt->lane, &r->state, &r->settle.warm);
+	if (!r->settle.warm.key || attempt->delivery.load_error == ERR_NOT_FOUND) {
+		/* With a message that is gone its claims have gone. */
+		if (r->settle.warm.key)
+			store(d, &r->state);
+		free(r);
+		return;
+	}
+	r->dispatch = d;
+	r->settle.req.kind = QUEUE_SETTLE;
+	r->settle.req.reply_to = loop_mailbox(d->env.loop);
+	r->settle.req.done = released;
+	r->settle.id = attempt->key.id;
+	r->settle.job = attempt->key.first;
+	r->settle.untried = true;
+	d->settles_open++;
+	queue_submit(d->env.queue, &r->settle.req);
 }
 
 void dispatch_warm_records(struct dispatch *d)

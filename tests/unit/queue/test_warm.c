@@ -86,12 +86,51 @@ static void a_claim_that_fails_leaves_nothing(void **state)
 	assert_int_equal(store_check(s).claims, 0);
 }
 
+static void a_claim_that_came_to_nothing_goes_and_gives_the_lane_back_what_it_took(void **state)
+{
+	struct store *s = *state;
+	msg_id id = store_accept(s, 100, one);
+	struct queue_settle untried = { .id = id, .job = 0, .untried = true, .warm = warm("used 0") };
+
+	assert_int_equal(claim(s, id, warm("used 1")), OK);
+	assert_int_equal(store_do(s, QUEUE_SETTLE, &untried.req), OK);
+	assert_memory_equal(read_all(s).data, "used 0", 6);
+	assert_int_equal(store_check(s).claims, 0);
+	/* Without a claim too. */
+	untried.warm = warm("used 2");
+	assert_int_equal(store_do(s, QUEUE_SETTLE, &untried.req), OK);
+	assert_memory_equal(read_all(s).data, "used 2", 6);
+	store_reopen(s);
+	assert_memory_equal(read_all(s).data, "used 2", 6);
+}
+
+static void a_doubt_that_a_crash_has_left_outlives_an_attempt_that_tried_nothing(void **state)
+{
+	struct store *s = *state;
+	msg_id id = store_accept(s, 100, one);
+	struct queue_settle untried = { .id = id, .job = 0, .untried = true, .warm = warm("used 0") };
+	struct queue_settle_item item = { .op = SETTLE_DELIVERED, .rcpt = { .n = 0 } };
+	struct queue_settle settle = { .id = id, .job = 0, .items = &item, .item_count = 1 };
+
+	assert_int_equal(claim(s, id, warm("used 1")), OK);
+	store_reopen(s);
+	assert_int_equal(claim(s, id, warm("used 2")), OK);
+	assert_int_equal(store_do(s, QUEUE_SETTLE, &untried.req), OK);
+	assert_int_equal(store_check(s).claims, 1);
+	assert_int_equal(store_do(s, QUEUE_SETTLE, &settle.req), OK);
+	assert_int_equal(store_check(s).claims, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_claim_leaves_the_lane_s_state_and_a_restart_finds_it, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(the_last_one_stays, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(a_claim_that_fails_leaves_nothing, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_claim_that_came_to_nothing_goes_and_gives_the_lane_back_what_it_took, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_doubt_that_a_crash_has_left_outlives_an_attempt_that_tried_nothing, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -356,9 +356,9 @@ static void states_of_earlier_versions_open(void **state)
 {
 	static const struct {
 		uint8_t version;
-		size_t since; /* bytes that came later: two numbers; before that a byte and three */
+		size_t since; /* bytes that came later: two numbers and a time; before them two; and a byte and three */
 		uint32_t mutes;
-	} rows[] = { { 1, 21, 0 }, { 2, 8, 3 } };
+	} rows[] = { { 1, 37, 0 }, { 2, 24, 3 }, { 3, 16, 3 } };
 	struct trip t = start(&adaptive);
 	struct warmup read;
 	uint8_t data[WARMUP_ENCODED_MAX];
@@ -369,14 +369,15 @@ static void states_of_earlier_versions_open(void **state)
 	t.w.mutes = 3;
 	t.w.block_day = 19999;
 	len = warmup_encode(&t.w, data);
-	assert_int_equal(data[0], 3);
+	assert_int_equal(data[0], 4);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		data[0] = rows[i].version;
 		assert_int_equal(warmup_decode(data, len, &read), ERR_CORRUPT);
 		assert_int_equal(warmup_decode(data, len - rows[i].since, &read), OK);
 		assert_int_equal(read.used, 30);
 		assert_int_equal(read.mutes, rows[i].mutes);
-		assert_int_equal(read.block_day, 0);
+		assert_int_equal(read.block_day, rows[i].version < 3 ? 0 : 19999);
+		assert_true(read.seen == 0);
 		assert_true(read.hour_share == t.w.hour_share);
 	}
 }
