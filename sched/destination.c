@@ -28,7 +28,7 @@ static struct dest *add(struct sched *sched, char *key, const char *name)
 	struct dest *dest = model_alloc(sched, sizeof(*dest));
 
 	dest->key = key;
-	dest->name = xstrdup(name_taken(sched, name) ? key + 2 : name);
+	dest->name = model_text(sched, name_taken(sched, name) ? key + 2 : name);
 	dest->probe = ENTRY_NONE;
 	dest->handle = slots_add(&sched->dests, dest);
 	HASH_ADD_KEYPTR(hh_key, sched->dest_keys, dest->key, strlen(dest->key), dest);
@@ -122,7 +122,7 @@ void dest_free(struct sched *sched, struct dest *dest)
 	HASH_DELETE(hh_name, sched->dest_names, dest);
 	slots_remove(&sched->dests, dest->handle);
 	free(dest->key);
-	free(dest->name);
+	model_text_free(sched, dest->name);
 	model_free(sched, dest, sizeof(*dest));
 }
 

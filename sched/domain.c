@@ -43,7 +43,7 @@ struct domain *domain_get(struct sched *sched, const char *name, wall_ms now)
 	if (domain != NULL)
 		return domain;
 	domain = model_alloc(sched, sizeof(*domain));
-	domain->name = xstrdup(name);
+	domain->name = model_text(sched, name);
 	domain->oldest[0] = domain->oldest[1] = domain->youngest[0] = domain->youngest[1] = ENTRY_NONE;
 	domain->handle = slots_add(&sched->domains, domain);
 	HASH_ADD_KEYPTR(hh, sched->domain_names, domain->name, strlen(domain->name), domain);
@@ -319,7 +319,7 @@ void domain_free(struct sched *sched, struct domain *domain, wall_ms now)
 	DL_DELETE2(dest->domains, domain, dest_prev, dest_next);
 	HASH_DEL(sched->domain_names, domain);
 	slots_remove(&sched->domains, domain->handle);
-	free(domain->name);
+	model_text_free(sched, domain->name);
 	model_free(sched, domain, sizeof(*domain));
 	dest_tidy(sched, dest, now);
 }

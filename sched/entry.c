@@ -4,7 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INDEX_MIN 256u
+#include "base/crate.h"
+
+#define INDEX_MIN  256u
+#define GROUP_SIZE 32u /* slabs that are allocated together: a large page */
+
+/* A place of the index: an entry's number, and above it how far it is from home, FAR for that far or farther. What is not as far as a search has
+ * come has another home, so the search need not fetch its entry, which is a miss of the cache each time. */
+#define NUMBER_BITS 28u
+#define NUMBER_MASK ((1u << NUMBER_BITS) - 1)
+#define FAR         15u
+
+static uint32_t group_count(uint32_t slabs)
+{
+	return (slabs + GROUP_SIZE - 1) / GROUP_SIZE;
+}
 
 void entries_init(struct entries *entries, uint64_t seed)
 {
@@ -15,8 +29,9 @@ void entries_init(struct entries *entries, uint64_t seed)
 
 void entries_fini(struct entries *entries)
 {
-	for (uint32_t i = 0; i < entries->slab_count; i++)
-		free(entries->slabs[i]);
+	for (uint32_t i = 0; i < group_count(entries->slab_count); i++)
+		free(entries->groups[i].slabs);
+	free(entries->groups);
 	free(entries->slabs);
 	free(entries->vacant_next);
 	free(entries->index);
@@ -60,17 +75,29 @@ static uint32_t slab_number(struct entries *entries)
 		entries->slab_cap = entries->slab_cap > 0 ? entries->slab_cap * 2 : 16;
 		entries->slabs = xrealloc(entries->slabs, entries->slab_cap * sizeof(struct slab *));
 		entries->vacant_next = xrealloc(entries->vacant_next, entries->slab_cap * sizeof(uint32_t));
+		entries->groups = xrealloc(entries->groups, group_count(entries->slab_cap) * sizeof(*entries->groups));
+		for (uint32_t i = group_count(entries->slab_count); i < group_count(entries->slab_cap); i++)
+			entries->groups[i] = (struct slab_group){ 0 };
 	}
-	must(entries->slab_count < (ENTRY_NONE >> SLAB_BITS));
+	must(entries->slab_count < (NUMBER_MASK >> SLAB_BITS));
 	return entries->slab_count++;
+}
+
+/* The first ones lie in small pages: a scheduler with few jobs takes little. */
+static struct slab *slab_memory(struct entries *entries, uint32_t number)
+{
+	struct slab_group *group = &entries->groups[number / GROUP_SIZE];
+
+	if (group->live++ == 0)
+		group->slabs = crate_block(GROUP_SIZE * sizeof(struct slab), number >= GROUP_SIZE);
+	return &group->slabs[number % GROUP_SIZE];
 }
 
 static void slab_add(struct entries *entries)
 {
 	uint32_t number = slab_number(entries);
-	struct slab *slab = aligned_alloc(_Alignof(struct slab), sizeof(*slab));
+	struct slab *slab = slab_memory(entries, number);
 
-	must(slab != NULL);
 	memset(slab, 0, sizeof(*slab));
 	for (uint32_t i = 0; i < SLAB_SIZE; i++)
 		slab->entries[i].next = i + 1 < SLAB_SIZE ? i + 1 : ENTRY_NONE;
@@ -81,8 +108,13 @@ static void slab_add(struct entries *entries)
 
 static void slab_drop(struct entries *entries, uint32_t number)
 {
+	struct slab_group *group = &entries->groups[number / GROUP_SIZE];
+
 	roomy_unlink(entries, number);
-	free(entries->slabs[number]);
+	if (--group->live == 0) {
+		free(group->slabs);
+		group->slabs = NULL;
+	}
 	entries->slabs[number] = NULL;
 	entries->vacant_next[number] = entries->vacant;
 	entries->vacant = number;
@@ -138,19 +170,25 @@ static uint32_t home_of(const struct entries *entries, uint32_t number)
 	return home(entries, e->id, e->first);
 }
 
+static uint32_t place_of(uint32_t number, uint32_t way)
+{
+	return (way < FAR ? way : FAR) << NUMBER_BITS | number;
+}
+
 static void index_put(struct entries *entries, uint32_t number)
 {
-	uint32_t at = home_of(entries, number);
+	uint32_t at = home_of(entries, number), way = 0;
 
-	while (entries->index[at] != ENTRY_NONE)
-		at = (at + 1) & entries->mask;
-	entries->index[at] = number;
+	for (; entries->index[at] != ENTRY_NONE; at = (at + 1) & entries->mask)
+		way++;
+	entries->index[at] = place_of(number, way);
 }
 
 static void index_resize(struct entries *entries, uint32_t size)
 {
 	free(entries->index);
 	entries->index = xrealloc(NULL, size * sizeof(*entries->index));
+	crate_advise(entries->index, size * sizeof(*entries->index));
 	memset(entries->index, 0xff, size * sizeof(*entries->index));
 	entries->mask = size - 1;
 	for (uint32_t n = entries_next(entries, ENTRY_NONE); n != ENTRY_NONE; n = entries_next(entries, n))
@@ -162,11 +200,15 @@ static uint32_t index_at(const struct entries *entries, uint64_t id, uint32_t fi
 {
 	uint32_t at = home(entries, id, first);
 
-	for (; entries->index[at] != ENTRY_NONE; at = (at + 1) & entries->mask) {
-		const struct entry *e = entries_get(entries, entries->index[at]);
+	for (uint32_t way = 0; entries->index[at] != ENTRY_NONE; at = (at + 1) & entries->mask) {
+		const struct entry *e;
 
-		if (e->id == id && e->first == first)
-			break;
+		if (entries->index[at] >> NUMBER_BITS == way) {
+			e = entries_get(entries, entries->index[at] & NUMBER_MASK);
+			if (e->id == id && e->first == first)
+				break;
+		}
+		way += way < FAR;
 	}
 	return at;
 }
@@ -177,12 +219,19 @@ static void index_remove(struct entries *entries, uint32_t hole)
 	uint32_t at = hole;
 
 	for (;;) {
+		uint32_t number, way, gap;
+
 		at = (at + 1) & entries->mask;
 		if (entries->index[at] == ENTRY_NONE)
 			break;
-		if (((at - home_of(entries, entries->index[at])) & entries->mask) < ((at - hole) & entries->mask))
+		number = entries->index[at] & NUMBER_MASK;
+		way = entries->index[at] >> NUMBER_BITS;
+		if (way == FAR)
+			way = (at - home_of(entries, number)) & entries->mask;
+		gap = (at - hole) & entries->mask;
+		if (way < gap)
 			continue;
-		entries->index[hole] = entries->index[at];
+		entries->index[hole] = place_of(number, way - gap);
 		hole = at;
 	}
 	entries->index[hole] = ENTRY_NONE;
@@ -190,7 +239,9 @@ static void index_remove(struct entries *entries, uint32_t hole)
 
 uint32_t entries_find(const struct entries *entries, uint64_t id, uint32_t first)
 {
-	return entries->index[index_at(entries, id, first)];
+	uint32_t place = entries->index[index_at(entries, id, first)];
+
+	return place != ENTRY_NONE ? place & NUMBER_MASK : ENTRY_NONE;
 }
 
 uint32_t entries_add(struct entries *entries, uint64_t id, uint32_t first)
@@ -219,7 +270,7 @@ void entries_remove(struct entries *entries, uint32_t number)
 	const struct entry *e = entries_get(entries, number);
 	uint32_t at = index_at(entries, e->id, e->first), size = entries->mask + 1;
 
-	must(entries->index[at] == number);
+	must((entries->index[at] & NUMBER_MASK) == number);
 	index_remove(entries, at);
 	slab_give(entries, number);
 	entries->count--;

@@ -1,6 +1,6 @@
 /* sched/entry.h - the waiting jobs: one compact entry each, in slabs, found by (message id, job number).
  *
- * Entries are addressed by 32-bit numbers and never move. A slab whose entries are all free is given back. */
+ * Entries are addressed by numbers below 2^28 and never move. A slab whose entries are all free is given back. */
 #ifndef SCHED_ENTRY_H
 #define SCHED_ENTRY_H
 
@@ -71,14 +71,20 @@ struct slab {
 	uint32_t roomy_next, roomy_prev; /* slabs with room, by number */
 };
 
+struct slab_group {
+	struct slab *slabs;
+	uint32_t live;
+};
+
 /* All entries and their index. */
 struct entries {
 	struct slab **slabs;
+	struct slab_group *groups;     /* their memory */
 	uint32_t slab_count, slab_cap; /* slabs[i] may be NULL: given back */
 	uint32_t roomy;                /* a slab with room: head of a list by slab number */
 	uint32_t vacant;               /* a number whose slab was given back: head of a list */
 	uint32_t live_slabs;
-	uint32_t *index; /* open addressing: entry numbers, ENTRY_NONE is an empty place */
+	uint32_t *index; /* open addressing: entry numbers and how far each is from home; ENTRY_NONE is an empty place */
 	uint32_t *vacant_next;
 	uint32_t mask;
 	uint32_t count;

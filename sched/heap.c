@@ -1,11 +1,16 @@
 /* sched/heap.c - a 4-ary heap of small numbers ordered by time. */
 #include "sched/heap.h"
 
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crate.h"
+
 #define ARITY   4u
 #define MIN_CAP 64u
+#define LINE    64u
 
 void heap_init(struct heap *heap)
 {
@@ -14,7 +19,7 @@ void heap_init(struct heap *heap)
 
 void heap_fini(struct heap *heap)
 {
-	free(heap->keys);
+	free(heap->room);
 	free(heap->refs);
 	free(heap->places);
 	heap_init(heap);
@@ -25,11 +30,24 @@ static uint32_t grown(uint32_t cap)
 	return cap < MIN_CAP ? MIN_CAP : cap + cap / 2;
 }
 
+/* keys[1], the first of four children, begins a line of the cache: so none of a step's four is in another. */
+static wall_ms *keys_in(void *room)
+{
+	return (wall_ms *)(((uintptr_t)room + 2 * LINE - 1) / LINE * LINE - sizeof(wall_ms));
+}
+
 static void resize(struct heap *heap, uint32_t cap)
 {
-	heap->keys = xrealloc(heap->keys, cap * sizeof(*heap->keys));
+	ptrdiff_t shift = heap->room != NULL ? (char *)heap->keys - (char *)heap->room : 0;
+
+	heap->room = xrealloc(heap->room, cap * sizeof(*heap->keys) + 2 * LINE);
+	heap->keys = keys_in(heap->room);
+	if ((char *)heap->room + shift != (char *)heap->keys)
+		memmove(heap->keys, (char *)heap->room + shift, heap->count * sizeof(*heap->keys));
 	heap->refs = xrealloc(heap->refs, cap * sizeof(*heap->refs));
 	heap->cap = cap;
+	crate_advise(heap->room, cap * sizeof(*heap->keys));
+	crate_advise(heap->refs, cap * sizeof(*heap->refs));
 }
 
 static void reserve_place(struct heap *heap, uint32_t ref)
@@ -42,6 +60,7 @@ static void reserve_place(struct heap *heap, uint32_t ref)
 		cap = grown(cap);
 	heap->places = xrealloc(heap->places, cap * sizeof(*heap->places));
 	memset(heap->places + heap->place_cap, 0xff, (cap - heap->place_cap) * sizeof(*heap->places));
+	crate_advise(heap->places, cap * sizeof(*heap->places));
 	heap->place_cap = cap;
 }
 
@@ -63,6 +82,17 @@ static uint32_t rise(struct heap *heap, uint32_t at, wall_ms key)
 	return at;
 }
 
+/* Where the step after this one looks, whichever of the children at `first` it is: sixteen keys, two lines. */
+static void fetch_children(const struct heap *heap, uint32_t first)
+{
+	uint32_t at = first * ARITY + 1;
+
+	if (at + ARITY * ARITY > heap->count)
+		return;
+	__builtin_prefetch(&heap->keys[at]);
+	__builtin_prefetch(&heap->keys[at + LINE / sizeof(wall_ms)]);
+}
+
 static uint32_t sink(struct heap *heap, uint32_t at, wall_ms key)
 {
 	for (;;) {
@@ -71,6 +101,7 @@ static uint32_t sink(struct heap *heap, uint32_t at, wall_ms key)
 
 		if (first >= heap->count)
 			return at;
+		fetch_children(heap, first);
 		for (uint32_t i = first + 1; i < end; i++)
 			if (heap->keys[i] < heap->keys[best])
 				best = i;

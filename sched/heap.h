@@ -12,6 +12,7 @@
 #define HEAP_ABSENT UINT32_MAX
 
 struct heap {
+	void *room;    /* of the keys, which begin within it */
 	wall_ms *keys; /* keys[i] belongs to refs[i] */
 	uint32_t *refs;
 	uint32_t *places; /* by member: index into refs, or HEAP_ABSENT */

@@ -4,6 +4,8 @@
 #define ADVANCE_MAX \
 	4096 /* jobs that one decision moves at most: a million that become due at once must not block a loop */
 
+#define FETCH_LEAST 4096 /* jobs; fewer are in the cache anyway */
+
 static struct entry *get(const struct sched *sched, uint32_t number)
 {
 	return entries_get(&sched->entries, number);
@@ -196,12 +198,30 @@ void job_forget(struct sched *sched, uint32_t number, wall_ms now)
 	entries_remove(&sched->entries, number);
 }
 
+/* Among many destinations nothing of the next job is in the cache when its time comes, and each structure is found through the one before. So it is
+ * fetched in steps while others are dealt with: the entries of those that may be next but one, and the domain of the next. */
+static void fetch_next(const struct sched *sched)
+{
+	const struct heap *times = &sched->times;
+	const struct domain *domain;
+
+	if (times->count < FETCH_LEAST)
+		return;
+	for (unsigned i = 1; i <= 4; i++)
+		__builtin_prefetch(get(sched, times->refs[i]));
+	domain = domain_of(sched, get(sched, times->refs[0]));
+	__builtin_prefetch(domain);
+	__builtin_prefetch(&domain->rcpts);
+	__builtin_prefetch(&domain->lines);
+}
+
 bool job_advance(struct sched *sched, wall_ms now)
 {
 	for (unsigned i = 0; heap_top_key(&sched->times) <= now; i++) {
 		if (i == ADVANCE_MAX)
 			return false;
 		job_rest(sched, heap_top(&sched->times), now);
+		fetch_next(sched);
 	}
 	return true;
 }

@@ -13,6 +13,7 @@
 #include <utlist.h>
 
 #include "base/rand.h"
+#include "base/crate.h"
 #include "base/table.h"
 #include "sched/curve.h"
 #include "sched/entry.h"
@@ -369,7 +370,8 @@ struct sched {
 	void *on_lane_arg;
 	uint32_t dests_crowded, dests_sated;  /* the same */
 	uint32_t lanes_closed[32];            /* by bit of enum sched_reason */
-	size_t objects;                       /* bytes of the small structures */
+	struct crate crate;                    /* of the small structures */
+	size_t objects;                       /* bytes of them */
 };
 
 #endif

@@ -7,6 +7,9 @@
 /* Memory of the small structures is counted, so that sched_memory can tell. */
 void *model_alloc(struct sched *sched, size_t size) MUST_USE;
 void model_free(struct sched *sched, void *object, size_t size);
+/* A copy of a text beside the structure it belongs to. */
+char *model_text(struct sched *sched, const char *text) MUST_USE;
+void model_text_free(struct sched *sched, char *text); /* NULL: nothing */
 
 /* --- name.c: tenants, pools, sources ---------------------------------------------------------------------------------- */
 

@@ -8,17 +8,27 @@
 
 void *model_alloc(struct sched *sched, size_t size)
 {
-	/* glibc's calloc passes by the thread's own list of what was freed last, which is where lines and shares that come and go are found. */
-	void *object = xrealloc(NULL, size);
-
 	sched->objects += size;
-	return memset(object, 0, size);
+	return crate_take(&sched->crate, size);
 }
 
 void model_free(struct sched *sched, void *object, size_t size)
 {
 	sched->objects -= size;
-	free(object);
+	crate_give(&sched->crate, object, size);
+}
+
+char *model_text(struct sched *sched, const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	return memcpy(model_alloc(sched, size), text, size);
+}
+
+void model_text_free(struct sched *sched, char *text)
+{
+	if (text != NULL)
+		model_free(sched, text, strlen(text) + 1);
 }
 
 struct sched *sched_create(struct conf *conf, uint64_t seed)
@@ -77,6 +87,7 @@ void sched_destroy(struct sched **ptr)
 	drop_all(sched);
 	name_fini(sched);
 	must(sched->objects == 0);
+	crate_fini(&sched->crate);
 	entries_fini(&sched->entries);
 	heap_fini(&sched->times);
 	heap_fini(&sched->timers);
