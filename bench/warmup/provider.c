@@ -125,6 +125,17 @@ struct reply_counts provider_offer(struct provider_lane *lane, uint32_t count, b
 	return r;
 }
 
+struct reply_counts provider_welcome(struct provider_lane *lane, uint32_t count, bool dirty)
+{
+	struct reply_counts r = { 0 };
+	uint32_t left = count;
+
+	r.unknown = part(&left, some(&lane->rand, count, lane->k[dirty ? KEY_UNKNOWN_DIRTY : KEY_UNKNOWN_CLEAN]));
+	r.delivered = left;
+	r.complained = some(&lane->rand, left, lane->k[dirty ? KEY_COMPLAINT_DIRTY : KEY_COMPLAINT_CLEAN]);
+	return r;
+}
+
 static void idle(struct provider_lane *lane)
 {
 	const double *k = lane->k;

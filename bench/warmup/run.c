@@ -153,10 +153,9 @@ static void deliver(struct world *w, const struct sched_decision *d)
 	uint32_t lane = source_number(d->source);
 	int hour = (int)((w->now - START_MS) / HOURS(1));
 	struct sched_result result = { .id = d->id, .lane = d->lane, .attempted = true, .scope = SCOPE_NONE };
-	struct reply_counts r = { .delivered = d->rcpts };
+	struct reply_counts r = lane < w->cold ? provider_offer(&site->lanes[lane], d->rcpts, j->kind == DIRTY, hour)
+					       : provider_welcome(&site->easy, d->rcpts, j->kind == DIRTY);
 
-	if (lane < w->cold)
-		r = provider_offer(&site->lanes[lane], d->rcpts, j->kind == DIRTY, hour);
 	if (r.silent) {
 		result.attempted = false;
 		result.scope = SCOPE_HOST;
@@ -336,6 +335,7 @@ static void begin_site(struct world *w, unsigned number, const struct model *mod
 		w->slots = w->warm > 0 ? 12 : 1;
 		must(w->cold > 0 && w->cold + w->warm <= SOURCES_MAX);
 	}
+	provider_init(&site->easy, site->k, model->days, seed);
 	site->target = site->k[KEY_DEMAND] * w->cold / (w->cold + w->warm);
 	for (unsigned i = 0; i < w->cold; i++) {
 		double keys[KEYS];

@@ -64,6 +64,8 @@ struct reply_counts {
 
 void provider_init(struct provider_lane *lane, const double keys[KEYS], unsigned days, uint64_t seed);
 struct reply_counts provider_offer(struct provider_lane *lane, uint32_t count, bool dirty, int hour);
+/* To a warm source: whatever the volume, all is taken whose recipients exist. */
+struct reply_counts provider_welcome(struct provider_lane *lane, uint32_t count, bool dirty);
 void provider_day_end(struct provider_lane *lane);
 
 /* --- run.c: one seed of one model under one plan --- */

@@ -34,6 +34,7 @@ struct site {
 	char domain[32];
 	double k[KEYS]; /* of the run as a whole */
 	struct provider_lane lanes[SOURCES_MAX];
+	struct provider_lane easy; /* all warm sources: no limit */
 	struct again again[KINDS];
 	double owed[KINDS]; /* fractions of recipients to come */
 	unsigned jobs[KINDS];       /* that wait */
