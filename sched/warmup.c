@@ -17,8 +17,10 @@
 #define PART_MAX       1000
 #define CAREFUL        4.0  /* by which a day may multiply what was taken while there is reason for care, */
 #define WARY_GROWTH    1.15 /* and by which it may exceed the mean where limits are known */
+#define EARLY_PART     (1.0 / 300) /* of what was taken today: a third of the refusals that nobody minds */
 #define FIRST_FACTOR   2.0
 #define FACTOR_STEP    1.15
+#define WARNED_STEP    1.08 /* there were warnings, but the limit was not met */
 
 static int32_t day_of(wall_ms local)
 {
@@ -82,7 +84,7 @@ static uint32_t budget_of(const struct warmup *w, const struct warmup_plan *plan
 		return to_volume(explore_from(w, plan) * plan->explore);
 	budget = larger(w->base, w->factor * w->mean);
 	if (w->freeze > 0)
-		budget = smaller(budget, larger(w->last, w->base / 2));
+		budget = smaller(budget, larger(larger(w->before, w->mean), w->base / 2));
 	if (plan->wary)
 		budget = smaller(budget, larger(larger(w->last, w->base), WARY_GROWTH * w->mean));
 	return to_volume(budget);
@@ -100,8 +102,8 @@ static void learn(struct warmup *w, const struct warmup_plan *plan)
 			w->base = larger(w->accepted, w->base / 2);
 		else if (w->mean > 0)
 			w->factor = FACTOR_STEP * w->accepted / w->mean;
-	} else if (!w->limited && w->used >= 0.85 * w->budget) {
-		w->factor *= FACTOR_STEP;
+	} else if (w->halt != WARMUP_ENDED && w->used >= 0.85 * w->budget) {
+		w->factor *= w->limited ? WARNED_STEP : FACTOR_STEP;
 	}
 	w->factor = larger(1.1, smaller(w->factor, plan->growth));
 	if (w->hour_share < HOUR_SHARE)
@@ -111,15 +113,17 @@ static void learn(struct warmup *w, const struct warmup_plan *plan)
 static void close_day(struct warmup *w, const struct warmup_plan *plan)
 {
 	uint32_t tried = w->accepted + w->throttled + w->deferred + w->unknown;
+	bool held = w->freeze > 0;
 
 	learn(w, plan);
 	if (w->used >= w->budget / 2 && w->blocked == 0)
 		w->step++;
 	if (w->freeze > 0)
 		w->freeze--;
-	if (exceeds(w->unknown, tried, UNKNOWN_HOLD))
+	/* Mail that stays bad slows the ramp down; a hold that has changed nothing does not stop it for good. */
+	if (!held && exceeds(w->unknown, tried, UNKNOWN_HOLD))
 		w->freeze = 1;
-	if (exceeds(w->complained, tried, COMPLAINT_HOLD))
+	if (!held && exceeds(w->complained, tried, COMPLAINT_HOLD))
 		w->freeze = 2;
 	w->idle = w->used > 0 ? 0 : w->idle + 1;
 	if (w->used > 0) {
@@ -199,6 +203,14 @@ void warmup_tick(struct warmup *w, const struct warmup_plan *plan, wall_ms local
 
 /* --- pace ------------------------------------------------------------------------------------------------------------------ */
 
+/* Recipients an hour. What was learned of hours is a share of the mean: the budget may be far beyond what they add up to. */
+static double hour_most(const struct warmup *w)
+{
+	double known = larger(w->mean, w->base);
+
+	return w->hour_share * (w->hour_share < HOUR_SHARE && known < w->budget ? known : w->budget);
+}
+
 /* What the day's pace goes by, in recipients a day. */
 struct tempo {
 	double even; /* at an even pace of the mail; follows the mail's own curve, */
@@ -258,7 +270,7 @@ static struct tempo tempo_of(const struct warmup *w, const struct warmup_plan *p
 	left = bent(&tempo, curve_over(plan->curve, wall, rest), (double)rest / (double)WARMUP_DAY_MS);
 	least = bent(&tempo, curve_at(plan->curve, wall), 1) * (double)MINUTES(10) / (double)WARMUP_DAY_MS;
 	tempo.even = (w->budget - (double)w->used) / larger(left, least);
-	tempo.most = smaller(tempo.most, w->budget * w->hour_share * 24);
+	tempo.most = smaller(tempo.most, hour_most(w) * 24);
 	return tempo;
 }
 
@@ -299,6 +311,8 @@ static uint32_t part_of(const struct warmup *w, const struct warmup_plan *plan)
 	if (w->phase == WARMUP_EXPLORE && plan->adapt)
 		day = explore_from(w, plan) + w->used;
 	part = (uint32_t)(day / (plan->adapt ? PARTS : CALENDAR_PARTS));
+	if (plan->adapt && part > 1 + w->accepted * EARLY_PART)
+		part = 1 + (uint32_t)(w->accepted * EARLY_PART); /* what an hour refuses early in the day weighs most */
 	return part < 1 ? 1 : part > PART_MAX ? PART_MAX : part;
 }
 

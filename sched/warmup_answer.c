@@ -4,6 +4,9 @@
  * one recipient. Taken: it was a warning. Refused again: that was the limit, tomorrow is another day. Each day has an allowance of refusals,
  * which a warm sender has too; when it is used up nothing more is tried. */
 #include "sched/warmup.h"
+
+#include <math.h>
+
 #include "sched/warmup_int.h"
 
 #define REST_MS        MINUTES(10) /* Google's advice after 4.7.28 */
@@ -15,7 +18,7 @@
 #define ALLOWED_SHARE  0.01       /* or that share of what was taken */
 #define RELIEF         (1.0 / 15) /* pressure that one taken recipient relieves: throttles below 6 % do not add up */
 #define PRESSURE_MAX   8.0
-#define NEIGHBOURHOOD  1.35  /* a warning comes at four fifths of a limit or later */
+#define WARNED_MOST    10    /* times what was taken until a warning: more is not tried on its day */
 #define EARLY          0.6   /* of what was expected: too early for the day's limit */
 #define BUSY           1.15  /* of the even pace: an hour of much mail, in which a refusal says less of the day, */
 #define EARLY_BUSY     0.85  /* as long as that has brought no more of what was expected */
@@ -23,7 +26,11 @@
 #define MEMORY         200.0 /* attempts that the share of meaningless deferrals is learned from */
 #define QUIET          0.015 /* below that share a deferral is rather a limit in other words */
 #define QUIET_FIRST    0.04  /* the same for a new lane, of which little is known */
-#define LEAST_SHARE    (1.0 / 22)
+#define HALF_CHANCE    1e-2  /* the same of an answer that puts half of its recipients off */
+#define CHANCE         1e-4  /* that a row of deferrals means nothing */
+#define ROW_MOST       8
+#define NOISY_PROBES   3     /* where deferrals mean nothing so often, a failed try means little either */
+#define LEAST_SHARE    (1.0 / 14)
 #define UNHEARD        3           /* connections lost in a row: whoever is to blame, going on tells nothing new */
 #define MUTE_REST_MS   MINUTES(15) /* longer each time, always well beyond the pause of a destination that is down */
 #define MUTE_DOUBLES   4
@@ -67,6 +74,12 @@ static bool is_busy_hour(const struct warmup *w, const struct warmup_plan *plan,
 	return warmup_pace_of(w, plan, local) > BUSY && w->used < EARLY_BUSY * larger(w->base, w->mean);
 }
 
+/* So many deferrals mean nothing here that one more says nothing. */
+static bool is_noisy(const struct warmup *w)
+{
+	return w->noise >= QUIET_FIRST;
+}
+
 static bool may_be_hourly(const struct warmup *w)
 {
 	double expected = larger(w->base, w->mean);
@@ -84,13 +97,19 @@ static void wait_for_hour(struct warmup *w, wall_ms local)
 static void sign(struct warmup *w, const struct warmup_plan *plan, uint32_t refused, wall_ms local)
 {
 	/* While a lane is new nothing tells chance from a limit in other words: the worse counts. */
-	w->wordless = refused == 0 && (w->phase != WARMUP_EXPLORE || w->noise >= QUIET_FIRST);
+	w->wordless = refused == 0 && (w->phase != WARMUP_EXPLORE || is_noisy(w));
+	w->probes = 0;
+	if (w->wordless && is_noisy(w)) {
+		w->sign_refused = w->row_deferred = 0;
+		w->hour_wait = w->listed = 0;
+		rest(w, local + REST_MS);
+		return;
+	}
 	/* The words of a refusal may mislead; that nothing gets through does not. */
 	refused += w->row_deferred;
 	w->refused += w->row_deferred;
 	w->row_deferred = 0;
 	w->sign_refused = refused;
-	w->probes = 0;
 	w->hour_wait = w->listed = 0;
 	if (w->refused + 1 + suspected(w) > allowance(w)) {
 		end_day(w);
@@ -102,10 +121,14 @@ static void sign(struct warmup *w, const struct warmup_plan *plan, uint32_t refu
 	}
 }
 
-static void probe_failed(struct warmup *w, const struct warmup_plan *plan, wall_ms local)
+static void probe_failed(struct warmup *w, const struct warmup_plan *plan, uint32_t throttled, wall_ms local)
 {
-	w->refused++;
 	w->probes++;
+	w->refused += !w->wordless || !is_noisy(w) || throttled > 0;
+	if (is_noisy(w) && throttled == 0 && w->probes < NOISY_PROBES && w->refused + 1 <= allowance(w)) {
+		rest(w, local + REST_MS);
+		return;
+	}
 	if (w->probes == 1 && !w->hour_wait && w->refused + 1 <= allowance(w) && (may_be_hourly(w) || is_busy_hour(w, plan, local)))
 		wait_for_hour(w, local);
 	else
@@ -137,10 +160,10 @@ static void probe_passed(struct warmup *w, const struct warmup_plan *plan)
 	w->hour_wait = 0;
 	w->refused -= w->sign_refused < w->refused ? w->sign_refused : w->refused;
 	if (!w->wordless) {
-		uint32_t near = (uint32_t)(w->used * NEIGHBOURHOOD) + 1;
+		uint64_t most = WARNED_MOST * (uint64_t)w->used;
 
 		w->limited = 1;
-		w->budget = w->budget < near || w->forced ? w->budget : near;
+		w->budget = w->budget < most || w->forced ? w->budget : (uint32_t)most;
 	}
 }
 
@@ -174,7 +197,7 @@ static void on_probe(struct warmup *w, const struct warmup_plan *plan, const str
 	else if (w->listed)
 		block(w, local);
 	else
-		probe_failed(w, plan, local);
+		probe_failed(w, plan, a->throttled, local);
 }
 
 /* Nothing was tried. A probe that reached nobody is still to come; a silence that lasts is met with rests. */
@@ -213,13 +236,13 @@ static bool is_block(struct warmup *w, const struct warmup_answer *a)
 	return w->block_row >= 2 && a->blocked * 2 >= count_all(a);
 }
 
-/* So many deferrals in a row happen by chance less than once in ten thousand. */
+/* So many deferrals in a row happen by chance less often than CHANCE says. */
 static uint32_t chance_row(const struct warmup *w)
 {
 	uint32_t row = 2;
 	double chance = w->noise * w->noise;
 
-	while (chance > 1e-4 && row < 5) {
+	while (chance > CHANCE && row < ROW_MOST) {
 		chance *= w->noise;
 		row++;
 	}
@@ -235,6 +258,12 @@ static void listen(struct warmup *w, const struct warmup_answer *a)
 		w->noise = larger(0, w->noise + (a->deferred - w->noise * n) / larger(MEMORY, n));
 }
 
+/* Half of many, and not by chance: there are at most two to the power of `n` ways to choose those put off. */
+static bool is_half(const struct warmup *w, uint32_t put_off, uint32_t n)
+{
+	return put_off >= 2 && put_off * 2 >= n && n >= 4 && (n > 64 || ldexp(pow(w->noise, put_off), (int)n) < HALF_CHANCE);
+}
+
 /* Whatever the words: nothing but 4xx several times in a row, or for half of many, is no accident. */
 static bool is_sign(struct warmup *w, const struct warmup_answer *a)
 {
@@ -243,13 +272,12 @@ static bool is_sign(struct warmup *w, const struct warmup_answer *a)
 
 	w->row = put_off > 0 && a->delivered == 0 ? w->row + 1 : 0;
 	w->row_deferred = w->row > 0 ? w->row_deferred + a->deferred : 0;
-	w->pressure = larger(0, w->pressure - RELIEF * a->delivered) + a->throttled;
+	w->pressure = larger(0, w->pressure + a->throttled - RELIEF * a->delivered);
 	/* The last refusal that may be is one by any words. */
 	if (w->row > 0 && w->refused + 2 > allowance(w) &&
 	    w->noise < (w->phase == WARMUP_EXPLORE ? QUIET_FIRST : QUIET))
 		return true;
-	return w->pressure >= most || w->row >= chance_row(w) ||
-	    (put_off >= 2 && put_off * 2 >= count_all(a) && count_all(a) >= 4);
+	return w->pressure >= most || w->row >= chance_row(w) || is_half(w, put_off, count_all(a));
 }
 
 static void count(struct warmup *w, const struct warmup_answer *a)
