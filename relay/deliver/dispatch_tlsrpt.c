@@ -56,11 +56,20 @@ void dispatch_tlsrpt_start(struct dispatch *d)
 	d->tlsrpt = tlsrpt_create(&env, d->conf, d->resolver, rand_u64(&d->rand));
 }
 
+/* A TLS report of ours: nothing else of ours sets aside what its domain demands. */
+static bool is_report(const struct queue_job *job)
+{
+	const uint32_t both = MSG_BOUNCE | MSG_TLS_OPTIONAL;
+
+	return job && (job->message.flags & both) == both;
+}
+
+/* How reports fared is not reported: two relays would tell each other of them day after day, though there is no other mail. */
 void dispatch_tls_notes(struct dispatch *d, const struct attempt *attempt)
 {
 	const struct route *route = dispatch_route(d, attempt->domain);
 
-	if (route)
+	if (route && !is_report(attempt->delivery.job))
 		tlsrpt_add(d->tlsrpt, route, attempt->delivery.tls_notes, attempt->delivery.tls_note_count);
 }
 
