@@ -283,10 +283,13 @@ static void set_key(struct route *route)
 	}
 }
 
-static wall_ms life(uint32_t ttl)
+/* No longer than the records, nor than the policy. */
+static wall_ms life(const struct route_facts *facts)
 {
-	int64_t ms = SECONDS(ttl);
+	int64_t ms = SECONDS(facts->ttl);
 
+	if (facts->sts && facts->sts->has_policy && facts->sts->until - facts->now < ms)
+		ms = facts->sts->until - facts->now;
 	return ms < LIFE_MIN_MS ? LIFE_MIN_MS : ms > LIFE_MAX_MS ? LIFE_MAX_MS : ms;
 }
 
@@ -335,7 +338,7 @@ struct route *route_build(const struct route_facts *facts, struct route_failure 
 	route->tls = facts->tls;
 	route->mx_secure = facts->mx_secure;
 	route->sts = sts_found_ref(facts->sts);
-	route->expires = facts->now + life(facts->ttl);
+	route->expires = facts->now + life(facts);
 	route->hosts = xcalloc(count, sizeof(route->hosts[0]));
 	for (size_t i = 0; i < count; i++)
 		add_host(route, facts, &facts->hosts[i], &tally);

@@ -244,7 +244,7 @@ static void take_policy(struct domain *domain, struct sts_policy *policy, wall_m
 	sts_found_unref(&domain->found);
 	domain->found = found;
 	domain->fetched = now;
-	domain->expires = now + SECONDS(policy->max_age);
+	domain->expires = found->until = now + SECONDS(policy->max_age);
 	domain->refresh_at = fresh_until(domain);
 	domain->trouble = STS_TROUBLE_NONE;
 	domain->why[0] = domain->failed_id[0] = '\0';
@@ -430,7 +430,7 @@ static void restore(void *arg, const char *name, const void *data, size_t len)
 	domain = domain_add(sts, name + sizeof(STS_NOTE) - 1);
 	domain->found = found;
 	domain->fetched = domain->used = fetched < now_of(sts) ? fetched : now_of(sts); /* not later, though the clock was set back meanwhile */
-	domain->expires = domain->fetched + SECONDS(found->policy.max_age);
+	domain->expires = found->until = domain->fetched + SECONDS(found->policy.max_age);
 	domain->refresh_at = fresh_until(domain);
 }
 

@@ -24,6 +24,7 @@ struct sts_found *sts_found_troubled(const struct sts_found *found, enum sts_tro
 		for (size_t i = 0; i < found->policy.mx_count; i++)
 			copy->policy.mx[i] = xstrdup(found->policy.mx[i]);
 		copy->has_policy = found->has_policy;
+		copy->until = found->until;
 		memcpy(copy->id, found->id, sizeof(copy->id));
 	}
 	copy->trouble = trouble;

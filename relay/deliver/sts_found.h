@@ -13,6 +13,7 @@ struct sts_found {
 	struct sts_policy policy;  /* mode NONE: nothing is demanded */
 	bool has_policy;           /* there is one, of mode none or another */
 	char id[STS_ID_MAX + 1];
+	wall_ms until;             /* it counts; 0: no policy */
 	enum sts_trouble trouble;  /* DNS names a policy that could not be had: has_policy is false, or it is an older one */
 	char why[200];
 };

@@ -272,6 +272,42 @@ static void routes_expire_with_their_records_within_bounds(void **state)
 	world_close();
 }
 
+/* RFC 8461 section 3.2: max_age is the end, also of what was decided by the policy. */
+static void routes_expire_with_the_policy_that_they_were_made_under(void **state)
+{
+	static const struct {
+		const char *label;
+		bool has_policy;
+		int64_t until, want; /* from now */
+	} rows[] = {
+		{ "a policy that outlives the records", true, DAYS(7), MINUTES(10) }, { "one that ends before", true, MINUTES(2), MINUTES(2) },
+		{ "one that is over at once", true, 0, SECONDS(30) }, { "none", false, 0, MINUTES(10) },
+	};
+
+	world_open("}\n");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sts_found *found = sts_found_create();
+		struct route_facts facts = { .conf = world.conf, .domain = "x.test", .port = 2525, .from_mx = true, .ttl = 600, .now = NOW, .sts = found };
+		struct route_failure failure;
+		struct route *route;
+		struct rand rand;
+
+		rand_seed(&rand, 1);
+		found->has_policy = rows[i].has_policy;
+		found->until = rows[i].has_policy ? NOW + rows[i].until : 0;
+		route_facts_add(&facts, "mx.x.test", 10, &rand);
+		facts.hosts[0].v4 = (struct route_found){ .status = DNS_FOUND, .count = 1, .addrs = xcalloc(1, sizeof(struct ip_addr)) };
+		assert_true(ip_parse("198.18.0.1", &facts.hosts[0].v4.addrs[0]));
+		route = route_build(&facts, &failure);
+		assert_non_null(route);
+		if (route->expires != NOW + rows[i].want)
+			fail_msg("%s: %lld s", rows[i].label, (long long)(route->expires - NOW) / 1000);
+		route_unref(&route);
+		route_facts_fini(&facts); /* the policy too */
+	}
+	world_close();
+}
+
 static void must_not_be_called(void *arg, struct route *route, const struct route_failure *failure)
 {
 	fail_msg("a cancelled look-up ended");
@@ -386,6 +422,7 @@ int main(void)
 		cmocka_unit_test(both_families_take_turns_the_preferred_one_first),
 		cmocka_unit_test(equal_preferences_are_shuffled_and_every_order_has_one_key),
 		cmocka_unit_test(routes_expire_with_their_records_within_bounds),
+		cmocka_unit_test(routes_expire_with_the_policy_that_they_were_made_under),
 		cmocka_unit_test(cancelled_look_up_is_silent_in_each_phase),
 		cmocka_unit_test(silent_resolver_defers),
 		cmocka_unit_test(wildcard_listener_knows_the_sources_as_ourselves),

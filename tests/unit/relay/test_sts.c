@@ -76,6 +76,8 @@ static void on_found(void *arg, struct sts_found *found)
 	else if (!found->has_policy)
 		snprintf(said, sizeof(said), "-%s", troubles[found->trouble]);
 	else
+		assert_true(found->until >= world_wall() && found->until <= world_wall() + DAYS(31));
+	if (found && found->has_policy)
 		snprintf(said, sizeof(said), "%s/%s%s", sts_mode_name(found->policy.mode), found->id, troubles[found->trouble]);
 	sts_found_unref(&found);
 }
