@@ -76,7 +76,7 @@ struct options {
 	struct run_plan plans[PLANS_MAX];
 	size_t plan_count;
 	unsigned seeds, restart_hours;
-	bool together;
+	bool together, told; /* told: a model cannot be read, and why */
 	const char *svg, *tradeoff;
 };
 
@@ -90,7 +90,10 @@ static bool add_plan(struct options *o, const char *name)
 
 static bool add_model(struct options *o, const char *file)
 {
-	return o->model_count < MODELS_MAX && model_load(file, &o->models[o->model_count++]);
+	if (o->model_count == MODELS_MAX)
+		return false;
+	o->told = !model_load(file, &o->models[o->model_count++]);
+	return !o->told;
 }
 
 /* A list goes on until the next option: --model a b --plan x y. */
@@ -141,8 +144,7 @@ static void run_group(const struct options *o, const struct model *models, unsig
 	for (unsigned i = 0; i < sites; i++) {
 		out[i] = (struct summary){ .model = &models[i],
 			.plan = plan->name,
-			.count = o->seeds ? o->seeds : models[0].seeds,
-			.sources = (unsigned)models[0].keys[KEY_SOURCES].values[0] };
+			.count = o->seeds ? o->seeds : models[0].seeds };
 		out[i].runs = xcalloc(out[i].count, sizeof(*out[i].runs));
 	}
 	run_all(&work);
@@ -182,7 +184,7 @@ int main(int argc, char **argv)
 
 	if (!parse(&o, argc, argv) || (o.together && (o.model_count > SITES_MAX || o.svg || o.tradeoff))) {
 		free(o.models);
-		return usage();
+		return o.told ? 2 : usage();
 	}
 	all = xcalloc(o.model_count * o.plan_count, sizeof(*all));
 	count = run_options(&o, all);

@@ -31,6 +31,7 @@ void report_line(const struct summary *s)
 		if (r->reached)
 			days[reached++] = r->days;
 		clean += r->crossings == 0;
+		sum.sources += r->sources;
 		sum.crossings += r->crossings;
 		sum.blocks += r->blocks;
 		sum.attempts += r->attempts;
@@ -46,7 +47,7 @@ void report_line(const struct summary *s)
 	put_days(days, reached, 50, "days_median");
 	put_days(days, reached, 90, "days_p90");
 	printf(" clean=%.0f%% crossings=%.1f blocks=%.1f deferred=%.1f%% unused=%.0f%% delivered30=%.0f delay_h=%.1f\n",
-	    100.0 * clean / s->count, sum.crossings / s->count / s->sources, sum.blocks / s->count / s->sources,
+	    100.0 * clean / s->count, sum.crossings / sum.sources, sum.blocks / sum.sources,
 	    sum.attempts > 0 ? 100 * sum.put_off / sum.attempts : 0, sum.could > 0 ? 100 * sum.unused / sum.could : 0,
 	    sum.delivered30 / s->count, sum.delivered > 0 ? sum.delay_ms / sum.delivered / 3600000 : 0);
 	fflush(stdout);
@@ -65,5 +66,5 @@ void report_total(const struct summary *all, size_t count, size_t plans, double 
 			days = all[i].runs[run].simulated > days ? all[i].runs[run].simulated : days;
 		}
 	printf("warmup-sim together providers=%zu sources=%u days=%u runs=%zu attempts=%.0f delivered=%.0f seconds=%.1f\n",
-	    count / plans, all[0].sources, days, all[0].count * plans, attempts, delivered, seconds);
+	    count / plans, all[0].runs[0].sources, days, all[0].count * plans, attempts, delivered, seconds);
 }

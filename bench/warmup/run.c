@@ -394,11 +394,13 @@ void run_once(const struct model *models, unsigned count, const struct run_plan 
 		for (unsigned i = 0; i < count; i++)
 			day_end(&w, &w.sites[i], day);
 	}
-	for (unsigned site = 0; site < count; site++)
+	for (unsigned site = 0; site < count; site++) {
+		out[site].sources = w.cold;
 		for (unsigned i = 0; i < w.cold; i++) {
 			out[site].crossings += w.sites[site].lanes[i].crossings;
 			out[site].blocks += w.sites[site].lanes[i].blocks;
 		}
+	}
 	sched_destroy(&w.sched);
 	free(w.sites);
 	free(w.jobs);

@@ -32,7 +32,7 @@ struct model {
 	struct draw keys[KEYS];
 };
 
-/* Read a model; false: told on standard error. */
+/* Read a model; false: told on standard error, with the line and what to do about it. */
 bool model_load(const char *file, struct model *out) MUST_USE;
 
 /* All keys once. */
@@ -73,7 +73,7 @@ void provider_day_end(struct provider_lane *lane);
 struct run_result {
 	bool reached;
 	unsigned days;        /* to full volume, or simulated */
-	unsigned simulated;
+	unsigned simulated, sources; /* cold ones */
 	double crossings, blocks; /* of all cold sources */
 	double attempts, put_off, could, unused, delivered30, delay_ms, delivered;
 	float curve[DAYS_MAX]; /* accepted by the cold sources, by day */
@@ -99,7 +99,7 @@ struct summary {
 	const struct model *model;
 	const char *plan;
 	struct run_result *runs;
-	unsigned count, sources;
+	unsigned count;
 };
 
 void report_line(const struct summary *s);
