@@ -57,6 +57,8 @@ void decide_start(struct sched *sched, struct line *line, struct lane *lane, wal
 
 	part = lane_part(lane, e->rcpts, now);
 	must(part > 0);
+	if (line->share->bundle->second == line->share->tenant)
+		part = repute_part(line->share->tenant, part);
 	e->put_off = PUT_OFF_NOT;
 	ration_charge(sched, line->share->tenant, dest, part, now);
 	line_turn(sched, line, part);
@@ -111,12 +113,15 @@ static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struc
 	enum conf_priority ring = share_class_in_turn(sched->passed, waiting);
 	struct bundle *bundle = sched->runnable[ring];
 	struct line *line = share_in_turn(bundle)->lines;
+	struct tenant *second = bundle->second;
 	struct lane *lane;
+	bool own;
 
 	if (!is_free(sched, bundle, line, now))
 		return false;
 	lane = lane_choose(sched, bundle, get(sched, line->head), now);
-	if (lane == NULL && overflow_waits(sched, bundle->dest, get(sched, line->head), now)) {
+	if (lane == NULL && (overflow_waits(sched, bundle->dest, get(sched, line->head), now) ||
+				overflow_shuns(sched, bundle->dest, get(sched, line->head), now))) {
 		line = overflow_line(sched, bundle, now);
 		if (line == NULL || !is_free(sched, bundle, line, now))
 			return false;
@@ -124,12 +129,13 @@ static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struc
 	}
 	if (lane == NULL)
 		return false;
-	if (bundle->second != NULL)
-		repute_count_turn(bundle->second);
+	own = line->share->tenant == second;
 	limit_connected(sched, lane, now);
 	share_class_served(sched->passed, waiting, ring);
 	bundle->strayed = 0;
 	decide_start(sched, line, lane, now, out);
+	if (second != NULL)
+		repute_count_turn(second, own, out->rcpts);
 	return true;
 }
 

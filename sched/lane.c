@@ -344,16 +344,42 @@ static bool comes_last(
 	return (mixed && is_cold(sched, bundle, place)) || (lane != NULL && retire_had_share(bundle->pool, lane, now));
 }
 
+/* For mail that keeps off cold sources; those that failed the last time come last. */
+static struct lane *choose_warm(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now)
+{
+	uint32_t count = bundle->pool->source_count;
+
+	for (uint32_t i = 0; i < 2 * count; i++) {
+		uint32_t place = (bundle->cursor + i) % count;
+		struct source *source = source_at(sched, bundle, place);
+		struct lane *lane;
+
+		if (bundle_is_closed(bundle, place) || overflow_is_cold(sched, bundle->dest, source))
+			continue;
+		lane = lane_find(sched, bundle->dest, source);
+		if (i < count && lane != NULL && lane->failures > 0)
+			continue;
+		lane = try_place(sched, bundle, place, lane, e, now);
+		if (lane != NULL) {
+			bundle->cursor = (place + 1) % count;
+			return lane;
+		}
+	}
+	return NULL;
+}
+
 struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struct entry *e, wall_ms now)
 {
 	const struct lane *bound = blocked_lane(sched, e);
 	struct lane *lane;
 	uint32_t place = preferred(sched, bundle, e);
-	bool mixed, risky;
+	bool mixed;
 	uint32_t passed = 0;
 
 	if (bound != NULL && name_pool_has(bundle->pool, bound->source, &place))
 		return try_place(sched, bundle, place, lane_find(sched, bundle->dest, bound->source), e, now);
+	if (overflow_shuns(sched, bundle->dest, e, now))
+		return choose_warm(sched, bundle, e, now);
 	if (place != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
 		if ((lane == NULL || (lane->failures == 0 && !retire_had_share(bundle->pool, lane, now))) &&
@@ -361,9 +387,7 @@ struct lane *lane_choose(struct sched *sched, struct bundle *bundle, const struc
 			return lane;
 	}
 	mixed = bundle->pool->cold_count > 0 && bundle->pool->cold_count < bundle->pool->source_count;
-	/* A warm source is better for the mail of a tenant with a bad record. */
-	risky = mixed && repute_is_risky(name_tenant_of(sched, e));
-	while (!risky && (place = cold_choose(sched, bundle, now)) != UINT32_MAX) {
+	while ((place = cold_choose(sched, bundle, now)) != UINT32_MAX) {
 		lane = lane_find(sched, bundle->dest, source_at(sched, bundle, place));
 		if ((lane = try_place(sched, bundle, place, lane, e, now)) != NULL)
 			return lane;

@@ -58,7 +58,7 @@ struct tenant {
 	uint32_t handle;
 	char *name;
 	double tried, bad; /* recipients of late, and those of them unknown (or complaining, which counts more) */
-	uint32_t risky_turns; /* while it is a risk, of those from cold sources alone */
+	int64_t risky_earned; /* while it is a risk, from cold sources alone: what others were given in its place, less what it had for that */
 	char *key;            /* of its stored record; NULL: not made yet */
 	bool noted;           /* its record has changed since it was stored */
 	bool present; /* in the configuration */

@@ -8,6 +8,16 @@
 #define LINES_TRIED 16
 #define STRAY_MAX   4 /* turns of its own class that may be taken out of order before a connection is given up: reconnecting costs too */
 
+/* Mail that waits for cold sources takes no warm one, and that of tenants with a bad record the other way round. */
+static bool fits_warmth(const struct sched *sched, const struct line *line, const struct lane *lane, wall_ms now)
+{
+	const struct entry *e = entries_get(&sched->entries, line->head);
+
+	if (!overflow_is_cold(sched, lane->dest, lane->source))
+		return !overflow_waits(sched, lane->dest, e, now);
+	return !share_yields(line->share) && !overflow_shuns(sched, lane->dest, e, now);
+}
+
 static bool line_fits(const struct sched *sched, const struct line *line, const struct lane *lane, wall_ms now)
 {
 	const struct lane *bound = blocked_lane(sched, entries_get(&sched->entries, line->head));
@@ -16,7 +26,7 @@ static bool line_fits(const struct sched *sched, const struct line *line, const 
 
 	return line->share->place != SHARE_RESTING && line->domain->expires > now && (bound == NULL || bound == lane) &&
 	    name_pool_has(pool, lane->source, NULL) && (bound == lane || !retire_had_share(pool, lane, now)) &&
-	    (bound == lane || lane->cold != NULL || !overflow_waits(sched, lane->dest, entries_get(&sched->entries, line->head), now));
+	    (bound == lane || fits_warmth(sched, line, lane, now));
 }
 
 static bool lane_may_go_on(const struct sched *sched, const struct lane *lane, uint32_t rcpts, wall_ms now)
@@ -108,6 +118,8 @@ static struct line *choose(struct sched *sched, const struct domain *domain, con
 		if (line != NULL && share != NULL && !may_stray(sched, bundle, share, line))
 			return NULL;
 	}
+	if (line != NULL && line->share->bundle != bundle)
+		line->share->bundle->second = NULL; /* nobody's turn was looked for there */
 	return line != NULL && !higher_waits_elsewhere(sched, line->priority) ? line : NULL;
 }
 
@@ -116,6 +128,8 @@ void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_
 	struct lane *lane = slots_get(&sched->lanes, handle);
 	struct domain *domain = domain_find(sched, name);
 	struct line *line;
+	struct tenant *second;
+	bool own;
 
 	*out = (struct sched_decision){ .kind = SCHED_NOTHING, .when = WALL_NEVER, .lane = LANE_NONE };
 	if (lane == NULL || domain == NULL || domain->route == NULL || domain->dest != lane->dest || lane->dest->blocked ||
@@ -125,8 +139,12 @@ void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_
 	job_advance(sched, now);
 	lane = slots_get(&sched->lanes, handle);
 	line = choose(sched, domain, lane, now);
-	if (line != NULL &&
-	    ration_open(sched, line->share->tenant, lane->dest, entries_get(&sched->entries, line->head)->rcpts, now) &&
-	    lane_may_go_on(sched, lane, entries_get(&sched->entries, line->head)->rcpts, now))
-		decide_start(sched, line, lane, now, out);
+	if (line == NULL || !ration_open(sched, line->share->tenant, lane->dest, entries_get(&sched->entries, line->head)->rcpts, now) ||
+	    !lane_may_go_on(sched, lane, entries_get(&sched->entries, line->head)->rcpts, now))
+		return;
+	second = line->share->bundle->second;
+	own = line->share->tenant == second;
+	decide_start(sched, line, lane, now, out);
+	if (second != NULL)
+		repute_count_turn(second, own, out->rcpts);
 }

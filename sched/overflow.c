@@ -1,4 +1,5 @@
-/* sched/overflow.c - pools whose mail waits for their cold sources (pools[].overflow: wait) until it is too old for that.
+/* sched/overflow.c - pools whose mail waits for their cold sources (pools[].overflow: wait) until it is too old for that, and mail of tenants with a
+ * bad record, which waits for the warm ones.
  *
  * A bundle with nothing but such mail leaves the turns until one of its lanes opens, its oldest mail in sight is old enough, or a minute has
  * passed: what waits in it costs nothing meanwhile, however much it is. */
@@ -42,6 +43,46 @@ bool overflow_waits(const struct sched *sched, const struct dest *dest, const st
 	return false;
 }
 
+/* A reputation that it has nowhere yet is not risked there: neither at its plan's end nor once the operator has adopted it. */
+bool overflow_is_cold(const struct sched *sched, const struct dest *dest, const struct source *source)
+{
+	const struct lane *lane = lane_find(sched, dest, source);
+
+	return source->conf != NULL && source->conf->plan != NULL &&
+	    !(lane != NULL && lane->cold != NULL && lane->cold->state.phase == WARMUP_WARM);
+}
+
+static bool is_in_service(const struct source *source, wall_ms now)
+{
+	return source->present && !source->paused && !source->drained && source->parked_until <= now;
+}
+
+bool overflow_shuns(const struct sched *sched, const struct dest *dest, const struct entry *e, wall_ms now)
+{
+	const struct pool *pool = name_pool_of(sched, e);
+	const struct domain *domain = domain_of(sched, e);
+
+	if (pool->cold_count == 0 || pool->cold_count == pool->source_count || !repute_is_risky(name_tenant_of(sched, e)))
+		return false;
+	for (uint32_t i = 0; i < pool->source_count; i++) {
+		const struct source *source = slots_get(&sched->sources, pool->sources[i]);
+
+		if (!overflow_is_cold(sched, dest, source) && is_in_service(source, now) &&
+		    (!domain->routed || (source->families & domain->families) != 0))
+			return true;
+	}
+	return false;
+}
+
+static bool has_open_warm(const struct sched *sched, const struct bundle *bundle)
+{
+	for (uint32_t place = 0; place < bundle->pool->source_count; place++)
+		if (!bundle_is_closed(bundle, place) &&
+		    !overflow_is_cold(sched, bundle->dest, slots_get(&sched->sources, bundle->pool->sources[place])))
+			return true;
+	return false;
+}
+
 wall_ms overflow_until(const struct sched *sched, const struct entry *e)
 {
 	return spills_at(name_pool_of(sched, e), e);
@@ -54,6 +95,11 @@ static struct share *free_one(
 	for (; list != NULL && *left > 0; list = list->next, (*left)--) {
 		const struct entry *e = entries_get(&sched->entries, list->lines->head);
 
+		if (overflow_shuns(sched, list->bundle->dest, e, now)) {
+			if (has_open_warm(sched, list->bundle))
+				return list;
+			continue;
+		}
 		if (!overflow_waits(sched, list->bundle->dest, e, now))
 			return list;
 		if (overflow_until(sched, e) < *first_out)

@@ -89,6 +89,8 @@ void share_class_served(uint32_t passed[PRIORITIES], unsigned waiting, enum conf
 unsigned share_waiting(const struct bundle *bundle); /* classes with mail of tenants that are not paused, as bits */
 /* The share in turn of a bundle with waiting mail; grants what the round gives it. */
 struct share *share_in_turn(struct bundle *bundle);
+/* A risk among cold sources alone, while better mail waits: not its turn. */
+bool share_yields(const struct share *share);
 void share_served(struct share *share, uint32_t rcpts); /* its place in the round moves */
 void share_add_line(struct sched *sched, struct bundle *bundle, struct line *line);
 void share_remove_line(struct sched *sched, struct line *line); /* forgets a share without lines */
@@ -211,7 +213,9 @@ struct ledger *tally_of_tenant(struct sched *sched, struct tenant *tenant); /* m
 void repute_note(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained);
 bool repute_is_risky(const struct tenant *tenant);
 bool repute_has_turn(const struct tenant *tenant); /* one of the few that a risky one has among good ones */
-void repute_count_turn(struct tenant *tenant);
+uint32_t repute_part(const struct tenant *tenant, uint32_t rcpts); /* so many of them it has earned, at least 1 */
+/* A turn of the tenant went to itself, or to a better one in its place. */
+void repute_count_turn(struct tenant *tenant, bool own, uint32_t rcpts);
 bool repute_state(struct tenant *tenant, struct sched_warm *out); /* false: nothing to store */
 MUST_USE enum err repute_restore(struct tenant *tenant, const void *data, size_t len);
 
@@ -297,6 +301,9 @@ void timer_run(struct sched *sched, wall_ms now);
 /* --- overflow.c: mail that waits for cold sources although warm ones are open ---------------------------------------------------- */
 
 bool overflow_waits(const struct sched *sched, const struct dest *dest, const struct entry *e, wall_ms now);
+/* It is of a tenant with a bad record, and a warm source of its pool is in service: it takes no cold one. */
+bool overflow_shuns(const struct sched *sched, const struct dest *dest, const struct entry *e, wall_ms now);
+bool overflow_is_cold(const struct sched *sched, const struct dest *dest, const struct source *source);
 wall_ms overflow_until(const struct sched *sched, const struct entry *e); /* when it does no longer */
 /* A line of the bundle whose next job need not wait; NULL: none is in sight, and the bundle takes no turns for a while. */
 struct line *overflow_line(struct sched *sched, struct bundle *bundle, wall_ms now);

@@ -100,7 +100,7 @@ static void gates_of_dest(
 
 /* The pool's sources are alternatives: no gate when one of them is open, else the one that opens first. */
 static void gates_of_lanes(const struct sched *sched, const struct dest *dest, const struct pool *pool,
-    unsigned families, uint32_t rcpts, wall_ms now, unsigned *reasons, wall_ms *when)
+    unsigned families, uint32_t rcpts, bool warm_only, wall_ms now, unsigned *reasons, wall_ms *when)
 {
 	unsigned all = 0;
 	wall_ms first = WALL_NEVER;
@@ -110,7 +110,7 @@ static void gates_of_lanes(const struct sched *sched, const struct dest *dest, c
 		unsigned why;
 		wall_ms open;
 
-		if ((source->families & families) == 0)
+		if ((source->families & families) == 0 || (warm_only && overflow_is_cold(sched, dest, source)))
 			continue;
 		why = lane_check(sched, dest, source, lane_find(sched, dest, source), true, rcpts, now, &open);
 		if (why == 0)
@@ -138,7 +138,7 @@ static void gates_of_ready(
 	if (name_tenant_of(sched, e)->paused)
 		gate(reasons, when, WHY_OPERATOR, WALL_NEVER);
 	gates_of_lanes(sched, domain->dest, name_pool_of(sched, e), routed ? domain->families : FAMILY_ANY, e->rcpts,
-	    now, reasons, when);
+	    overflow_shuns(sched, domain->dest, e, now), now, reasons, when);
 	if (overflow_waits(sched, domain->dest, e, now))
 		gate(reasons, when, WHY_LANE_WARMUP, overflow_until(sched, e));
 	if (sched->connections >= sched->conf->delivery.connections)
@@ -195,7 +195,7 @@ static unsigned gates_of_bundle(const struct sched *sched, const struct bundle *
 
 	*when = now;
 	if (share_waiting(bundle) != 0)
-		gates_of_lanes(sched, bundle->dest, bundle->pool, bundle->families, 1, now, &reasons, when);
+		gates_of_lanes(sched, bundle->dest, bundle->pool, bundle->families, 1, false, now, &reasons, when);
 	if (bundle->keeping)
 		gate(&reasons, when, WHY_LANE_WARMUP, sched->keep_at);
 	return reasons;

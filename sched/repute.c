@@ -8,9 +8,11 @@
 #define RECORD_LONG   2000 /* beyond, older ones count half */
 #define RISKY_SHARE   0.03 /* of unknown recipients; senders' platforms step in at 3 to 5 % */
 #define COMPLAINT_AS  10   /* a complaint weighs like so many unknown recipients */
-#define RISKY_TURN    20   /* every so manieth turn is one: a twentieth of the mail */
+#define GOOD_FOR_ONE  19   /* recipients of others that earn it one: a twentieth of the mail */
+#define EARNED_DEBT   INT64_C(1000000000000)
+#define EARNED_MOST   190  /* in all: no burst of it after a long wait */
 
-#define VERSION     1
+#define VERSION     2 /* in version 1 the last number counted turns, from 0 to GOOD_FOR_ONE */
 #define ENCODED_LEN 25 /* version, tried, bad, turns */
 
 void repute_note(struct tenant *tenant, uint32_t tried, uint32_t unknown, uint32_t complained)
@@ -31,12 +33,22 @@ bool repute_is_risky(const struct tenant *tenant)
 
 bool repute_has_turn(const struct tenant *tenant)
 {
-	return (tenant->risky_turns + 1) % RISKY_TURN == 0;
+	return tenant->risky_earned >= GOOD_FOR_ONE;
 }
 
-void repute_count_turn(struct tenant *tenant)
+uint32_t repute_part(const struct tenant *tenant, uint32_t rcpts)
 {
-	tenant->risky_turns++;
+	int64_t most = tenant->risky_earned / GOOD_FOR_ONE;
+
+	return most < 1 ? 1 : most < rcpts ? (uint32_t)most : rcpts;
+}
+
+void repute_count_turn(struct tenant *tenant, bool own, uint32_t rcpts)
+{
+	tenant->risky_earned += own ? -(int64_t)GOOD_FOR_ONE * rcpts : (int64_t)rcpts;
+	if (tenant->risky_earned > EARNED_MOST)
+		tenant->risky_earned = EARNED_MOST;
+	tenant->noted = true;
 }
 
 static uint8_t *put(uint8_t *at, uint64_t value)
@@ -83,7 +95,7 @@ bool repute_state(struct tenant *tenant, struct sched_warm *out)
 	*at++ = VERSION;
 	at = put_real(at, tenant->tried);
 	at = put_real(at, tenant->bad);
-	put(at, tenant->risky_turns % RISKY_TURN);
+	put(at, (uint64_t)tenant->risky_earned);
 	out->key = tenant->key;
 	out->len = ENCODED_LEN;
 	return true;
@@ -96,7 +108,7 @@ enum err repute_restore(struct tenant *tenant, const void *data, size_t len)
 
 	if (len == 0)
 		return ERR_CORRUPT;
-	if (at[0] != VERSION)
+	if (at[0] == 0 || at[0] > VERSION)
 		return ERR_VERSION;
 	if (len != ENCODED_LEN)
 		return ERR_CORRUPT;
@@ -108,6 +120,8 @@ enum err repute_restore(struct tenant *tenant, const void *data, size_t len)
 		return ERR_CORRUPT;
 	tenant->tried = tried;
 	tenant->bad = bad;
-	tenant->risky_turns = (uint32_t)(get(at + 17) % RISKY_TURN);
+	tenant->risky_earned = at[0] == 1 ? (int64_t)(get(at + 17) % (GOOD_FOR_ONE + 1)) : (int64_t)get(at + 17);
+	if (tenant->risky_earned > EARNED_MOST || tenant->risky_earned < -EARNED_DEBT)
+		tenant->risky_earned = 0;
 	return OK;
 }

@@ -114,7 +114,7 @@ static struct share *decent_of(struct share *list, unsigned *left)
 	return NULL;
 }
 
-static struct share *decent_one(struct bundle *bundle)
+static struct share *decent_one(const struct bundle *bundle)
 {
 	unsigned left = SHARES_TRIED;
 	struct share *share = NULL;
@@ -136,11 +136,19 @@ struct share *share_in_turn(struct bundle *bundle)
 	bundle->second = NULL;
 	if (bundle->pool->cold_count < bundle->pool->source_count || !repute_is_risky(share->tenant))
 		return share;
-	bundle->second = share->tenant;
-	if (repute_has_turn(share->tenant))
-		return share;
 	other = decent_one(bundle);
-	return other != NULL ? other : share;
+	if (other == NULL)
+		return share;
+	bundle->second = share->tenant;
+	return repute_has_turn(share->tenant) ? share : other;
+}
+
+bool share_yields(const struct share *share)
+{
+	const struct bundle *bundle = share->bundle;
+
+	return bundle->pool->cold_count == bundle->pool->source_count && repute_is_risky(share->tenant) && !repute_has_turn(share->tenant) &&
+	    decent_one(bundle) != NULL;
 }
 
 void share_served(struct share *share, uint32_t rcpts)
@@ -221,6 +229,8 @@ void share_add_line(struct sched *sched, struct bundle *bundle, struct line *lin
 {
 	line->share = get(sched, bundle, slots_get(&sched->tenants, line->key.tenant), line->priority);
 	DL_APPEND2(line->share->lines, line, prev, next);
+	if (!repute_is_risky(line->share->tenant))
+		overflow_release(sched, bundle); /* it may go where what waits may not */
 	bundle_refresh(sched, bundle);
 }
 
