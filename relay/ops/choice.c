@@ -104,7 +104,7 @@ static bool is_text_or_texts(const json_t *value)
 }
 
 /* A misspelt state would look like an empty queue. */
-static bool is_known_state(const json_t *args)
+static const char *unknown_state(const json_t *args)
 {
 	json_t *value = json_object_get(args, "state");
 	size_t count = json_is_array(value) ? json_array_size(value) : value ? 1 : 0;
@@ -116,9 +116,9 @@ static bool is_known_state(const json_t *args)
 		for (enum row_state state = 0; state < ROW_STATES; state++)
 			known = known || choice_text_matches(json_string_value(pattern), row_state_name(state), false);
 		if (!known)
-			return false;
+			return json_string_value(pattern);
 	}
-	return true;
+	return NULL;
 }
 
 bool choice_limit(struct task *task, uint64_t *limit_out)
@@ -148,8 +148,8 @@ bool choice_init(struct choice *choice, struct task *task)
 			return false;
 		}
 	}
-	if (!is_known_state(choice->args)) {
-		(void)task_end(task, OPS_USAGE, "state: expected waiting, active, deferred, held or blocked");
+	if (unknown_state(choice->args)) {
+		(void)task_end(task, OPS_USAGE, "state \"%s\": expected waiting, active, deferred, held or blocked", unknown_state(choice->args));
 		return false;
 	}
 	if (older && (!json_is_integer(older) || json_integer_value(older) < 0)) {

@@ -154,6 +154,16 @@ static wall_ms time_of(const json_t *object, const char *key)
 	return json_is_integer(value) && json_integer_value(value) > 0 ? (wall_ms)json_integer_value(value) : 0;
 }
 
+static void tell_refused(struct suppress *s, const char *address, const char *why)
+{
+	json_t *o = json_object();
+
+	s->refused++;
+	fact_text(o, "address", address ? address : "");
+	fact_text(o, "error", why);
+	task_emit(&s->task, o);
+}
+
 /* import: "entries" are objects with address, tenant, reason, since and until (ms). Those that are none are counted. */
 static bool import_start(struct suppress *s)
 {
@@ -174,7 +184,7 @@ static bool import_start(struct suppress *s)
 
 		tenant = tenant ? tenant : "";
 		if (!is_address(address) || !is_tenant(s, tenant)) {
-			s->refused++;
+			tell_refused(s, address, is_address(address) ? "there is no such tenant" : "no address, expected one such as ann@example.net");
 			continue;
 		}
 		request->items[request->item_count++] = (struct queue_suppress_item){

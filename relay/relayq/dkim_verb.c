@@ -241,6 +241,8 @@ static enum ops_exit list_keys(const struct verb_call *call, FILE *out, FILE *er
 			(void)refuse(err, entry->key, warning);
 		dkim_key_destroy(&key);
 	}
+	if (conf->dkim_count == 0 && !call->json)
+		(void)fputs("the configuration names no key; relayq dkim new DOMAIN makes one\n", out);
 	conf_unref(&conf);
 	return status;
 }

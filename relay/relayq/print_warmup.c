@@ -145,6 +145,7 @@ static void lane_row(struct print *print, const json_t *row)
 /* The three listings of the verb have a member each that the others do not have. */
 static void warmup_row(struct print *print, const json_t *row)
 {
+	print->rows++;
 	if (json_object_get(row, "day"))
 		day_row(print, row);
 	else if (json_object_get(row, "share"))
@@ -166,6 +167,8 @@ static void warmup_end(struct print *print, const json_t *end)
 	}
 	if (field_number(end, "exit") == OPS_DONE && message[0])
 		(void)fprintf(print->out, "%s\n", message);
+	else if (field_number(end, "exit") == OPS_DONE && print->rows == 0)
+		(void)fputs("nothing is known of cold addresses: a source with `warmup:` is one, once it has sent\n", print->out);
 }
 
 const struct printer print_warmup = { .row = warmup_row, .end = warmup_end };

@@ -198,15 +198,18 @@ struct inlet {
 	struct conf *conf;
 	FILE *err;
 	json_t *entries;
-	size_t bytes, line, bad;
+	size_t bytes, line, bad, told;
 	uint64_t changed, known, refused;
 	bool failed;
 };
 
-static void on_taken(void *arg, const json_t *row)
+/* Rows tell what was refused; lines are handed in without their numbers. */
+static void on_refused(void *arg, const json_t *row)
 {
-	(void)arg;
-	(void)row;
+	struct inlet *inlet = arg;
+
+	if (++inlet->told <= TOLD_MAX)
+		(void)fprintf(inlet->err, "relayq: \"%s\": %s\n", field_text(row, "address"), field_text(row, "error"));
 }
 
 static void on_slice_end(void *arg, const json_t *end)
@@ -224,7 +227,7 @@ static void on_slice_end(void *arg, const json_t *end)
 
 static enum ops_exit hand_in(struct inlet *inlet)
 {
-	struct client_sink sink = { .row = on_taken, .end = on_slice_end, .arg = inlet };
+	struct client_sink sink = { .row = on_refused, .end = on_slice_end, .arg = inlet };
 	json_t *args;
 	enum ops_exit status;
 
@@ -289,7 +292,10 @@ enum ops_exit transfer_run(const struct verb_call *call, FILE *out, FILE *err)
 
 	if (!conf)
 		return OPS_USAGE;
-	if (strcmp(word(call, 0), "export") == 0) {
+	if (json_array_size(json_object_get(call->args, "words")) > (strcmp(word(call, 0), "export") == 0 ? 1u : 2u)) {
+		(void)fprintf(err, "relayq: suppress %s: one argument too many\n", word(call, 0));
+		status = OPS_USAGE;
+	} else if (strcmp(word(call, 0), "export") == 0) {
 		status = export(conf, call, out, err);
 	} else {
 		if (file[0] && strcmp(file, "-") != 0)

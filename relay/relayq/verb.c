@@ -1,41 +1,12 @@
-/* relay/relayq/verb.c - the command line as tables: verbs and their options, from which parsing and help are made. */
-#include "relay/relayq/verb.h"
+/* relay/relayq/verb.c - verbs and their options as tables, and help, which is made of them. */
+#include "relay/relayq/verb_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/version.h"
-#include "conf/value.h"
-#include "relay/ops/fact.h"
-
-enum option_kind { KIND_TEXT, KIND_TEXTS, KIND_DURATION, KIND_COUNT, KIND_FLAG, KIND_ALL, KIND_FILE, KIND_JSON, KIND_HELP, KIND_VERSION };
-
-#define BIT(i)  (1u << (i))
-#define GLOBAL  BIT(0)
-#define FILTERS BIT(1)
-#define STATES  BIT(2)
-#define LIMIT   BIT(3)
-#define REASON  BIT(4)
-#define CHANGES BIT(5)
-#define SCOPE   BIT(6)
-#define ROWS    BIT(7)
-#define KEYS    BIT(8)
-#define HASH    BIT(9)
-#define SPAN    BIT(10)
-#define POOL    BIT(11)
-#define LETTERS BIT(12) /* filters of verbs in which --source means something else */
-#define REPLAYS BIT(13)
-#define WARM    BIT(14)
-#define WATCH   BIT(15) /* filters that events have fields for */
-#define EVENTS  BIT(16)
-#define LOOKS   BIT(17)
+#include "conf/schema.h"
 
 /* clang-format off */
-static const struct option_row {
-	const char *name, *key, *metavar, *help;
-	enum option_kind kind;
-	unsigned group; /* verbs of the same bit take it */
-} options[] = {
+const struct option_row verb_options[] = {
 	{ "--destination", "destination", "NAME",     "destination, or recipient domain",               KIND_TEXTS,    FILTERS | LETTERS | WATCH },
 	{ "--tenant",      "tenant",      "NAME",     "who handed the message in",                      KIND_TEXTS,    FILTERS | LETTERS | WATCH },
 	{ "--sender",      "sender",      "ADDRESS",  "envelope sender; '<>' is the null sender",       KIND_TEXTS,    FILTERS | LETTERS | WATCH },
@@ -144,11 +115,11 @@ static const struct verb verbs[] = {
 	{ "hosts", "", "receiving servers that are down, and when they are tried again",
 	  "Nobody tries them before; then one attempt at a time does, and the pause grows. relayq retry ends the pauses of the hosts of what it makes due.",
 	  OPERANDS_NONE, 0, &print_hosts },
-	{ "top", "", "what goes on: queue, rates, destinations, sources, lanes, tenants, what is wrong", "Drawn anew every few seconds. Keys: q quits; d "
+	{ "top", "", "a live screen: queue, rates, who sends, what is wrong", "Drawn anew every few seconds. Keys: q quits; d "
 	  "destinations, s sources, l lanes, t tenants, h hosts that are down, a alerts alone, with arrows\nand pages to go through them; any other: all. Elsewhere than on a "
 	  "terminal, and with --json, one look, which takes a second.", OPERANDS_NONE, LOOKS, NULL },
 	{ "alerts", "", "what somebody must look at and lasts", "The same goes by mail and to a webhook, see `relayd --explain alerts.mail`.", OPERANDS_NONE, 0, &print_alerts },
-	{ "providers", "[NAME...]", "destinations known by name, their limits, and where each figure comes from",
+	{ "providers", "[NAME...]", "destinations known by name, and where their limits come from",
 	  "Needs no daemon. FROM: shipped, or file and line of what the configuration says instead.", OPERANDS_WORDS, 0, NULL },
 	{ "classify", "", "`provider TAB reply` lines in, `class TAB action TAB rule` out",
 	  "Needs no daemon. With -c the rules of that configuration come first; without it the shipped ones stand alone.", OPERANDS_NONE, 0, NULL },
@@ -158,34 +129,52 @@ static const struct verb verbs[] = {
 };
 /* clang-format on */
 
-/* Of the design, and not of this version. */
-static const char *const LATER[] = {
-	"doctor", "lint", "export", "import",
-};
+const size_t verb_option_count = ARRAY_LEN(verb_options);
 
-#define GROUP "dead" /* its verbs are two words */
-
-static const struct verb *verb_find(const char *name)
+const struct verb *verb_find(const char *name)
 {
-	if (strcmp(name, GROUP) == 0)
-		name = GROUP " list";
+	if (strcmp(name, VERB_GROUP) == 0)
+		name = VERB_GROUP " list";
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
 	return NULL;
 }
 
+unsigned verb_near(const char *word)
+{
+	size_t most = (strlen(word) + 1) / 2;
+
+	return most < 3 ? (unsigned)most : 3;
+}
+
+const char *verb_nearest(const char *word)
+{
+	const char *best = NULL;
+	unsigned least = verb_near(word);
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		unsigned distance = schema_distance(word, verbs[i].name);
+
+		if (distance < least) {
+			least = distance;
+			best = verbs[i].name;
+		}
+	}
+	return best;
+}
+
 /* --- help ------------------------------------------------------------------------------------------------------------------- */
 
 static void help_options(unsigned groups, FILE *out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(verb_options); i++) {
 		char left[40];
 
-		if (!(options[i].group & groups) || !options[i].help)
+		if (!(verb_options[i].group & groups) || !verb_options[i].help)
 			continue;
-		(void)snprintf(left, sizeof(left), "%s %s", options[i].name, options[i].metavar ? options[i].metavar : "");
-		(void)fprintf(out, "  %-24s %s\n", left, options[i].help);
+		(void)snprintf(left, sizeof(left), "%s %s", verb_options[i].name, verb_options[i].metavar ? verb_options[i].metavar : "");
+		(void)fprintf(out, "  %-24s %s\n", left, verb_options[i].help);
 	}
 }
 
@@ -196,8 +185,8 @@ static void help_all(FILE *out)
 		(void)fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].summary);
 	(void)fputc('\n', out);
 	help_options(GLOBAL, out);
-	(void)fputs("\nrelayq VERB --help tells the options of a verb. What only reads works without a daemon too.\n"
-	    "Exit status: 0 done, 1 refused, not found or a check that fails, 2 usage, 3 the daemon cannot be reached.\n", out);
+	(void)fputs("\nrelayq VERB --help tells the options of a verb. What only reads works without\n"
+	    "a daemon too. Exit status: 0 done, 1 refused, not found or a check that fails,\n2 usage, 3 the daemon cannot be reached.\n", out);
 }
 
 void verb_help(const char *name, FILE *out)
@@ -214,268 +203,4 @@ void verb_help(const char *name, FILE *out)
 		(void)fprintf(out, "\n%s\n", verb->more);
 	(void)fputc('\n', out);
 	help_options(verb->options | GLOBAL, out);
-}
-
-/* --- parsing ---------------------------------------------------------------------------------------------------------------- */
-
-struct parser {
-	struct verb_call *call;
-	FILE *out, *err;
-	int argc, at;
-	char **argv;
-	bool literal; /* "--" was seen */
-	bool said;    /* help or version */
-};
-
-static enum ops_exit fault(struct parser *p, const char *where, const char *what, const char *more)
-{
-	(void)fprintf(p->err, "relayq: %s%s%s%s%s\n", where, what ? " \"" : "", what ? what : "", what ? "\"" : "", more ? more : "");
-	return OPS_USAGE;
-}
-
-/* One value as it is, several as an array. */
-static void add_text(json_t *args, const char *key, const char *text)
-{
-	json_t *old = json_object_get(args, key), *both;
-
-	if (!old) {
-		fact_text(args, key, text);
-		return;
-	}
-	if (!json_is_array(old)) {
-		both = json_array();
-		must(json_array_append(both, old) == 0);
-		fact_json(args, key, both);
-		old = both;
-	}
-	must(json_array_append_new(old, json_string(text)) == 0);
-}
-
-static enum ops_exit take_value(struct parser *p, const struct option_row *option, const char *text)
-{
-	json_t *args = p->call->args;
-	struct value value;
-
-	switch (option->kind) {
-	case KIND_TEXTS:
-	case KIND_TEXT: {
-		json_t *probe = json_string(text);
-
-		if (!probe)
-			return fault(p, option->name, text, ": not UTF-8");
-		json_decref(probe);
-		if (option->kind == KIND_TEXTS)
-			add_text(args, option->key, text);
-		else
-			fact_text(args, option->key, text);
-		return OPS_DONE;
-	}
-	case KIND_DURATION:
-		if (!value_parse(VALUE_DURATION, text, &value))
-			return fault(p, option->name, text, ": expected a duration such as 90s, 15m, 4h or 5d");
-		fact_number(args, option->key, (uint64_t)value.number);
-		return OPS_DONE;
-	case KIND_COUNT:
-		if (!value_parse(VALUE_COUNT, text, &value) || value.number < 1)
-			return fault(p, option->name, text, ": expected a number from 1 on");
-		fact_number(args, option->key, (uint64_t)value.number);
-		return OPS_DONE;
-	case KIND_FILE:
-		p->call->file = text;
-		p->call->file_given = true;
-		return OPS_DONE;
-	case KIND_FLAG:
-	case KIND_ALL:
-	case KIND_JSON:
-	case KIND_HELP:
-	case KIND_VERSION:
-		break;
-	}
-	return fault(p, option->name, NULL, " takes no value");
-}
-
-static enum ops_exit take_flag(struct parser *p, const struct option_row *option)
-{
-	if (option->kind == KIND_FLAG)
-		fact_bool(p->call->args, option->key, true);
-	else if (option->kind == KIND_ALL)
-		p->call->all = true;
-	else if (option->kind == KIND_JSON)
-		p->call->json = true;
-	else if (option->kind == KIND_VERSION)
-		(void)fputs("relayq (warmrelay) " WARMRELAY_VERSION "\n", p->out);
-	else
-		verb_help(p->call->verb ? p->call->verb->name : NULL, p->out);
-	p->said = p->said || option->kind == KIND_VERSION || option->kind == KIND_HELP;
-	return OPS_DONE;
-}
-
-/* "--name" or "--name=value" of the options that the verb, or any call, takes. */
-static const struct option_row *option_find(const char *word, unsigned groups, const char **value_out)
-{
-	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
-	size_t len = equals ? (size_t)(equals - word) : strlen(word);
-
-	*value_out = equals ? equals + 1 : NULL;
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		if (options[i].group & groups && strlen(options[i].name) == len && strncmp(options[i].name, word, len) == 0)
-			return &options[i];
-	return NULL;
-}
-
-static enum ops_exit take_option(struct parser *p, const char *word)
-{
-	const struct verb *verb = p->call->verb;
-	const char *value;
-	const struct option_row *option = option_find(word, GLOBAL | (verb ? verb->options : 0), &value);
-
-	if (!option)
-		return fault(p, verb ? verb->name : "option", word, verb ? ": no such option (--help tells which)" : " is not known here");
-	if (!option->metavar && !value)
-		return take_flag(p, option);
-	if (!value && p->at == p->argc)
-		return fault(p, word, NULL, " expects a value");
-	return take_value(p, option, value ? value : p->argv[p->at++]);
-}
-
-/* The second word of a verb; none is "list". */
-static enum ops_exit take_second(struct parser *p)
-{
-	const char *second = p->at < p->argc && p->argv[p->at][0] != '-' ? p->argv[p->at++] : "list";
-	char *name = xasprintf(GROUP " %s", second);
-
-	p->call->verb = verb_find(name);
-	free(name);
-	return p->call->verb ? OPS_DONE : fault(p, GROUP, second, " is not known; list, show, cat, replay and drop are");
-}
-
-static enum ops_exit take_verb(struct parser *p, const char *word)
-{
-	if (strcmp(word, GROUP) == 0)
-		return take_second(p);
-	p->call->verb = verb_find(word);
-	if (p->call->verb)
-		return OPS_DONE;
-	for (size_t i = 0; i < ARRAY_LEN(LATER); i++)
-		if (strcmp(LATER[i], word) == 0)
-			return fault(p, word, NULL, " is not available in this version; relayq help tells what is");
-	return fault(p, "verb", word, " is not known; relayq help tells what is");
-}
-
-/* One more of an array. False: not UTF-8. */
-static bool take_word(json_t *args, const char *key, const char *word)
-{
-	json_t *words = json_object_get(args, key), *text = json_string(word);
-
-	if (!text)
-		return false;
-	if (!words) {
-		words = json_array();
-		fact_json(args, key, words);
-	}
-	must(json_array_append_new(words, text) == 0);
-	return true;
-}
-
-static enum ops_exit take_operand(struct parser *p, const char *word)
-{
-	const struct verb *verb = p->call->verb;
-	json_t *args = p->call->args;
-
-	switch (verb->operands) {
-	case OPERANDS_NONE:
-		break;
-	case OPERANDS_ID:
-	case OPERANDS_IDS:
-		if ((verb->operands == OPERANDS_ID && json_object_get(args, "ids")) || !take_word(args, "ids", word))
-			break;
-		return OPS_DONE;
-	case OPERANDS_WORDS:
-		if (take_word(args, "words", word))
-			return OPS_DONE;
-		break;
-	case OPERANDS_NAME:
-		if (json_object_get(args, "name"))
-			break;
-		fact_text(args, "name", word);
-		return OPS_DONE;
-	case OPERANDS_VERB:
-		if (!verb_find(word))
-			return fault(p, "verb", word, " is not known; relayq help tells what is");
-		verb_help(word, p->out);
-		p->said = true;
-		return OPS_DONE;
-	}
-	return fault(p, verb->name, word, ": one argument too many");
-}
-
-static enum ops_exit parse_words(struct parser *p)
-{
-	while (p->at < p->argc && !p->said) {
-		const char *word = p->argv[p->at++];
-		enum ops_exit status;
-
-		if (!p->literal && strcmp(word, "--") == 0) {
-			p->literal = true;
-			continue;
-		}
-		if (!p->literal && word[0] == '-' && word[1])
-			status = take_option(p, word);
-		else
-			status = p->call->verb ? take_operand(p, word) : take_verb(p, word);
-		if (status != OPS_DONE)
-			return status;
-	}
-	return OPS_DONE;
-}
-
-static bool has_choice(const json_t *args)
-{
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		if ((options[i].group & (FILTERS | STATES)) && json_object_get(args, options[i].key))
-			return true;
-	return json_object_get(args, "ids") != NULL;
-}
-
-/* What must be there is. */
-static enum ops_exit check_operands(struct parser *p)
-{
-	const struct verb *verb = p->call->verb;
-	json_t *args = p->call->args;
-
-	if (verb->operands == OPERANDS_ID && !json_object_get(args, "ids"))
-		return fault(p, verb->name, NULL, ": expected an ID");
-	if (verb->operands == OPERANDS_NAME && !json_object_get(args, "name"))
-		return fault(p, verb->name, NULL, ": expected an ID, or the name of a destination, tenant or source");
-	if ((verb->options & CHANGES) && !has_choice(args))
-		return fault(p, verb->name, NULL, ": whom? expected IDs or a filter; '*' is all");
-	return OPS_DONE;
-}
-
-enum ops_exit verb_parse(struct verb_call *call, int argc, char **argv, FILE *out, FILE *err)
-{
-	struct parser p = { .call = call, .out = out, .err = err, .argc = argc, .at = 1, .argv = argv };
-	enum ops_exit status;
-
-	*call = (struct verb_call){ .file = RELAYQ_FILE, .args = json_object() };
-	status = parse_words(&p);
-	if (status == OPS_DONE && !p.said && !call->verb)
-		call->verb = verb_find("stats");
-	if (status == OPS_DONE && !p.said && call->verb->operands == OPERANDS_VERB) {
-		verb_help(NULL, out);
-		p.said = true;
-	}
-	if (status == OPS_DONE && !p.said)
-		status = check_operands(&p);
-	if (status == OPS_DONE && !p.said)
-		return OPS_DONE;
-	verb_call_fini(call);
-	return status;
-}
-
-void verb_call_fini(struct verb_call *call)
-{
-	json_decref(call->args);
-	call->args = NULL;
-	call->verb = NULL;
 }

@@ -117,7 +117,15 @@ static void what_is_wrong_is_refused_with_its_name(void **state)
 	static const struct {
 		const char *line, *told;
 	} rows[] = {
-		{ "frob", "\"frob\" is not known" },
+		{ "frob", "\"frob\" is not known; relayq help tells what is" },
+		{ "lsit", "\"lsit\" is not known, did you mean list?" },
+		{ "sorce", "did you mean source?" },
+		{ "help taill", "did you mean tail?" },
+		{ "list --tenent x", "no such option, did you mean --tenant?" },
+		{ "list --frobnicate", "no such option; relayq help list tells what is" },
+		{ "pause --source a --source b", "\"b\": it was given before, and can be given once" },
+		{ "list --older 4h --older 5h", "can be given once" },
+		{ "top --every 0", "expected a duration" },
 		{ "export", "not available in this version" },
 		{ "list --frob", "\"--frob\"" },
 		{ "list --reason x", "\"--reason\"" },
