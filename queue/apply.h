@@ -63,10 +63,6 @@ bool apply_is_refusal(const struct apply *apply, enum err e);
 /* Write counters, memos and the last id. LMDB's codes. */
 int apply_finish(struct apply *apply);
 
-/* QUEUE_ACCEPT, also as the bounce of a settle: the checks, then the rows. */
-MUST_USE enum err apply_accept_check(struct apply *apply, const struct queue_accept *accept, struct err_detail *why);
-MUST_USE enum err apply_accept(struct apply *apply, const struct queue_accept *accept, struct err_detail *why);
-
 /* Leave the chunks of `id` to the sweeper once the transaction has committed. */
 void apply_leave(struct apply_left *left, msg_id id);
 /* Delete up to a transaction's share of the chunks of `id`, leave the rest to the sweeper. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "queue/accept.h"
 #include "queue/dead_record.h"
 #include "queue/recipient.h"
 #include "queue/script.h"
@@ -293,8 +294,8 @@ enum err dead_store_replay(struct apply *apply, struct queue_replay *replay, str
 	replay->earlier = 0;
 	e = check_letters(apply, replay, why);
 	if (e == OK)
-		e = apply_accept_check(apply, replay->accept, why);
+		e = accept_verify(apply, replay->accept, why);
 	if (e == OK)
-		e = apply_accept(apply, replay->accept, why);
+		e = accept_write(apply, replay->accept, why);
 	return e == OK ? mark_letters(apply, replay, why) : e;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "queue/accept.h"
 #include "queue/dead_store.h"
 #include "queue/message.h"
 #include "queue/recipient.h"
@@ -183,11 +184,11 @@ enum err settle_apply(struct apply *apply, struct queue_settle *settle, struct e
 	if (e == OK && settle->pool)
 		e = change_pool(apply, settle, message, why);
 	if (e == OK && settle->bounce)
-		e = apply_accept_check(apply, settle->bounce, why);
+		e = accept_verify(apply, settle->bounce, why);
 	if (e == OK)
 		e = settle_items(apply, settle, &left, &told, why);
 	if (e == OK && settle->bounce && told)
-		e = apply_accept(apply, settle->bounce, why);
+		e = accept_write(apply, settle->bounce, why);
 	else if (e == OK && settle->bounce && settle->bounce->first_blob > 0)
 		apply_leave(&apply->left, settle->bounce->message.id);
 	if (e == OK)

@@ -78,20 +78,19 @@ static void a_file_that_was_never_written_to_its_end_opens(void **state)
 	store_assert_body(s, id, 300000);
 }
 
+/* The first pages alone: what the message needs is gone. */
 static void such_a_file_that_was_cut_is_refused(void **state)
 {
 	struct store *s = *state;
 	struct err_detail why;
-	struct stat st;
 	char path[128];
 
 	store_accept(s, 100000, one);
 	make_short(s);
 	store_close(s);
 	data_path(s, path);
-	assert_int_equal(stat(path, &st), 0);
-	for (off_t size = st.st_size - 4096; size > 4 * 4096; size -= 4096) {
-		assert_int_equal(truncate(path, size), 0);
+	for (off_t pages = 8; pages >= 3; pages--) {
+		assert_int_equal(truncate(path, pages * 4096), 0);
 		s->queue = queue_open(s->dir, &s->options, &why);
 		assert_null(s->queue);
 		assert_int_equal(why.code, ERR_CORRUPT);
