@@ -8,7 +8,7 @@
 #include "relay/deliver/tlsrpt_int.h"
 
 #define NOTE        "tlsrpt/"
-#define DAYS_KEPT   10000       /* domains and days at once; beyond, further domains are not counted */
+#define DAYS_KEPT   10000       /* domains that want reports, and days, at once; beyond, further ones are not counted */
 #define TICK_MS     MINUTES(1)
 #define FLUSH_MS    100
 #define CATCH_UP_MS MINUTES(10) /* longest wait of what should have been sent while we were away */
@@ -109,14 +109,12 @@ static void on_txt(void *arg, const struct dns_answer *answer)
 {
 	struct tls_day *day = arg;
 	bool denied = answer->status == DNS_NO_DATA || answer->status == DNS_NO_NAME;
-	struct tls_figures *figures = day->figures;
 	struct tls_rua rua;
 
 	day->query = NULL;
 	if (denied || (answer->status == DNS_FOUND && !tls_rua_read(answer->txt, answer->txt_count, &rua))) {
-		day->state = DAY_UNWANTED;
-		day->figures = tls_figures_create(figures->domain, figures->start);
-		tls_figures_free(&figures);
+		tls_unwanted_add(day->tlsrpt, day->figures->domain, day_start(day->figures->start));
+		day_free(day);
 		return;
 	}
 	day->state = DAY_WANTED;
@@ -133,7 +131,7 @@ static struct tls_day *day_of(struct tlsrpt *tlsrpt, const char *domain)
 
 	key_of(start, domain, key);
 	HASH_FIND_STR(tlsrpt->days, key, day);
-	if (day || HASH_COUNT(tlsrpt->days) >= DAYS_KEPT)
+	if (day || HASH_COUNT(tlsrpt->days) >= DAYS_KEPT || tls_unwanted_has(tlsrpt, domain, start))
 		return day;
 	day = day_add(tlsrpt, key, tls_figures_create(domain, start));
 	tls_day_ask(day, on_txt);
@@ -219,7 +217,7 @@ void tlsrpt_add(struct tlsrpt *tlsrpt, const struct route *route, const struct t
 	domain = resolver_ascii_name(route->domain); /* RFC 8460 section 4.4: A-labels */
 	day = domain ? day_of(tlsrpt, domain) : NULL;
 	free(domain);
-	if (!day || day->state == DAY_UNWANTED || day->state == DAY_SENDING)
+	if (!day || day->state == DAY_SENDING)
 		return;
 	for (size_t i = 0; i < count; i++)
 		add_note(day, route, &notes[i]);
@@ -273,7 +271,7 @@ static void look_after(struct tls_day *day, wall_ms now)
 
 	if (day->state == DAY_SENDING || day->state == DAY_ASKING)
 		return;
-	if ((day->state == DAY_UNWANTED || is_empty(day)) && over <= now) {
+	if (is_empty(day) && over <= now) {
 		day_free(day);
 		return;
 	}
@@ -305,7 +303,7 @@ static void on_tick(void *arg)
 void tlsrpt_walk(const struct tlsrpt *tlsrpt, const char *domain, tlsrpt_fn fn, void *arg)
 {
 	for (const struct tls_day *day = tlsrpt->days; day; day = day->hh.next)
-		if (day->state != DAY_UNWANTED && !is_empty(day) && (!domain || strcmp(domain, day->figures->domain) == 0))
+		if (!is_empty(day) && (!domain || strcmp(domain, day->figures->domain) == 0))
 			fn(arg, day->figures, day->send_at);
 }
 
@@ -404,6 +402,7 @@ void tlsrpt_destroy(struct tlsrpt **tlsrpt)
 	on_flush(t);
 	while (t->days)
 		day_free(t->days);
+	tls_unwanted_clear(t);
 	timer_fini(&t->tick);
 	timer_fini(&t->flush);
 	free(t);

@@ -10,7 +10,6 @@
 enum day_state {
 	DAY_ASKING,   /* whether the domain wants reports */
 	DAY_WANTED,
-	DAY_UNWANTED, /* remembered to the end of the day */
 	DAY_SENDING,
 };
 
@@ -42,6 +41,8 @@ struct tlsrpt {
 	struct timer tick, flush;
 	bool flush_due;
 	struct tls_day *days; /* by key */
+	wall_ms unwanted_day; /* of `unwanted`: its start */
+	struct tls_unwanted *unwanted;
 };
 
 struct tlsrpt_mail {
@@ -54,6 +55,11 @@ struct tlsrpt_mail {
 void tls_day_write(struct tls_day *day); /* into the store */
 void tls_day_drop(struct tls_day *day); /* from memory and store */
 void tls_day_ask(struct tls_day *day, dns_fn fn);
+
+/* tlsrpt_unwanted.c: domains that want no reports on the day that starts then; those of another day are forgotten */
+bool tls_unwanted_has(struct tlsrpt *tlsrpt, const char *domain, wall_ms day);
+void tls_unwanted_add(struct tlsrpt *tlsrpt, const char *domain, wall_ms day);
+void tls_unwanted_clear(struct tlsrpt *tlsrpt);
 
 /* tlsrpt_send.c */
 void tls_day_send(struct tls_day *day);

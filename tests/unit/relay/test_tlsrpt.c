@@ -224,6 +224,24 @@ static void who_wants_no_reports_is_not_counted(void **state)
 	assert_int_equal(taken_count, 0);
 }
 
+/* An answer that comes after midnight is about the day before; the domain is asked again. */
+static void a_denial_counts_for_its_own_day(void **state)
+{
+	pass(HOURS(12) - SECONDS(2));
+	world_txt(RECORD, DNS_NO_NAME, NULL);
+	world.deaf = true;
+	mail(1);
+	pass(SECONDS(5));
+	world.deaf = false;
+	pass(SECONDS(1));
+	assert_int_equal(world.asked, 1);
+	mail(1);
+	assert_int_equal(world.asked, 2);
+	mail(1);
+	assert_int_equal(world.asked, 2);
+	assert_string_equal(what_is_kept(), "");
+}
+
 static void who_cannot_be_asked_is_counted_and_asked_again_at_the_end(void **state)
 {
 	world_txt(RECORD, DNS_FAILED, NULL);
@@ -430,6 +448,7 @@ int main(void)
 		TEST(a_day_ends_at_midnight_utc_and_is_reported_within_the_delay),
 		TEST(what_comes_after_midnight_belongs_to_the_next_day),
 		TEST(who_wants_no_reports_is_not_counted),
+		TEST(a_denial_counts_for_its_own_day),
 		TEST(who_cannot_be_asked_is_counted_and_asked_again_at_the_end),
 		TEST(who_wants_them_no_more_gets_none),
 		TEST(a_domain_in_other_letters_is_reported_in_ascii),
