@@ -108,7 +108,9 @@ void bundle_reopen(struct sched *sched, struct bundle *bundle, const struct sour
 	bundle_refresh(sched, bundle);
 }
 
-#define TURNS_TRIED 16 /* beyond, the next open source takes the turn: the cost of a choice is the same for a thousand of them */
+/* Beyond, the next open source takes the turn, so that a choice among a thousand costs no more: exact in pools of so many turns, and in larger ones
+ * as long as not so many in a row are of sources that cannot start. */
+#define TURNS_TRIED 256
 
 /* First clear bit of a | b at or after `from`, going round; UINT32_MAX: none. */
 static uint32_t next_clear(const uint64_t *a, const uint64_t *b, uint32_t words, uint32_t from)

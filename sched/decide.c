@@ -92,10 +92,11 @@ static unsigned rings_waiting(const struct sched *sched)
 }
 
 /* Nothing but lanes is in the way of its next job; else that is seen to. */
-static bool is_free(struct sched *sched, const struct bundle *bundle, struct line *line, wall_ms now)
+static bool is_free(struct sched *sched, struct bundle *bundle, struct line *line, wall_ms now)
 {
 	uint32_t rcpts;
 
+	bundle->waits_as = yield_class(line);
 	if (line->domain->expires <= now) {
 		domain_unroute(sched, line->domain, now);
 		return false;
@@ -103,8 +104,8 @@ static bool is_free(struct sched *sched, const struct bundle *bundle, struct lin
 	if (blocked_put_off(sched, line->head, now))
 		return false;
 	rcpts = get(sched, line->head)->rcpts;
-	return limit_dest_open(sched, bundle->dest, rcpts, now) &&
-	    ration_open(sched, line->share->tenant, bundle->dest, rcpts, now);
+	return limit_dest_open(sched, bundle->dest, rcpts, bundle->waits_as, now) &&
+	    ration_open(sched, line->share->tenant, bundle->dest, rcpts, bundle->waits_as, now);
 }
 
 /* The bundle whose turn it is starts its next job, or has one obstacle less to look at: a closed lane or an outdated route. */

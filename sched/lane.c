@@ -172,11 +172,12 @@ static void count_closed(struct sched *sched, unsigned reasons, int by)
 			sched->lanes_closed[bit] += (uint32_t)by;
 }
 
-void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, uint32_t rcpts, wall_ms when, wall_ms now)
+void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, enum conf_priority as, uint32_t rcpts, wall_ms when, wall_ms now)
 {
 	must(!lane->closed && reasons != 0);
 	lane->closed = true;
 	lane->reasons = reasons;
+	yield_closed(lane, as);
 	timer_chore(sched, lane, WALL_NEVER);
 	count_closed(sched, reasons, 1);
 	if (reasons & WHY_SOURCE_LIMITS)
@@ -190,6 +191,7 @@ void lane_reopen(struct sched *sched, struct lane *lane)
 	if (!lane->closed)
 		return;
 	lane->closed = false;
+	yield_reopened(lane);
 	if (lane->waiting)
 		limit_unwait(lane);
 	count_closed(sched, lane->reasons, -1);
@@ -324,7 +326,7 @@ static struct lane *try_place(
 		reasons = lane_check(sched, bundle->dest, source, lane, true, e->rcpts, now, &when);
 		if (reasons == 0)
 			return lane;
-		lane_close(sched, lane, reasons, e->rcpts, when, now);
+		lane_close(sched, lane, reasons, bundle->waits_as, e->rcpts, when, now);
 	}
 	bundle_close(sched, bundle, place);
 	return NULL;

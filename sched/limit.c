@@ -22,13 +22,14 @@ wall_ms limit_dest_rate(const struct sched *sched, const struct dest *dest, uint
 				      provider->total_rate_period_ms, rcpts, now);
 }
 
-bool limit_dest_open(struct sched *sched, struct dest *dest, uint32_t rcpts, wall_ms now)
+bool limit_dest_open(struct sched *sched, struct dest *dest, uint32_t rcpts, enum conf_priority as, wall_ms now)
 {
 	wall_ms when = limit_dest_rate(sched, dest, rcpts, now);
 
 	if (when <= now && !limit_dest_is_crowded(dest))
 		return true;
 	dest->sated_until = when;
+	dest->waits_as = as;
 	dest_refresh(sched, dest, now);
 	return false;
 }

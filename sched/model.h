@@ -168,6 +168,8 @@ struct dest {
 	bool blocked;      /* operator_paused, or down and no probe may start */
 	bool crowded;      /* has all the connections that all sources together may have */
 	bool sated;        /* has had its rate of all sources together, until sated_until */
+	enum conf_priority waits_as; /* while sated: the class that waits; one above it need not */
+	uint32_t yielding; /* lanes with a waits_as below the highest */
 	wall_ms sated_until;
 	int64_t rate_full_us; /* of providers[].total_rate */
 	uint32_t probe;    /* entry of the probe that is out, ENTRY_NONE */
@@ -206,6 +208,7 @@ struct bundle {
 	uint64_t served;            /* sched->turns at its last turn */
 	uint32_t cursor;            /* place in the pool where the next source is looked for */
 	uint32_t turn;              /* index into the pool's turns */
+	enum conf_priority waits_as; /* of the job in turn: yield_class */
 	struct tenant *second;      /* whose turn it is, a risk, while all sources are cold; NULL */
 	uint32_t cold_cursor;       /* index into the pool's cold_places */
 	uint32_t open;              /* sources whose bit in `closed` is clear */
@@ -253,6 +256,7 @@ struct ration {
 	struct dest *dest;
 	int64_t full_us; /* of its token bucket */
 	bool rests;      /* its shares there are out of the turns */
+	enum conf_priority waits_as; /* while it rests: the class that waits */
 	UT_hash_handle hh;
 };
 
@@ -295,6 +299,7 @@ struct lane {
 	bool far;             /* its destination has many: it is in sched->lane_keys */
 	bool closed;          /* cannot start now; its bits are set in the bundles that have tried it */
 	unsigned reasons;     /* why it is closed */
+	enum conf_priority waits_as; /* closed for want of tokens alone: the class that waits for them; else the highest */
 	bool waiting;         /* closed, and on the list of its source's waiters */
 	uint8_t state;        /* enum sched_lane_state that was told last */
 	bool silent;          /* not answered where another source is */

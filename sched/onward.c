@@ -129,6 +129,7 @@ void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_
 	struct domain *domain = domain_find(sched, name);
 	struct line *line;
 	struct tenant *second;
+	uint32_t rcpts;
 	bool own;
 
 	*out = (struct sched_decision){ .kind = SCHED_NOTHING, .when = WALL_NEVER, .lane = LANE_NONE };
@@ -139,8 +140,10 @@ void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_
 	job_advance(sched, now);
 	lane = slots_get(&sched->lanes, handle);
 	line = choose(sched, domain, lane, now);
-	if (line == NULL || !ration_open(sched, line->share->tenant, lane->dest, entries_get(&sched->entries, line->head)->rcpts, now) ||
-	    !lane_may_go_on(sched, lane, entries_get(&sched->entries, line->head)->rcpts, now))
+	if (line == NULL)
+		return;
+	rcpts = entries_get(&sched->entries, line->head)->rcpts;
+	if (!ration_open(sched, line->share->tenant, lane->dest, rcpts, yield_class(line), now) || !lane_may_go_on(sched, lane, rcpts, now))
 		return;
 	second = line->share->bundle->second;
 	own = line->share->tenant == second;

@@ -97,10 +97,22 @@ void share_remove_line(struct sched *sched, struct line *line); /* forgets a sha
 void share_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused);
 void share_rest(struct sched *sched, struct share *share, bool rest); /* out of the turns, or back at their end */
 
+/* --- yield.c: tokens go to the higher class -------------------------------------------------------------------------------- */
+
+/* As what class the first job of a line waits when it lacks tokens: its own; the highest, which yields to nobody, when its turn is owed. */
+enum conf_priority yield_class(const struct line *line);
+void yield_closed(struct lane *lane, enum conf_priority class); /* its reasons are set */
+void yield_reopened(struct lane *lane);
+/* Mail of the share has come in: what a lower class waits for tokens of is open to it. Work: 16 lanes at most. */
+void yield_to(struct sched *sched, const struct share *share);
+
 /* --- ration.c: a tenant at a destination ------------------------------------------------------------------------------------ */
 
-/* May `rcpts` recipients of the tenant start there? If not, its shares there rest until they may. */
-bool ration_open(struct sched *sched, struct tenant *tenant, struct dest *dest, uint32_t rcpts, wall_ms now);
+/* May `rcpts` recipients of the tenant start there? If not, its shares there rest until they may, or until ration_yield to a class above `as`. */
+bool ration_open(
+    struct sched *sched, struct tenant *tenant, struct dest *dest, uint32_t rcpts, enum conf_priority as, wall_ms now);
+void ration_yield(
+    struct sched *sched, const struct tenant *tenant, const struct dest *dest, enum conf_priority class, wall_ms now);
 bool ration_rests(const struct sched *sched, const struct tenant *tenant, const struct dest *dest);
 wall_ms ration_when(
     const struct sched *sched, const struct tenant *tenant, const struct dest *dest, uint32_t rcpts, wall_ms now);
@@ -134,7 +146,8 @@ unsigned lane_check(const struct sched *sched, const struct dest *dest, const st
 void lane_shut(struct sched *sched, struct lane *lane, wall_ms until, unsigned reason, const char *words);
 /* The end of that, before its time. */
 void lane_unshut(struct sched *sched, struct lane *lane);
-void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, uint32_t rcpts, wall_ms when, wall_ms now);
+/* as: for what class; one above it opens the lane when tokens alone are missing. */
+void lane_close(struct sched *sched, struct lane *lane, unsigned reasons, enum conf_priority as, uint32_t rcpts, wall_ms when, wall_ms now);
 uint32_t lane_limit(const struct sched *sched, const struct lane *lane); /* connections, but for its pace */
 void lane_reopen(struct sched *sched, struct lane *lane);
 void lane_charge(struct sched *sched, struct lane *lane, uint32_t rcpts, wall_ms now);
@@ -154,8 +167,8 @@ uint32_t lane_part(const struct lane *lane, uint32_t rcpts, wall_ms now);
 
 #define WHY_SOURCE_LIMITS ((unsigned)(WHY_SOURCE_CONNECTIONS | WHY_SOURCE_RATE))
 
-/* May `rcpts` recipients start there? If not, the destination's bundles rest until it may. */
-bool limit_dest_open(struct sched *sched, struct dest *dest, uint32_t rcpts, wall_ms now);
+/* May `rcpts` recipients start there? If not, the destination's bundles rest until it may, or mail of a class above `as` comes. */
+bool limit_dest_open(struct sched *sched, struct dest *dest, uint32_t rcpts, enum conf_priority as, wall_ms now);
 /* When the rate of all sources together lets `rcpts` recipients start; <= now: at once. */
 wall_ms limit_dest_rate(const struct sched *sched, const struct dest *dest, uint32_t rcpts, wall_ms now);
 bool limit_dest_is_crowded(const struct dest *dest);

@@ -61,7 +61,8 @@ wall_ms ration_when(
 	return ration == NULL ? now : rate_next(ration->full_us, tenant->rate_count, tenant->rate_period_ms, rcpts, now);
 }
 
-bool ration_open(struct sched *sched, struct tenant *tenant, struct dest *dest, uint32_t rcpts, wall_ms now)
+bool ration_open(
+    struct sched *sched, struct tenant *tenant, struct dest *dest, uint32_t rcpts, enum conf_priority as, wall_ms now)
 {
 	wall_ms when = ration_when(sched, tenant, dest, rcpts, now);
 	struct ration *ration;
@@ -71,6 +72,7 @@ bool ration_open(struct sched *sched, struct tenant *tenant, struct dest *dest, 
 	ration = find(sched, tenant, dest);
 	sched->rations_resting += !ration->rests;
 	ration->rests = true;
+	ration->waits_as = as;
 	shares_rest(sched, ration, true);
 	timer_set(sched, TIMER_RATION, ration->handle, when);
 	return false;
@@ -124,6 +126,15 @@ void ration_due(struct sched *sched, uint32_t handle, wall_ms now)
 	}
 	end(sched, ration);
 	dest_tidy(sched, dest, now);
+}
+
+void ration_yield(
+    struct sched *sched, const struct tenant *tenant, const struct dest *dest, enum conf_priority class, wall_ms now)
+{
+	const struct ration *ration = sched->rations_resting > 0 ? find(sched, tenant, dest) : NULL;
+
+	if (ration != NULL && ration->rests && ration->waits_as > class)
+		ration_due(sched, ration->handle, now);
 }
 
 void ration_reload(struct sched *sched, wall_ms now)

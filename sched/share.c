@@ -231,6 +231,7 @@ void share_add_line(struct sched *sched, struct bundle *bundle, struct line *lin
 	DL_APPEND2(line->share->lines, line, prev, next);
 	if (!repute_is_risky(line->share->tenant))
 		overflow_release(sched, bundle); /* it may go where what waits may not */
+	yield_to(sched, line->share);
 	bundle_refresh(sched, bundle);
 }
 

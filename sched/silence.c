@@ -21,7 +21,7 @@ static void mark(struct sched *sched, struct lane *lane, wall_ms now)
 	lane_set_failures(sched, lane, lane->failures + 1);
 	lane_shut(sched, lane, now + backoff_delay(first, backoff.max_ms, lane->silences, &sched->rand), WHY_LANE_SILENT, NULL);
 	/* Its end is a time of its own: then a probe has its turn, however well the others do. */
-	lane_close(sched, lane, WHY_LANE_SILENT, 1, lane->paused_until, now);
+	lane_close(sched, lane, WHY_LANE_SILENT, PRIORITY_TRANSACTIONAL, 1, lane->paused_until, now);
 }
 
 static bool was_heard_by_another(const struct lane *lane, wall_ms now)

@@ -203,6 +203,7 @@ static void verify_lanes(const struct sched *sched)
 			continue;
 		must(lane_find(sched, lane->dest, lane->source) == lane);
 		must(lane->closed == (lane->reasons != 0));
+		must(lane->closed || lane->waits_as == PRIORITY_TRANSACTIONAL);
 		must(lane->waiting == (lane->closed && lane->reasons & WHY_SOURCE_LIMITS));
 		must(lane->closed || lane->connections > 0 || lane->active > 0 || heap_has(&sched->chores, i));
 	}
