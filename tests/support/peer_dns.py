@@ -29,12 +29,22 @@ class Dns:
     def __init__(self):
         self.records = {}   # lower-case name -> [(type, value)]
         self.failing = set()
+        while not self._bind():
+            pass
+        threading.Thread(target=self._serve_udp, daemon=True).start()
+        threading.Thread(target=self._serve_tcp, daemon=True).start()
+
+    def _bind(self):
+        """One port for both; False: somebody has it for TCP already."""
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(('127.0.0.1', 0))
         self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(('127.0.0.1', self.port))
-        threading.Thread(target=self._serve_udp, daemon=True).start()
-        threading.Thread(target=self._serve_tcp, daemon=True).start()
+        try:
+            self.tcp = socket.create_server(('127.0.0.1', self.port))
+        except OSError:
+            self.udp.close()
+            return False
+        return True
 
     def add(self, name, kind, value):
         self.records.setdefault(name.lower().rstrip('.'), []).append((kind, value))

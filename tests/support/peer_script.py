@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from peer_dns import Dns
-from peer_relay import Relay
+from peer_relay import Relay, free_port
 from peer_text import Failure, matches, pairs, show, unescape
 from peer_wire import TIMEOUT, Wire
 
@@ -130,8 +130,8 @@ class Script:
     def do_host(self, rest):
         """host NAME ADDRESS: a server that listens there, all on the same port."""
         name, address = rest.split()
-        listener = socket.create_server((address, self.port or 0), backlog=50)
-        self.port = self.port or listener.getsockname()[1]
+        self.port = self.port or free_port()
+        listener = socket.create_server((address, self.port), backlog=50)
         self.relay.set('delivery.port', self.port)
         self.listeners[name] = listener
         if name != 'main':
