@@ -156,7 +156,7 @@ static void take_entry(struct hostmap *map, struct source_bytes *from, bool has_
 	memcpy(at.addr.bytes, from->at, 16);
 	from->at += 16;
 	at.port = (uint16_t)get(from, 2);
-	if (hostmap_find(map, &at.addr, at.port)) {
+	if (at.port == 0 || hostmap_find(map, &at.addr, at.port)) {
 		from->at += 17 + (has_source ? 4 : 0);
 		return;
 	}
