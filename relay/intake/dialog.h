@@ -109,6 +109,11 @@ void dialog_log_refusal(const struct dialog *d, const char *sender, const char *
 /* Shutdown: end now, unless a commit is under way. */
 void dialog_drain(struct dialog *d);
 
+/* dialog_line.c: read a line and do what it says. False: no whole line is there. */
+bool dialog_take_line(struct dialog *d);
+/* dialog_line.c: who speaks that protocol here is told so, and goes. */
+void dialog_end_foreign(struct dialog *d, const char *protocol);
+
 /* --- command handlers: check answers and returns false when the command is refused; proceed does it ---------------------------- */
 
 typedef bool (*dialog_check)(struct dialog *d, const struct command *c);
