@@ -37,8 +37,8 @@ const char *resolver_trouble(const struct resolver *resolver)
 	if (!resolver->anchors.has_root)
 		return "there is no trust anchor of the root (dns-root-data, dns.anchors): mail goes on without DNSSEC, hence without DANE";
 	if (resolver->dns.validate == DNS_VALIDATE_REQUIRE)
-		return "the root's keys cannot be validated through the resolver (dns.forward), and dns.validate is require: mail is deferred until they can";
-	return "the root's keys cannot be validated through the resolver (dns.forward): mail goes on without DNSSEC, hence without DANE, until they can";
+		return "the root's keys cannot be validated (look at dns.forward, the clock, dns-root-data), and dns.validate is require: mail is deferred until they can";
+	return "the root's keys cannot be validated (look at dns.forward, the clock, dns-root-data): mail goes on without DNSSEC, hence without DANE, until they can";
 }
 
 void resolver_listen(struct resolver *resolver, void (*fn)(void *arg, enum dns_validation validation), void *arg)

@@ -14,6 +14,7 @@ static void check_answer(const struct dns_answer *answer)
 		must(answer->mx[i].host && strlen(answer->mx[i].host) <= 1024);
 	for (size_t i = 0; i < answer->addr_count; i++)
 		must(answer->addrs[i].family != 0);
+	(void)tlsa_any_usable(answer->tlsa, answer->tlsa_count);
 }
 
 /* The first byte chooses the type that was asked for. */
