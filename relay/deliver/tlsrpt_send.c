@@ -128,7 +128,7 @@ static void tell(struct tls_day *day)
 {
 	const struct conf *conf = day->tlsrpt->conf;
 	struct tls_sender sender = { conf->tls_rpt.organization ? conf->tls_rpt.organization : conf->hostname, conf->tls_rpt.contact, conf->hostname };
-	size_t places[TLS_RUA_MAX];
+	size_t places[TLS_RUA_MAX], count = 0;
 	struct buf gzip;
 
 	buf_init(&gzip, REPORT_MAX);
@@ -137,11 +137,12 @@ static void tell(struct tls_day *day)
 	/* Chosen and counted first: the last one that ends drops the day. */
 	for (size_t i = 0; i < day->rua->count; i++)
 		if (!tls_figures_told(day->figures, day->rua->to[i].text))
-			places[day->open++] = i;
-	for (size_t n = 0, count = day->open; n < count; n++)
+			places[count++] = i;
+	day->open = (unsigned)count;
+	for (size_t n = 0; n < count; n++)
 		(day->rua->to[places[n]].https ? post : mail)(day, places[n], &gzip);
 	buf_fini(&gzip);
-	if (day->open == 0)
+	if (count == 0)
 		tls_day_drop(day);
 }
 

@@ -36,6 +36,7 @@ static void restart(int64_t away_ms)
 static int begin(void **state)
 {
 	memset(&world, 0, sizeof(world));
+	conf.mta_sts.enabled = true;
 	start();
 	return 0;
 }
@@ -368,6 +369,40 @@ static void what_gets_no_mail_is_fetched_again_for_a_month(void **state)
 	assert_int_equal(world_notes(), 0);
 }
 
+/* The setting is off: what is kept is left to end by itself. */
+static void nothing_is_refreshed_while_policies_are_not_heeded(void **state)
+{
+	dns_says("1");
+	web_says("enforce", 5 * 86400);
+	assert_string_equal(ask(), "enforce/1");
+	conf.mta_sts.enabled = false;
+	world_pass(DAYS(4));
+	assert_int_equal(world.fetched, 1);
+	world_pass(DAYS(1) + MINUTES(1));
+	assert_int_equal(world_notes(), 0);
+}
+
+static void domains_have_policies_of_their_own(void **state)
+{
+	static const char page[] = "version: STSv1\nmode: testing\nmx: mx.example.net\nmax_age: 86400\n";
+
+	dns_says("1");
+	web_says("enforce", 86400);
+	world_txt("_mta-sts.example.net", DNS_FOUND, "v=STSv1; id=9;");
+	world_page("https://mta-sts.example.net/.well-known/mta-sts.txt", 200, "text/plain", page);
+	assert_string_equal(ask(), "enforce/1");
+	(void)!sts_lookup(sts, "example.net", world_wall(), on_found, NULL);
+	world_pass(0);
+	assert_string_equal(said, "testing/9");
+	assert_string_equal(ask(), "enforce/1");
+	assert_int_equal(world_notes(), 2);
+	restart(HOURS(1));
+	(void)!sts_lookup(sts, "example.net", world_wall(), on_found, NULL);
+	world_pass(0);
+	assert_string_equal(said, "testing/9");
+	assert_int_equal(world.fetched, 2);
+}
+
 /* --- restarts --------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_policy_is_remembered_over_a_restart_with_its_age(void **state)
@@ -462,6 +497,8 @@ int main(void)
 		TEST(a_short_policy_is_fetched_again_before_it_is_over),
 		TEST(a_refresh_that_fails_is_tried_again_within_hours_and_extends_nothing),
 		TEST(what_gets_no_mail_is_fetched_again_for_a_month),
+		TEST(nothing_is_refreshed_while_policies_are_not_heeded),
+		TEST(domains_have_policies_of_their_own),
 		TEST(a_policy_is_remembered_over_a_restart_with_its_age),
 		TEST(the_daily_refresh_goes_on_after_a_restart),
 		TEST(a_policy_from_the_future_is_as_old_as_now),
