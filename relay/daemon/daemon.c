@@ -221,10 +221,10 @@ static void on_signal(void *arg, int signo)
 
 	if (signo != SIGHUP) {
 		stop(d);
-		return;
+	} else if (!d->stopping) { /* or it would listen again */
+		(void)!reload(d, &text);
+		free(text);
 	}
-	(void)!reload(d, &text);
-	free(text);
 }
 
 static struct conf *current_conf(void *arg)
