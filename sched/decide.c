@@ -159,13 +159,13 @@ void sched_next(struct sched *sched, wall_ms now, struct sched_decision *out)
 
 	timer_now(sched, now);
 	timer_run(sched, now);
+	retire_run(sched, now); /* before blocked jobs are looked at: it may give them something to look for */
 	all_moved = job_advance(sched, now);
 	all_moved = blocked_advance(sched, now) && all_moved;
 	if (sched->expired != ENTRY_NONE) {
 		expire(sched, now, out);
 		return;
 	}
-	retire_run(sched, now);
 	overflow_run(sched, now);
 	(void)limit_wake(sched, now);
 	for (;;) {

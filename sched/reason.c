@@ -122,6 +122,15 @@ static void gates_of_lanes(const struct sched *sched, const struct dest *dest, c
 	gate(reasons, when, all != 0 ? all : WHY_NO_SOURCE, first);
 }
 
+/* All that is in sight before it waits for other sources than are open: what is behind is looked at again within a minute. */
+static bool is_kept(const struct domain *domain, const struct pool *pool)
+{
+	for (const struct bundle *b = domain->dest->bundles; b != NULL; b = b->dest_next)
+		if (b->keeping && b->pool == pool && b->families == domain->families)
+			return true;
+	return false;
+}
+
 static void gates_of_ready(
     const struct sched *sched, const struct entry *e, wall_ms now, unsigned *reasons, wall_ms *when)
 {
@@ -141,6 +150,8 @@ static void gates_of_ready(
 	    overflow_shuns(sched, domain->dest, e, now), now, reasons, when);
 	if (overflow_waits(sched, domain->dest, e, now))
 		gate(reasons, when, WHY_LANE_WARMUP, overflow_until(sched, e));
+	if (is_kept(domain, name_pool_of(sched, e)))
+		gate(reasons, when, WHY_LANE_WARMUP, sched->keep_at);
 	if (sched->connections >= sched->conf->delivery.connections)
 		gate(reasons, when, WHY_TOTAL_CONNECTIONS, WALL_NEVER);
 }

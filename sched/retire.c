@@ -48,6 +48,7 @@ static void count_anew(struct source *source)
 bool sched_retire_source(struct sched *sched, const char *name, const struct sched_retire *retire, wall_ms now)
 {
 	struct source *source = find(sched, name);
+	struct lane *lane, *next;
 
 	if (source == NULL)
 		return false;
@@ -59,6 +60,12 @@ bool sched_retire_source(struct sched *sched, const char *name, const struct sch
 	if (source->retire->since != retire->since)
 		count_anew(source);
 	*source->retire = *retire;
+	/* It may have more again than it had left of an earlier one. */
+	DL_FOREACH_SAFE2(source->lanes, lane, next, source_next)
+	{
+		lane_reopen(sched, lane);
+		lane_tidy(sched, lane, now);
+	}
 	look_again(sched);
 	retire_run(sched, now);
 	return true;
