@@ -130,9 +130,11 @@ static void put_outcomes(struct print *print, const json_t *total)
 
 static void put_store(struct print *print, const json_t *total)
 {
-	uint64_t quota = field_number(total, "quota_bytes");
+	uint64_t quota = field_number(total, "quota_bytes"), down = field_number(total, "hosts_down");
 	char used[TEXT_SHORT], limit[TEXT_SHORT], rest[TEXT_SHORT], up[TEXT_SHORT], letters[TEXT_SHORT + 24];
 
+	if (down > 0)
+		(void)fprintf(print->out, "%s %s down (relayq hosts)\n", text_counted(down, "receiving server", letters), down == 1 ? "is" : "are");
 	if (field_number(total, "dead") > 0)
 		(void)fprintf(print->out, "%s, %s (relayq dead)\n", text_counted(field_number(total, "dead"), "dead letter", letters),
 		    text_size(field_number(total, "dead_bytes"), used));
