@@ -112,6 +112,33 @@ const char *trust_session_key(const struct trust *trust, const struct route_host
 	return out;
 }
 
+static size_t count_usable(const struct dane *dane)
+{
+	size_t usable = 0;
+
+	for (size_t i = 0; i < dane->tlsa_count; i++)
+		usable += tlsa_is_usable(&dane->tlsa[i]);
+	return usable;
+}
+
+const char *trust_words(const struct trust *trust, const struct route_host *host, char out[TRUST_WORDS])
+{
+	if (trust->unreachable)
+		(void)snprintf(out, TRUST_WORDS, "not used now: whether DANE binds it cannot be told: %s", host->dane.why);
+	else if (trust->excluded)
+		(void)snprintf(out, TRUST_WORDS, "not used: the domain's MTA-STS policy does not name it");
+	else if (trust->auth == TLS_AUTH_DANE)
+		(void)snprintf(out, TRUST_WORDS, "a must, authenticated by DANE (%zu TLSA records, %zu of use)", host->dane.tlsa_count, count_usable(&host->dane));
+	else if (trust->auth == TLS_AUTH_CA)
+		(void)snprintf(out, TRUST_WORDS, "a must, with a certificate that an authority vouches for (%s)", trust->demand);
+	else if (trust->required)
+		(void)snprintf(out, TRUST_WORDS, "a must, with any certificate (%s)%s", trust->demand,
+		    host->dane.status == DANE_FOUND ? ", none of them of use" : "");
+	else
+		(void)snprintf(out, TRUST_WORDS, "%s", trust->tls ? "when it is offered, with any certificate" : "none");
+	return out;
+}
+
 bool trust_is_met(const struct trust *trust, bool secure, bool verified)
 {
 	return !trust->unreachable && !trust->excluded && !trust->unproven && (secure || !trust->required) && (verified || trust->auth == TLS_AUTH_NONE);

@@ -53,6 +53,10 @@ void trust_require(struct trust *trust, const struct route *route, const struct 
 #define TRUST_KEY 800
 const char *trust_session_key(const struct trust *trust, const struct route_host *host, const char *relay, const char *source, char out[TRUST_KEY]);
 
+/* For the operator: what `trust`, as decided for `host`, comes to. Returns `out`. */
+#define TRUST_WORDS 400
+const char *trust_words(const struct trust *trust, const struct route_host *host, char out[TRUST_WORDS]);
+
 /* Is a connection with (or without) TLS, and an authenticated server or not, good enough? */
 bool trust_is_met(const struct trust *trust, bool secure, bool verified);
 

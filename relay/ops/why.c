@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "relay/deliver/route.h"
+#include "relay/deliver/trust.h"
 #include "relay/intake/usage.h"
 #include "relay/ops/choice.h"
 #include "relay/ops/fact.h"
@@ -186,6 +187,23 @@ static void emit_host(void *arg, const struct host_view *view)
 	emit_line(why, line);
 }
 
+/* What a delivery to each host demands, but for what a tenant or a message adds to that. */
+static void tell_tls(struct why *why, const struct route *route)
+{
+	const char *trouble = dispatch_dnssec_trouble(why->task.env->dispatch);
+
+	for (size_t i = 0; i < route->host_count; i++) {
+		char words[TRUST_WORDS], line[TRUST_WORDS + 300];
+		struct trust trust;
+
+		trust_decide(&trust, route->tls, TLS_LEVEL_NONE, &route->hosts[i]);
+		(void)snprintf(line, sizeof(line), "TLS with %.255s: %s", route->hosts[i].name, trust_words(&trust, &route->hosts[i], words));
+		emit_line(why, line);
+	}
+	if (trouble)
+		emit_line(why, trouble);
+}
+
 static void tell_hosts(struct why *why, const struct route *route)
 {
 	const char **hosts = xcalloc(route->host_count + 1, sizeof(hosts[0]));
@@ -194,6 +212,7 @@ static void tell_hosts(struct why *why, const struct route *route)
 		hosts[i] = route->hosts[i].name;
 	rule_by_hosts(why->task.env->conf(why->task.env->arg), why->name, hosts, route->host_count, route->from_mx, emit_line, why);
 	hostmap_walk_route(dispatch_hosts(why->task.env->dispatch), route, emit_host, why);
+	tell_tls(why, route);
 	free(hosts);
 }
 

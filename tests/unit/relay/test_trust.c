@@ -312,11 +312,41 @@ static void records_of_no_use_are_told_from_those_of_use(void **state)
 	}
 }
 
+static void words_say_what_is_demanded(void **state)
+{
+	static const struct {
+		enum conf_tls_level level;
+		int host;
+		const char *words;
+	} rows[] = {
+		{ TLS_LEVEL_NONE, NONE, "none" },
+		{ TLS_LEVEL_DANE, NONE, "when it is offered, with any certificate" },
+		{ TLS_LEVEL_DANE, GOOD, "a must, authenticated by DANE (1 TLSA records, 1 of use)" },
+		{ TLS_LEVEL_DANE, USELESS, "a must, with any certificate (DANE: the domain has TLSA records), none of them of use" },
+		{ TLS_LEVEL_DANE, FAILED, "not used now: whether DANE binds it cannot be told: " },
+		{ TLS_LEVEL_DANE, ENFORCED, "a must, with a certificate that an authority vouches for (MTA-STS: the policy of the domain is to be enforced)" },
+		{ TLS_LEVEL_DANE, EXCLUDED, "not used: the domain's MTA-STS policy does not name it" },
+		{ TLS_LEVEL_REQUIRED, NONE, "a must, with any certificate (tls: required)" },
+		{ TLS_LEVEL_VERIFIED, NONE, "a must, with a certificate that an authority vouches for (tls: verified)" },
+		{ TLS_LEVEL_OPPORTUNISTIC, GOOD, "when it is offered, with any certificate" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct route_host *host = &hosts[rows[i].host];
+		char words[TRUST_WORDS];
+		struct trust trust;
+
+		trust_decide(&trust, rows[i].level, TLS_LEVEL_NONE, host);
+		assert_string_equal(trust_words(&trust, host, words), rows[i].words);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_of_no_use_are_told_from_those_of_use),
 		cmocka_unit_test(levels_and_records_decide_together),
+		cmocka_unit_test(words_say_what_is_demanded),
 		cmocka_unit_test(the_stricter_one_of_two_levels_wins),
 		cmocka_unit_test(the_nearest_level_of_a_domain_counts),
 		cmocka_unit_test(sessions_are_resumed_under_the_same_demand_and_records_alone),
