@@ -1,8 +1,6 @@
 /* base/ascii.c - case and digits without the locale. */
 #include "base/ascii.h"
 
-#include <string.h>
-
 void ascii_lower_str(char *text)
 {
 	for (; *text != '\0'; text++)
@@ -22,11 +20,4 @@ bool ascii_equal_n(const char *a, size_t a_len, const char *b)
 		if (b[i] == '\0' || ascii_lower(a[i]) != ascii_lower(b[i]))
 			return false;
 	return b[a_len] == '\0';
-}
-
-bool ascii_has_suffix(const char *text, const char *suffix)
-{
-	size_t text_len = strlen(text), suffix_len = strlen(suffix);
-
-	return suffix_len <= text_len && ascii_equal(text + text_len - suffix_len, suffix);
 }

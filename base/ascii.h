@@ -16,6 +16,5 @@ void ascii_lower_str(char *text);
 /* Compare without regard to the case of A-Z; `a_len` bytes of a text that need not end there. Pure. */
 bool ascii_equal(const char *a, const char *b);
 bool ascii_equal_n(const char *a, size_t a_len, const char *b);
-bool ascii_has_suffix(const char *text, const char *suffix);
 
 #endif

@@ -23,7 +23,8 @@ static const struct codec_field extra_texts[] = {
 };
 /* clang-format on */
 
-uint32_t message_chunks(uint64_t size_bytes)
+/* Chunks of a body of that size whose first chunk is full; there is one more at most when it is short. */
+static uint32_t message_chunks(uint64_t size_bytes)
 {
 	return (uint32_t)((size_bytes + QUEUE_CHUNK - 1) / QUEUE_CHUNK);
 }

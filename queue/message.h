@@ -5,9 +5,6 @@
 #include "queue/codec.h"
 #include "queue/queue.h"
 
-/* Chunks of a body of that size whose first chunk is full; there is one more at most when it is short. */
-uint32_t message_chunks(uint64_t size_bytes);
-
 /* May this message be stored? ERR_LIMIT: a name or the sender is too long; ERR_INVALID: no id, a negative time, chunks that do
  * not fit the size, no recipients. Pure. */
 MUST_USE enum err message_check(const struct queue_message *message, struct err_detail *why);

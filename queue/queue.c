@@ -187,16 +187,6 @@ struct queue *queue_open_readonly(const char *state, struct err_detail *why)
 	return queue;
 }
 
-bool queue_is_locked(const char *state)
-{
-	int fd;
-	enum err e = lock_share(state, &fd, NULL);
-
-	if (fd >= 0)
-		close(fd);
-	return e == ERR_BUSY;
-}
-
 void queue_reconfigure(struct queue *queue, const struct queue_options *options)
 {
 	room_limit(&queue->room, options->quota_bytes, options->reserve_bytes);

@@ -130,9 +130,6 @@ void queue_reconfigure(struct queue *queue, const struct queue_options *options)
  * ERR_NOT_FOUND: no store there yet. */
 struct queue *queue_open_readonly(const char *state, struct err_detail *why) MUST_USE;
 
-/* Is STATE/lock held by a daemon? */
-bool queue_is_locked(const char *state);
-
 /* Finish what was handed in, stop the writer, close. All readers must be closed. Sets the pointer to NULL. */
 void queue_close(struct queue **queue);
 

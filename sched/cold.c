@@ -49,7 +49,7 @@ static uint32_t or_else(uint32_t value, uint32_t other)
 	return value > 0 ? value : other;
 }
 
-struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_provider *provider)
+static struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_provider *provider)
 {
 	static const struct conf_plan_group none;
 	const struct conf_plan_group *group = provider != NULL ? group_of(from, provider->name) : NULL;

@@ -109,7 +109,8 @@ static wall_ms warn_at(const struct sched *sched, const struct entry *e)
 	return (began > arrived ? began : arrived) + retry->warn_ms;
 }
 
-wall_ms job_time(const struct sched *sched, const struct entry *e)
+/* When the heap of times has to look at a job that waits. */
+static wall_ms job_time(const struct sched *sched, const struct entry *e)
 {
 	wall_ms time = e->place == PLACE_LATER ? e->due : e->deadline, warn = warn_at(sched, e);
 

@@ -234,7 +234,6 @@ MUST_USE enum err repute_restore(struct tenant *tenant, const void *data, size_t
 
 /* --- cold.c --------------------------------------------------------------------------------------------------------------- */
 
-struct warmup_plan cold_plan(const struct conf_plan *from, const struct conf_provider *provider);
 void cold_attach(struct sched *sched, struct lane *lane); /* at its making and after a reload */
 void cold_detach(struct lane *lane);
 void cold_clock(struct sched *sched);  /* the clock was set back */
@@ -288,8 +287,6 @@ void cold_beside(struct cold *cold);                                          /*
 /* --- job.c: the only place that changes entry.place --------------------------------------------------------------------- */
 
 enum sched_state job_state(const struct entry *e);
-/* When the heap of times has to look at a job that waits. */
-wall_ms job_time(const struct sched *sched, const struct entry *e);
 void job_enter(struct sched *sched, uint32_t number, wall_ms now); /* a new one, to wherever it belongs */
 void job_move(struct sched *sched, uint32_t number, enum place place, wall_ms now);
 void job_rest(struct sched *sched, uint32_t number, wall_ms now); /* to wherever a job belongs that is not out */

@@ -21,7 +21,8 @@ struct tls_mail {
 	struct buf text;
 };
 
-char *tls_mail_file(const struct tls_figures *figures, const char *hostname)
+/* Name of the file that a report is: "OURS!DOMAIN!START!END.json.gz" (section 5.1). malloc'ed. */
+static char *tls_mail_file(const struct tls_figures *figures, const char *hostname)
 {
 	return xasprintf("%s!%s!%lld!%lld.json.gz", hostname, figures->domain, (long long)(figures->start / 1000),
 	    (long long)((figures->end - 1) / 1000));

@@ -8,9 +8,6 @@
 
 struct tls_mail;
 
-/* Name of the file that a report is: "OURS!DOMAIN!START!END.json.gz" (section 5.1). malloc'ed. */
-char *tls_mail_file(const struct tls_figures *figures, const char *hostname) MUST_USE;
-
 /*
  * Make the message.
  *

@@ -24,22 +24,19 @@ static void texts_are_compared_without_case(void **state)
 {
 	static const struct {
 		const char *label, *a, *b;
-		bool equal, suffix;
+		bool equal;
 	} rows[] = {
-		{ "both empty", "", "", true, true },
-		{ "case", "MAIL From", "mail fROM", true, true },
-		{ "longer on the left", "abc", "ab", false, false },
-		{ "longer on the right", "ab", "abc", false, false },
-		{ "end", "mx.Google.com", ".google.COM", false, true },
-		{ "empty end", "a", "", false, true },
-		{ "neighbours of the letters", "@[", "`{", false, false },
+		{ "both empty", "", "", true },
+		{ "case", "MAIL From", "mail fROM", true },
+		{ "longer on the left", "abc", "ab", false },
+		{ "longer on the right", "ab", "abc", false },
+		{ "an empty one on the right", "a", "", false },
+		{ "neighbours of the letters", "@[", "`{", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (ascii_equal(rows[i].a, rows[i].b) != rows[i].equal)
 			fail_msg("equal, %s", rows[i].label);
-		if (ascii_has_suffix(rows[i].a, rows[i].b) != rows[i].suffix)
-			fail_msg("suffix, %s", rows[i].label);
 	}
 }
 

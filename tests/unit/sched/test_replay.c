@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <time.h>
 
-#include "base/ascii.h"
 #include "tests/unit/sched/sched_test.h"
 
 #define WORDS_MAX  16
@@ -565,7 +564,9 @@ static void scenarios_of_tests_replay_come_out_as_written(void **state)
 	char path[512];
 
 	for (int i = 0; i < count; i++) {
-		if (ascii_has_suffix(names[i]->d_name, ".replay")) {
+		const char *end = strrchr(names[i]->d_name, '.');
+
+		if (end != NULL && strcmp(end, ".replay") == 0) {
 			snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
 			play_file(path);
 			played++;
