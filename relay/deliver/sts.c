@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "relay/deliver/keep.h"
 #include "relay/deliver/sts_store.h"
+#include "relay/wire/idn.h"
 
 #define DNS_WAIT_MS    SECONDS(5)
 #define FETCH_MS       SECONDS(30)  /* RFC 8461 section 3.3 suggests a minute at most */
@@ -355,7 +356,7 @@ struct sts_lookup *sts_lookup(struct sts *sts, const char *domain, wall_ms now, 
 
 	sts->wall_offset = now - loop_now(sts->loop);
 	lookup->sts = sts;
-	lookup->name = resolver_ascii_name(domain);
+	lookup->name = idn_ascii(domain);
 	lookup->name = lookup->name ? lookup->name : xstrdup(domain);
 	name = xasprintf("_mta-sts.%s", lookup->name);
 	lookup->fn = fn;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "relay/deliver/keep.h"
 #include "relay/deliver/tlsrpt_int.h"
+#include "relay/wire/idn.h"
 
 #define NOTE        "tlsrpt/"
 #define DAYS_KEPT   10000       /* domains that want reports, and days, at once; beyond, further ones are not counted */
@@ -214,7 +215,7 @@ void tlsrpt_add(struct tlsrpt *tlsrpt, const struct route *route, const struct t
 
 	if (count == 0 || !conf->enabled || !conf->contact || !route->from_mx || route->domain[0] == '[')
 		return;
-	domain = resolver_ascii_name(route->domain); /* RFC 8460 section 4.4: A-labels */
+	domain = idn_ascii(route->domain); /* RFC 8460 section 4.4: A-labels */
 	day = domain ? day_of(tlsrpt, domain) : NULL;
 	free(domain);
 	if (!day || day->state == DAY_SENDING)

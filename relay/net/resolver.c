@@ -7,14 +7,13 @@
  * Which context is asked, and so who is believed, is found out in resolver_probe.c. */
 #include "relay/net/resolver_int.h"
 
-#include <idn2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "relay/net/dns_packet.h"
-#include "relay/wire/utf8.h"
+#include "relay/wire/idn.h"
 
 enum query_state {
 	QUERY_WAITING, /* for the first probe's end */
@@ -153,15 +152,6 @@ static void on_query_timer(void *arg)
 	query_destroy(query);
 }
 
-char *resolver_ascii_name(const char *name)
-{
-	char *ascii;
-
-	if (utf8_is_ascii(name, strlen(name)))
-		return xstrdup(name);
-	return idn2_to_ascii_8z(name, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK ? ascii : NULL;
-}
-
 struct dns_query *resolver_ask(struct resolver *resolver, const char *name, enum dns_type type, dns_fn fn, void *arg)
 {
 	struct dns_query *query = xcalloc(1, sizeof(*query));
@@ -177,7 +167,7 @@ struct dns_query *resolver_ask(struct resolver *resolver, const char *name, enum
 	resolver->queries = query;
 	timer_init(&query->timer, resolver->loop, on_query_timer, query);
 	timer_start(&query->timer, resolver->dns.timeout_ms);
-	query->name = resolver_ascii_name(name);
+	query->name = idn_ascii(name);
 	if (query->name == NULL)
 		query_end(query, DNS_NO_NAME, "not a domain name");
 	else if (resolver->ctx != NULL)

@@ -74,7 +74,4 @@ typedef void (*dns_fn)(void *arg, const struct dns_answer *answer);
 struct dns_query *resolver_ask(struct resolver *resolver, const char *name, enum dns_type type, dns_fn fn, void *arg);
 void resolver_cancel(struct dns_query *query); /* before its callback ran: it will not run */
 
-/* A name as it is asked for, with A-labels (RFC 5891); malloc'ed. NULL: it can be none. Any thread. */
-char *resolver_ascii_name(const char *name) MUST_USE;
-
 #endif

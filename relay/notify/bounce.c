@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "relay/sign/signing.h"
+#include "relay/wire/idn.h"
 #include "relay/wire/utf8.h"
 
 #define BOUNCE_BYTES_MAX  (1024 * 1024) /* of the whole DSN */
@@ -17,7 +18,7 @@ struct bounce {
 	struct queue_accept accept;
 	struct queue_rcpt rcpt;
 	struct queue_blob blobs[BOUNCE_BLOBS_MAX];
-	char *sender; /* of the original: our recipient */
+	char *sender; /* of the original: our recipient, its domain in ASCII where that is enough */
 	char *pool;
 	struct buf text;
 };
@@ -54,9 +55,9 @@ static void blobs_set(struct bounce *bounce)
 }
 
 /* Only who has such an address can be told in UTF-8; others may be behind hosts without SMTPUTF8, whatever their own mail was. */
-static bool needs_utf8(const struct queue_job *job)
+static bool needs_utf8(const struct bounce *bounce)
 {
-	return !utf8_is_ascii(job->message.sender, strlen(job->message.sender));
+	return !utf8_is_ascii(bounce->sender, strlen(bounce->sender));
 }
 
 static void rows_set(struct bounce *bounce, const struct conf *conf, const struct queue_job *job, wall_ms now)
@@ -64,12 +65,11 @@ static void rows_set(struct bounce *bounce, const struct conf *conf, const struc
 	struct queue_message *message = &bounce->accept.message;
 	const char *at;
 
-	bounce->sender = xstrdup(job->message.sender);
 	bounce->pool = xstrdup(conf->bounce_pool);
 	message->arrived = now;
 	message->deadline = now + conf->retry.expire_ms;
 	message->rcpt_count = 1;
-	message->flags = MSG_BOUNCE | (utf8_is_ascii(bounce->text.data, bounce->text.len) ? 0 : MSG_8BIT) | (needs_utf8(job) ? MSG_SMTPUTF8 : 0) |
+	message->flags = MSG_BOUNCE | (utf8_is_ascii(bounce->text.data, bounce->text.len) ? 0 : MSG_8BIT) | (needs_utf8(bounce) ? MSG_SMTPUTF8 : 0) |
 	    (job->message.flags & MSG_REQUIRETLS);
 	message->sender = "";
 	message->tenant = BOUNCE_TENANT;
@@ -191,14 +191,15 @@ struct bounce *bounce_create(struct queue *queue, struct queue_reader *reader, c
 		return NULL;
 	bounce = xcalloc(1, sizeof(*bounce));
 	bounce->accept.message.id = queue_new_id(queue);
+	bounce->sender = idn_ascii_address(job->message.sender);
 	struct report report = {
 	    .id = msg_id_format(bounce->accept.message.id, id),
 	    .about_id = msg_id_format(job->message.id, about),
 	    .hostname = conf->hostname,
-	    .sender = job->message.sender,
+	    .sender = bounce->sender,
 	    .arrived = job->message.arrived,
 	    .now = now,
-	    .smtputf8 = needs_utf8(job),
+	    .smtputf8 = needs_utf8(bounce),
 	    .original_smtputf8 = job->message.flags & MSG_SMTPUTF8,
 	    .rcpts = rcpts,
 	    .rcpt_count = rcpt_count < BOUNCE_RCPTS_TOLD ? rcpt_count : BOUNCE_RCPTS_TOLD,

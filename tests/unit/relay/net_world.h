@@ -257,11 +257,6 @@ void resolver_cancel(struct dns_query *query)
 	query->open = false;
 }
 
-char *resolver_ascii_name(const char *name)
-{
-	return xstrdup(strcmp(name, "b\303\274cher.example") == 0 ? "xn--bcher-kva.example" : name);
-}
-
 const char *dns_status_text(enum dns_status status)
 {
 	return "no answer of DNS";

@@ -113,11 +113,46 @@ static void a_report_fits_whatever_was_said(void **state)
 	free(said);
 }
 
+/* A domain in other letters has a name in ASCII; a local part has none. */
+static void a_report_is_smtputf8_only_when_the_senders_address_is(void **state)
+{
+	static const struct {
+		const char *sender, *to;
+		bool utf8;
+	} rows[] = {
+		{ "ann@shop.example", "ann@shop.example", false }, { "ann@b\xc3\xbc" "cher.example", "ann@xn--bcher-kva.example", false },
+		{ "j\xc3\xb6@shop.example", "j\xc3\xb6@shop.example", true },
+	};
+	struct report_rcpt rcpt = { .kind = REPORT_FAILED, .address = "j\xc3\xb6@example.net", .status = "5.1.1", .code = 550, .reply = "550 n\xc3\xb6",
+		.relay = "", .orcpt = "" };
+	struct store *s = *state;
+	struct conf *conf = load();
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct queue_job *job = xcalloc(1, sizeof(*job));
+		const struct queue_accept *accept;
+		struct bounce *bounce;
+
+		job->message = (struct queue_message){ .id = 4711, .arrived = 1700000000000, .sender = rows[i].sender, .tenant = "shop", .pool = "main",
+			.client = "", .login = "", .envid = "", .flags = MSG_SMTPUTF8 | MSG_8BIT | MSG_REQUIRETLS };
+		bounce = bounce_create(s->queue, s->reader, conf, job, &rcpt, 1, 1700000100000);
+		assert_non_null(bounce);
+		accept = bounce_accept(bounce);
+		assert_string_equal(accept->rcpts[0].address, rows[i].to);
+		assert_string_equal(accept->rcpts[0].domain, strrchr(rows[i].to, '@') + 1);
+		assert_int_equal(accept->message.flags, MSG_BOUNCE | MSG_REQUIRETLS | (rows[i].utf8 ? MSG_SMTPUTF8 | MSG_8BIT : 0));
+		bounce_destroy(&bounce);
+		free(job);
+	}
+	conf_unref(&conf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(many_recipients_are_told_of_or_counted, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(a_report_fits_whatever_was_said, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(a_report_is_smtputf8_only_when_the_senders_address_is, store_setup, store_teardown),
 	};
 
 	log_set_level(LOG_ERROR);
