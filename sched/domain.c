@@ -202,6 +202,13 @@ void domain_unroute(struct sched *sched, struct domain *domain, wall_ms now)
 	domain_want(sched, domain, now);
 }
 
+void domain_rest(struct sched *sched, struct domain *domain, wall_ms until, wall_ms now)
+{
+	domain->lookup_after = until;
+	domain->resting = true;
+	domain_unroute(sched, domain, now);
+}
+
 void domain_want(struct sched *sched, struct domain *domain, wall_ms now)
 {
 	if (domain->routed || domain->resolving || domain->wanted || domain->lines == NULL)
@@ -244,6 +251,7 @@ void sched_resolved(struct sched *sched, const char *name, uint64_t key, const c
 	timer_set(sched, TIMER_DOMAIN, domain->handle, WALL_NEVER);
 	domain->failed_lookups = 0;
 	domain->lookup_after = 0;
+	domain->resting = false;
 	if (domain->routed)
 		domain_unroute(sched, domain, now);
 	domain_unwant(sched, domain);
@@ -271,6 +279,7 @@ static void lookup_failed(struct sched *sched, struct domain *domain, wall_ms no
 	lookup_ended(sched, domain);
 	domain_unroute(sched, domain, now);
 	domain_unwant(sched, domain);
+	domain->resting = false;
 	domain->failed_lookups++;
 	domain->lookup_after = now +
 	    backoff_delay(LOOKUP_FIRST_MS, LOOKUP_MAX_MS, domain->failed_lookups, &sched->rand);

@@ -309,11 +309,10 @@ bool sched_has_moved(const struct sched *sched, uint64_t id, uint32_t first)
 	return number != ENTRY_NONE && entries_get(&sched->entries, number)->flags & ENTRY_HOPPED;
 }
 
-/* A START that comes to nothing: what it took is given back. NULL: there is none; else its destination. */
-static struct dest *take_back(struct sched *sched, uint32_t number, wall_ms now)
+/* A START that comes to nothing: what it took is given back. */
+static void take_back(struct sched *sched, uint32_t number, wall_ms now)
 {
 	struct entry *e = entries_get(&sched->entries, number);
-	struct dest *dest = domain_of(sched, e)->dest;
 	struct lane *lane = slots_get(&sched->lanes, e->next);
 
 	if (lane != NULL) {
@@ -328,7 +327,6 @@ static struct dest *take_back(struct sched *sched, uint32_t number, wall_ms now)
 		lane_tidy(sched, lane, now);
 	}
 	e->next = e->prev = ENTRY_NONE;
-	return dest;
 }
 
 static uint32_t find_active(const struct sched *sched, uint64_t id, uint32_t first)
@@ -353,7 +351,7 @@ void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms unt
 
 	if (number == ENTRY_NONE)
 		return;
-	(void)take_back(sched, number, now);
+	take_back(sched, number, now);
 	put_off(sched, number, PUT_OFF_SENDER, until, now);
 }
 
@@ -374,14 +372,17 @@ static void dest_is_down(struct sched *sched, struct dest *dest, wall_ms until, 
 void sched_hosts_down(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, bool everybody, wall_ms now)
 {
 	uint32_t number = find_active(sched, id, first);
-	struct dest *dest;
+	struct domain *domain;
 
 	if (number == ENTRY_NONE)
 		return;
-	dest = take_back(sched, number, now);
+	domain = domain_of(sched, entries_get(&sched->entries, number));
+	take_back(sched, number, now);
 	entries_get(&sched->entries, number)->source = SOURCE_NONE; /* another may be offered */
-	if (everybody && dest->provider == NULL && dest->routes == 1)
-		dest_is_down(sched, dest, until, now);
+	if (everybody && domain->dest->provider == NULL && domain->dest->routes == 1)
+		dest_is_down(sched, domain->dest, until, now);
+	else if (everybody)
+		domain_rest(sched, domain, until, now);
 	put_off(sched, number, PUT_OFF_HOSTS, until, now);
 }
 

@@ -150,7 +150,9 @@ static void tell_dest(const struct teller *to, const struct dest *dest)
 	tell_counts(to, dest->rcpts, dest->connections);
 	if (reasons != 0)
 		tell(to, "%s; asked again %s", sched_why_text(reasons, words), again(when, time));
-	if (dest->down)
+	if (dest->down && dest->pauses == 0)
+		tell(to, "down: each of its hosts is known as down (relayq hosts)");
+	else if (dest->down)
 		tell(to, "down: %u failures in a row, pause %u; %s", dest->failures, dest->pauses,
 		    dest->probe != ENTRY_NONE ? "a probe is under way" : "the next connection is a probe");
 	DL_FOREACH2(dest->lanes, lane, dest_next)
@@ -161,6 +163,7 @@ static void tell_domain(const struct teller *to, const struct domain *domain)
 {
 	tell(to, "domain %s: %s; hangs on destination %s", domain->name,
 	    domain->resolving    ? "its route is being looked up"
+		: domain->resting && !domain->routed ? "its hosts are all down"
 		: domain->routed ? "its route is known"
 				 : "its route is looked up when mail is due",
 	    domain->dest->name);

@@ -139,6 +139,7 @@ struct domain {
 	bool idle;           /* no jobs, no look-up: on the list of idle ones */
 	unsigned failed_lookups;
 	wall_ms lookup_after; /* no look-up before; 0: at once */
+	bool resting;         /* until then, for all of its hosts are known as down */
 	uint64_t rcpts[JOB_STATES];
 	uint32_t jobs;
 	uint32_t oldest[2],

@@ -46,6 +46,8 @@ uint64_t domain_oldest(const struct sched *sched, const struct domain *domain); 
 void domain_move(struct sched *sched, struct domain *domain, struct dest *dest, wall_ms now);
 void domain_route(struct sched *sched, struct domain *domain, uint64_t key, unsigned families, wall_ms expires);
 void domain_unroute(struct sched *sched, struct domain *domain, wall_ms now); /* its lines wait for a look-up */
+/* No host of it can be reached by anybody: its mail waits, and its route is looked up anew at `until`. */
+void domain_rest(struct sched *sched, struct domain *domain, wall_ms until, wall_ms now);
 void domain_want(
     struct sched *sched, struct domain *domain, wall_ms now); /* ask for a look-up when due jobs wait for one */
 void domain_unwant(struct sched *sched, struct domain *domain);

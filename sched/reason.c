@@ -139,7 +139,7 @@ static void gates_of_ready(
 	wall_ms ration;
 
 	if (e->place == PLACE_READY && !routed)
-		gate(reasons, when, WHY_RESOLVING, domain->lookup_after > now ? domain->lookup_after : WALL_NEVER);
+		gate(reasons, when, domain->resting ? WHY_HOSTS_DOWN : WHY_RESOLVING, domain->lookup_after > now ? domain->lookup_after : WALL_NEVER);
 	gates_of_dest(sched, domain->dest, e->rcpts, now, reasons, when);
 	ration = ration_when(sched, name_tenant_of(sched, e), domain->dest, e->rcpts, now);
 	if (ration > now)

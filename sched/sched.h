@@ -219,8 +219,8 @@ bool sched_has_moved(const struct sched *sched, uint64_t id, uint32_t first);
  * counted, nobody is blamed, and the rates get back what it has taken of them. Its connection stays charged until sched_release_connection. */
 void sched_put_off(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, wall_ms now);
 
-/* The same, for every host that the job could have gone to is known as down. `everybody`: and to no source of any pool is another one left; then a
- * destination with those hosts alone rests as a whole until then. */
+/* The same, for every host that the job could have gone to is known as down. `everybody`: and to no source of any pool is another one left; then
+ * its domain rests as a whole until then, or the destination where that has those hosts alone. */
 void sched_hosts_down(struct sched *sched, uint64_t id, uint32_t first, wall_ms until, bool everybody, wall_ms now);
 
 /* The settle is in the store: the job may be started again when due (or is forgotten). */

@@ -271,6 +271,46 @@ static void a_destination_whose_hosts_are_all_known_as_down_rests_as_a_whole(voi
 	world_close(&w);
 }
 
+static void a_domain_of_a_provider_rests_alone_when_its_hosts_are_down(void **state)
+{
+	struct world w;
+	struct sched_decision d;
+	struct sched_view view;
+	uint64_t first, second, other;
+
+	world_open(&w, BASICS "providers: [{name: big, domains: [one.example, two.example]}]\n");
+	first = world_add(&w, "one.example");
+	second = world_add(&w, "one.example");
+	d = world_start(&w);
+	other = world_add(&w, "two.example");
+	nobody_is_there(&w, &d, w.now + MINUTES(3), true);
+	assert_true(sched_find(w.sched, second, 0, w.now, &view));
+	assert_int_equal(view.reasons, WHY_HOSTS_DOWN);
+	assert_int_equal(view.ask_again, w.now + MINUTES(3));
+	d = world_start(&w);
+	assert_true(d.id == other);
+	world_deliver(&w, &d);
+	sched_next(w.sched, w.now, &d);
+	assert_int_equal(d.kind, SCHED_NOTHING);
+	assert_int_equal(d.when, w.now + MINUTES(3));
+	/* Its route is looked up anew, and both go. */
+	w.now += MINUTES(3);
+	d = world_start(&w);
+	assert_true(d.id == first || d.id == second);
+	world_deliver(&w, &d);
+	d = world_start(&w);
+	world_deliver(&w, &d);
+	/* The operator's word ends it. */
+	first = world_add(&w, "one.example");
+	d = world_start(&w);
+	nobody_is_there(&w, &d, w.now + MINUTES(3), true);
+	assert_int_equal(sched_retry(w.sched, first, 0, w.now), OK);
+	d = world_start(&w);
+	assert_true(d.id == first);
+	world_deliver(&w, &d);
+	world_close(&w);
+}
+
 static void where_others_may_be_reached_one_job_alone_waits_for_its_hosts(void **state)
 {
 	struct world w;
@@ -307,6 +347,7 @@ int main(void)
 		cmocka_unit_test(a_start_that_is_put_off_waits_for_its_sender_without_an_attempt),
 		cmocka_unit_test(a_start_that_is_put_off_gives_its_rate_back),
 		cmocka_unit_test(a_destination_whose_hosts_are_all_known_as_down_rests_as_a_whole),
+		cmocka_unit_test(a_domain_of_a_provider_rests_alone_when_its_hosts_are_down),
 		cmocka_unit_test(where_others_may_be_reached_one_job_alone_waits_for_its_hosts),
 		cmocka_unit_test(another_source_of_the_pool_goes_on_when_one_is_at_its_limit),
 	};
