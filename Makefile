@@ -77,7 +77,14 @@ $(BUILD)/relayq: $(call obj,$(SRC_relayq)) $(LIBS_relay)
 	$(call say,link)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(LDLIBS_relayq)
 
-$(BUILD)/warmup-sim: $(call obj,$(wildcard bench/warmup/*.c)) $(LIBS_sched)
+$(BUILD)/gen/%.tsv.h: tests/replies/%.tsv
+	@mkdir -p $(@D)
+	@{ echo "static const unsigned char $*_tsv[] = {"; od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo "};"; } > $@.new
+	@mv $@.new $@
+$(call obj,bench/warmup/texts.c): | $(BUILD)/gen/responses.tsv.h
+
+# Beside the scheduler it has the rules that say what replies mean.
+$(BUILD)/warmup-sim: $(call obj,$(wildcard bench/warmup/*.c)) $(LIBS_relay)
 	$(call say,link)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

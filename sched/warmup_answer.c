@@ -167,6 +167,17 @@ static void probe_passed(struct warmup *w, const struct warmup_plan *plan)
 	}
 }
 
+/* A mailbox that does not exist, or a message that is not wanted: or the limit in other words. Another one is tried as long as it may be that. */
+static void probe_unclear(struct warmup *w)
+{
+	w->refused++;
+	w->sign_refused++;
+	if (!w->listed && w->refused + 1 > allowance(w))
+		end_day(w);
+	else
+		w->halt = WARMUP_RESTING;
+}
+
 /* --- blocks ---------------------------------------------------------------------------------------------------------------- */
 
 static void block(struct warmup *w, wall_ms local)
@@ -192,8 +203,10 @@ static void on_probe(struct warmup *w, const struct warmup_plan *plan, const str
 {
 	if (a->blocked > 0)
 		block(w, local);
-	else if (a->delivered + a->unknown + a->other > 0)
+	else if (a->delivered > 0)
 		probe_passed(w, plan);
+	else if (a->unknown + a->other > 0)
+		probe_unclear(w);
 	else if (w->listed)
 		block(w, local);
 	else
@@ -270,8 +283,12 @@ static bool is_sign(struct warmup *w, const struct warmup_answer *a)
 	uint32_t put_off = a->throttled + a->deferred;
 	double most = smaller(larger(allowance(w) / 3.0, 1), PRESSURE_MAX);
 
-	w->row = put_off > 0 && a->delivered == 0 ? w->row + 1 : 0;
-	w->row_deferred = w->row > 0 ? w->row_deferred + a->deferred : 0;
+	/* A mailbox that does not exist says nothing of a limit, but a limit may be worded as one: it neither makes a row nor ends it. */
+	if (a->delivered > 0)
+		w->row = 0;
+	else
+		w->row += put_off > 0;
+	w->row_deferred = a->delivered > 0 ? 0 : w->row_deferred + a->deferred + a->unknown;
 	w->pressure = larger(0, w->pressure + a->throttled - RELIEF * a->delivered);
 	/* The last refusal that may be is one by any words. */
 	if (w->row > 0 && w->refused + 2 > allowance(w) &&

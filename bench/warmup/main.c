@@ -186,6 +186,7 @@ int main(int argc, char **argv)
 		free(o.models);
 		return o.told ? 2 : usage();
 	}
+	texts_load();
 	all = xcalloc(o.model_count * o.plan_count, sizeof(*all));
 	count = run_options(&o, all);
 	if (o.svg && !plot_write(o.svg, all, count))

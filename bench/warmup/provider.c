@@ -67,29 +67,37 @@ static void take(struct provider_lane *lane, uint32_t count, bool dirty, struct 
 	const double *k = lane->k;
 	struct lane_day *t = &lane->today;
 	double from = k[KEY_WARN] * t->limit, middle = t->accepted + count / 2.0, p = 0;
-	uint32_t left = count;
+	uint32_t left = count, unknown;
 
 	if (middle > from && k[KEY_WARN] < 1)
 		p = SOFT_MAX * fmin(1, (middle - from) / (t->limit - from));
 	r->unknown = part(&left, some(&lane->rand, count, k[dirty ? KEY_UNKNOWN_DIRTY : KEY_UNKNOWN_CLEAN]));
-	r->deferred += part(&left, some(&lane->rand, left, k[KEY_DEFERRAL]));
-	r->throttled += part(&left, some(&lane->rand, left, p));
+	unknown = r->unknown;
+	texts_say(&lane->rand, TOPIC_TROUBLE, part(&left, some(&lane->rand, left, k[KEY_DEFERRAL])), r);
+	texts_say(&lane->rand, TOPIC_WARNING, part(&left, some(&lane->rand, left, p)), r);
 	r->delivered = left;
 	r->complained = some(&lane->rand, left, k[dirty ? KEY_COMPLAINT_DIRTY : KEY_COMPLAINT_CLEAN]);
 	t->accepted += left;
 	lane->hour_taken += left;
-	t->unknown += r->unknown;
+	t->unknown += unknown;
 	t->complained += r->complained;
-	t->put_off += count - left - r->unknown;
+	t->put_off += count - left - unknown;
+}
+
+/* A share of them in words that speak of something else. */
+static void say(struct provider_lane *lane, enum topic topic, enum topic misled, uint32_t count, struct reply_counts *r)
+{
+	uint32_t misleading = some(&lane->rand, count, lane->k[KEY_MISLEADING]);
+
+	texts_say(&lane->rand, misled, misleading, r);
+	texts_say(&lane->rand, topic, count - misleading, r);
 }
 
 static void refuse(struct provider_lane *lane, uint32_t count, struct reply_counts *r)
 {
 	struct lane_day *t = &lane->today;
-	uint32_t misleading = some(&lane->rand, count, lane->k[KEY_MISLEADING]);
 
-	r->deferred += misleading;
-	r->throttled += count - misleading;
+	say(lane, TOPIC_LIMIT, TOPIC_LIMIT_MISLED, count, r);
 	t->refused += count;
 	t->put_off += count;
 	if (t->refused > lane->k[KEY_BLOCK_AFTER] * t->limit && count > 0) {
@@ -110,7 +118,8 @@ struct reply_counts provider_offer(struct provider_lane *lane, uint32_t count, b
 	lane->hour = hour;
 	if (is_shut(lane)) {
 		r.silent = lane->k[KEY_SILENT] != 0;
-		r.blocked = r.silent ? 0 : count;
+		if (!r.silent)
+			say(lane, TOPIC_BLOCK, TOPIC_BLOCK_MISLED, count, &r);
 		return r;
 	}
 	t->offered += count;

@@ -125,6 +125,7 @@ static void answered(
 	result->deferred = r->deferred;
 	result->blocked = r->blocked;
 	result->unknown = r->unknown;
+	result->refused = r->refused;
 	result->complained = r->complained;
 	site->out->attempts += tried;
 	site->waiting -= tried;

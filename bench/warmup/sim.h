@@ -58,9 +58,18 @@ struct provider_lane {
 
 /* What it says of an offer, in recipients. */
 struct reply_counts {
-	uint32_t delivered, throttled, deferred, blocked, unknown, complained;
+	uint32_t delivered, throttled, deferred, blocked, unknown, refused, complained;
 	bool silent; /* no reply at all: connections time out */
 };
+
+/* --- texts.c: what providers say, as the relay understands it --- */
+
+enum topic { TOPIC_LIMIT, TOPIC_WARNING, TOPIC_TROUBLE, TOPIC_BLOCK, TOPIC_LIMIT_MISLED, TOPIC_BLOCK_MISLED, TOPICS };
+
+/* Before any run. */
+void texts_load(void);
+/* `count` recipients are refused in words about the topic. */
+void texts_say(struct rand *rand, enum topic topic, uint32_t count, struct reply_counts *r);
 
 void provider_init(struct provider_lane *lane, const double keys[KEYS], unsigned days, uint64_t seed);
 struct reply_counts provider_offer(struct provider_lane *lane, uint32_t count, bool dirty, int hour);

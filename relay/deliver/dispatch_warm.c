@@ -5,39 +5,19 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "conf/replies.h"
+#include "relay/deliver/lane_news.h"
 
-/* What a class of replies means for a cold lane: of 4xx, and of 5xx. */
-enum meaning { MEANS_DEFERRED, MEANS_THROTTLED, MEANS_BLOCKED, MEANS_UNKNOWN, MEANS_REFUSED };
-
-static const struct {
-	enum replies_class class;
-	enum meaning soft, hard;
-} meanings[] = {
-	{ CLASS_THROTTLE,         MEANS_THROTTLED, MEANS_THROTTLED },
-	{ CLASS_REPUTATION_BLOCK, MEANS_THROTTLED, MEANS_BLOCKED },
-	{ CLASS_AUTH_POLICY,      MEANS_DEFERRED,  MEANS_BLOCKED },
-	{ CLASS_BAD_MAILBOX,      MEANS_UNKNOWN,   MEANS_UNKNOWN },
-	{ CLASS_MAILBOX_INACTIVE, MEANS_DEFERRED,  MEANS_UNKNOWN },
-};
-
-static enum meaning meaning_of(const struct outcome *outcome)
+static enum lane_news news_of(const struct outcome *outcome)
 {
-	bool hard = outcome->code >= 500;
-
 	if (outcome->of_sender)
-		return MEANS_DEFERRED;
-
-	for (size_t i = 0; i < ARRAY_LEN(meanings) && outcome->class_name != NULL; i++)
-		if (strcmp(replies_class_name(meanings[i].class), outcome->class_name) == 0)
-			return hard ? meanings[i].hard : meanings[i].soft;
-	return hard ? MEANS_REFUSED : MEANS_DEFERRED;
+		return NEWS_DEFERRED;
+	return lane_news_of(outcome->class_name, outcome->code >= 500);
 }
 
 void dispatch_warm_count(const struct delivery *delivery, struct sched_result *result)
 {
-	uint32_t *counts[] = { [MEANS_DEFERRED] = &result->deferred, [MEANS_THROTTLED] = &result->throttled,
-		[MEANS_BLOCKED] = &result->blocked, [MEANS_UNKNOWN] = &result->unknown, [MEANS_REFUSED] = &result->refused };
+	uint32_t *counts[] = { [NEWS_DEFERRED] = &result->deferred, [NEWS_THROTTLED] = &result->throttled,
+		[NEWS_BLOCKED] = &result->blocked, [NEWS_UNKNOWN] = &result->unknown, [NEWS_REFUSED] = &result->refused };
 
 	for (size_t i = 0; i < delivery->job->rcpt_count; i++) {
 		const struct outcome *outcome = &delivery->outcomes[i];
@@ -47,7 +27,7 @@ void dispatch_warm_count(const struct delivery *delivery, struct sched_result *r
 		/* Nobody was spoken to about this mail: it does not count against the budget. */
 		if (outcome->code == 0 && outcome->stage < STAGE_MAIL)
 			continue;
-		(*counts[meaning_of(outcome)])++;
+		(*counts[news_of(outcome)])++;
 		result->early += outcome->stage < STAGE_MAIL;
 	}
 }

@@ -190,6 +190,39 @@ static void mail_that_stays_bad_slows_the_ramp_and_does_not_stop_it(void **state
 	assert_true(clean.w.mean > 2 * j.w.mean);
 }
 
+/* A limit worded as an unknown mailbox: neither does it end a row of refusals, nor does a try that meets one pass. */
+static void a_limit_worded_as_an_unknown_mailbox_is_met_like_any_other(void **state)
+{
+	static const struct warmup_answer *const words[] = { &unknown, &put_off, &put_off, &unknown, &throttled, &unknown };
+	struct journey j = set_out(1000);
+	uint32_t refused = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		(void)send(&j, &taken);
+	while (refused < 20 && send(&j, words[refused % ARRAY_LEN(words)]))
+		refused++;
+	assert_in_range(refused, 2, 3);
+	assert_int_equal(j.w.halt, WARMUP_ENDED);
+}
+
+/* A bad list's own unknown mailboxes cost a try that meets one nothing, once another has passed. */
+static void an_unknown_mailbox_does_not_make_a_try_fail(void **state)
+{
+	struct journey j = set_out(400);
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		(void)send(&j, &taken);
+	assert_true(send(&j, &throttled));
+	assert_int_equal(j.w.halt, WARMUP_RESTING);
+	assert_true(send(&j, &unknown));
+	assert_int_equal(j.w.halt, WARMUP_RESTING);
+	assert_true(send(&j, &taken));
+	assert_int_equal(j.w.halt, WARMUP_GOING);
+	assert_int_equal(j.w.refused, 0);
+}
+
 /* A day's budget may be far beyond what the hours add up to: what was learned of an hour is a share of the mean. */
 static void the_pace_of_an_hour_follows_the_mean_not_the_budget(void **state)
 {
@@ -215,6 +248,8 @@ int main(void)
 		cmocka_unit_test(the_first_claims_of_a_large_day_are_small),
 		cmocka_unit_test(warnings_alone_do_not_stop_the_growth),
 		cmocka_unit_test(mail_that_stays_bad_slows_the_ramp_and_does_not_stop_it),
+		cmocka_unit_test(a_limit_worded_as_an_unknown_mailbox_is_met_like_any_other),
+		cmocka_unit_test(an_unknown_mailbox_does_not_make_a_try_fail),
 		cmocka_unit_test(the_pace_of_an_hour_follows_the_mean_not_the_budget),
 	};
 
