@@ -64,7 +64,7 @@ static bool is_report(const struct queue_job *job)
 	return job && (job->message.flags & both) == both;
 }
 
-/* How reports fared is not reported: two relays would tell each other of them day after day, though there is no other mail. */
+/* RFC 8460 section 3: how reports fared is not reported. Two relays would tell each other of them day after day, though there is no other mail. */
 void dispatch_tls_notes(struct dispatch *d, const struct attempt *attempt)
 {
 	const struct route *route = dispatch_route(d, attempt->domain);

@@ -46,6 +46,14 @@ bool session_requires_tls(const struct session *s)
 	return (message->flags & MSG_REQUIRETLS) && message->sender[0] != '\0';
 }
 
+/* RFC 8460 section 3: it is delivered whatever is wrong with TLS there, in the clear if need be: of that it tells. */
+static bool is_tls_report(const struct queue_message *message)
+{
+	const uint32_t both = MSG_BOUNCE | MSG_TLS_OPTIONAL;
+
+	return (message->flags & both) == both;
+}
+
 void session_decide_trust(struct session *s, const struct route_host *host)
 {
 	const struct queue_message *message = &s->delivery->job->message;
@@ -55,6 +63,8 @@ void session_decide_trust(struct session *s, const struct route_host *host)
 	if (session_requires_tls(s)) {
 		trust_decide(&s->trust, s->route->tls, tenant, host);
 		trust_require(&s->trust, s->route, host);
+	} else if (is_tls_report(message)) {
+		trust_decide(&s->trust, s->route->tls == TLS_LEVEL_NONE ? TLS_LEVEL_NONE : TLS_LEVEL_OPPORTUNISTIC, TLS_LEVEL_NONE, &unbound);
 	} else {
 		/* RFC 8689 section 3: "TLS-Required: No" sets aside what the domain demands, not what we demand ourselves. */
 		trust_decide(&s->trust, s->route->tls, tenant, message->flags & MSG_TLS_OPTIONAL ? &unbound : host);

@@ -181,6 +181,25 @@ static void what_requires_tls_goes_no_other_way(void **state)
 		run_form(*state, &forms[i]);
 }
 
+/* RFC 8460 section 3, unlike other mail with "TLS-Required: No", which RFC 8689 frees of what the domain demands alone. */
+static void a_tls_report_goes_in_the_clear_if_need_be(void **state)
+{
+	const struct form forms[] = {
+		{ .label = "a report", .steps = STEPS(HELLO, "> MAIL FROM:<>", "< 250 ok", RCPTS, "> DATA", "< 354 go", "body", "< 250 ok", BYE),
+		  .flags = MSG_BOUNCE | MSG_TLS_OPTIONAL, .tls = TLS_LEVEL_VERIFIED, .size = 100, .want = BOTH, .sender = "" },
+		{ .label = "TLS is taken where it is offered", .steps = STEPS(OFFER, "< 220 go", "tls", "> EHLO*", "< 250 mx", "> MAIL FROM:<>", "< 250 ok", RCPTS,
+		  "> DATA", "< 354 go", "body", "< 250 ok", BYE), .flags = MSG_BOUNCE | MSG_TLS_OPTIONAL, .tls = TLS_LEVEL_REQUIRED, .size = 100, .want = BOTH,
+		  .sender = "" },
+		{ .label = "another message", .steps = STEPS(HELLO, "> QUIT"), .flags = MSG_TLS_OPTIONAL, .tls = TLS_LEVEL_REQUIRED, .size = 100,
+		  .want = "deferred 0 4.7.4 starttls host, deferred 0 4.7.4 starttls host", .ends = true },
+		{ .label = "another report", .steps = STEPS(HELLO, "> QUIT"), .flags = MSG_BOUNCE, .tls = TLS_LEVEL_REQUIRED, .size = 100,
+		  .want = "deferred 0 4.7.4 starttls host, deferred 0 4.7.4 starttls host", .sender = "", .ends = true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		run_form(*state, &forms[i]);
+}
+
 /* RFC 8689 section 5: what has no reverse-path is not discarded for that. */
 static void a_report_that_would_require_tls_goes_all_the_same(void **state)
 {
@@ -206,6 +225,7 @@ int main(void)
 		cmocka_unit_test(content_goes_by_bdat_where_that_pays),
 		cmocka_unit_test(wishes_for_reports_are_handed_on),
 		cmocka_unit_test(what_requires_tls_goes_no_other_way),
+		cmocka_unit_test(a_tls_report_goes_in_the_clear_if_need_be),
 		cmocka_unit_test(a_report_that_would_require_tls_goes_all_the_same),
 	};
 
