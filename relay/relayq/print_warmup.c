@@ -7,6 +7,7 @@
 #include "relay/ops/task.h"
 #include "relay/relayq/field.h"
 #include "relay/relayq/outlook_svg.h"
+#include "relay/relayq/past_svg.h"
 #include "relay/relayq/print.h"
 #include "relay/relayq/text.h"
 
@@ -74,12 +75,6 @@ static void ahead_row(struct print *print, const json_t *row)
 	bool warm = field_bool(row, "warm");
 	const char *note = NULL;
 
-	if (print->picture) {
-		if (!print->held)
-			print->held = json_array();
-		must(json_array_append_new(print->held, json_deep_copy(row)) == 0);
-	}
-
 	if (!print->columns)
 		print->columns = columns_create(print->out, COLUMNS, ARRAY_LEN(COLUMNS), print->width);
 	if (!warm)
@@ -142,10 +137,21 @@ static void lane_row(struct print *print, const json_t *row)
 	    text_relative(text_parse_time(field_text(row, "next_step")), print->now, next) }, obstacle[0] ? obstacle : NULL);
 }
 
+/* For the picture at the end. */
+static void hold(struct print *print, const json_t *row)
+{
+	if (!print->picture || (!json_object_get(row, "day") && !json_object_get(row, "share")))
+		return;
+	if (!print->held)
+		print->held = json_array();
+	must(json_array_append_new(print->held, json_deep_copy(row)) == 0);
+}
+
 /* The three listings of the verb have a member each that the others do not have. */
 static void warmup_row(struct print *print, const json_t *row)
 {
 	print->rows++;
+	hold(print, row);
 	if (json_object_get(row, "day"))
 		day_row(print, row);
 	else if (json_object_get(row, "share"))
@@ -154,16 +160,21 @@ static void warmup_row(struct print *print, const json_t *row)
 		lane_row(print, row);
 }
 
+static bool draw(const struct print *print)
+{
+	bool past = json_object_get(json_array_get(print->held, 0), "day") != NULL;
+
+	return past ? past_svg_write(print->picture, print->held) : outlook_svg_write(print->picture, print->held);
+}
+
 static void warmup_end(struct print *print, const json_t *end)
 {
 	const char *message = field_text(end, "message");
 
 	columns_finish(&print->columns);
-	if (print->picture && print->held) {
-		if (!outlook_svg_write(print->picture, print->held)) {
-			(void)fprintf(print->err, "relayq: %s: %s\n", print->picture, strerror(errno));
-			print->failed = true;
-		}
+	if (print->picture && print->held && !draw(print)) {
+		(void)fprintf(print->err, "relayq: %s: %s\n", print->picture, strerror(errno));
+		print->failed = true;
 	}
 	if (field_number(end, "exit") == OPS_DONE && message[0])
 		(void)fprintf(print->out, "%s\n", message);

@@ -71,6 +71,14 @@ def main(world):
     report("today is the last day of the history", row["source"] != "cold" and row, row["destination"] != "big" and row,
            row["used"] != len(cold) and row, not 0 < row["all_sources"] <= 40 and row)
 
+    picture = world.path("past.svg")
+    relay.relayq("warmup", "history", "--source", "cold", "--svg", picture)
+    report("a history is drawn", len(list(xml.etree.ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}polyline"))) != 3 and
+           "not a curve each of budget, delivered and refused")
+    report("a history may be of one source or destination", relay.json("warmup", "history", "--source", "warm"),
+           relay.json("warmup", "history", "--destination", "small"),
+           len(relay.json("warmup", "history", "--source", "cold", "--destination", "big")) < 1 and "nothing of the two that are meant")
+
     row = relay.json("warmup", "forecast", "--daily", "20k", "--mix", "big=50")[0]
     report("a forecast tells an interval", row["share"] != 5000 and row,
            not (row["full_early"] and row["full_late"] and row["full_early"] < row["full_late"]) and row,
