@@ -9,6 +9,8 @@
 #include <wchar.h>
 #include <wctype.h>
 
+#include "base/ascii.h"
+
 /* One character: its bytes (at least 1) and columns; columns < 0: not to be shown as it is. */
 static size_t character(const char *text, int *columns_out)
 {
@@ -158,11 +160,14 @@ wall_ms text_parse_time(const char *text)
 {
 	struct tm tm = { 0 };
 	const char *rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	long ms = 0;
+	wall_ms ms = 0;
 
 	if (!rest)
 		return 0;
-	if (*rest == '.')
-		ms = strtol(rest + 1, NULL, 10);
-	return (wall_ms)timegm(&tm) * 1000 + ms;
+	if (*rest == '.') {
+		rest++;
+		for (wall_ms unit = 100; ascii_is_digit(*rest); unit /= 10)
+			ms += unit * (*rest++ - '0');
+	}
+	return strcmp(rest, "Z") == 0 ? (wall_ms)timegm(&tm) * 1000 + ms : 0;
 }

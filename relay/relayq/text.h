@@ -35,7 +35,7 @@ char *text_grouped(uint64_t number, char out[TEXT_SHORT]);
 /* "1 message", "2 messages". */
 char *text_counted(uint64_t number, const char *noun, char out[TEXT_SHORT + 24]);
 
-/* What clock_rfc3339 has written; 0: something else. */
+/* A time of RFC 3339 in UTC, as clock_rfc3339 writes it, the fraction being optional; 0: something else. */
 wall_ms text_parse_time(const char *text);
 
 #endif

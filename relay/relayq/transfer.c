@@ -11,12 +11,18 @@
 #include "relay/relayq/field.h"
 #include "relay/relayq/settings.h"
 #include "relay/relayq/text.h"
+#include "relay/wire/utf8.h"
 
 #define TITLES      "address,tenant,since,until,reason"
-#define CELLS       5
+#define EXPECTED    "expected an address, \"" TITLES "\", or a JSON object"
 #define SLICE       500   /* addresses in one request */
 #define SLICE_BYTES 40000 /* of their lines, so that a request stays below what the daemon reads */
 #define TOLD_MAX    20    /* bad lines that are told one by one */
+#define BOM         "\xef\xbb\xbf" /* what spreadsheets begin a file with */
+
+enum cell { CELL_SINCE = 2, CELL_UNTIL, CELLS = 5 };
+
+static const char *const CELL_KEYS[CELLS] = { "address", "tenant", "since", "until", "reason" };
 
 static const char *word(const struct verb_call *call, size_t i)
 {
@@ -56,7 +62,6 @@ static void put_cell(FILE *out, const char *text, bool last)
 
 static void on_row(void *arg, const json_t *row)
 {
-	static const char *const CELL_KEYS[CELLS] = { "address", "tenant", "since", "until", "reason" };
 	struct outlet *outlet = arg;
 
 	if (outlet->json) {
@@ -98,8 +103,8 @@ static enum ops_exit export(struct conf *conf, const struct verb_call *call, FIL
 
 /* --- in --------------------------------------------------------------------------------------------------------------------- */
 
-/* The cells of a line, unquoted in place; how many, 0: not CSV. */
-static size_t split(char *line, char *cells[CELLS])
+/* The cells of a line, unquoted in place; those that are absent stay as they are. False: not CSV, or too many. */
+static bool split(char *line, const char *cells[CELLS])
 {
 	size_t count = 0;
 
@@ -112,84 +117,104 @@ static size_t split(char *line, char *cells[CELLS])
 			if (quoted && *at == '"' && *++at != '"') {
 				quoted = false;
 				if (*at && *at != ',')
-					return 0;
+					return false;
 				break;
 			}
 			*to++ = *at;
 		}
 		if (quoted)
-			return 0;
+			return false;
 		if (*at == '\0') {
 			*to = '\0';
-			return count;
+			return true;
 		}
 		at++;
 		*to = '\0';
 	}
-	return 0;
+	return false;
 }
 
-static void put_time(json_t *object, const char *key, const char *text)
+/* A time that cannot be read must not pass for none: an address would be suppressed for ever. */
+static bool put_time(json_t *object, const char *key, const char *text)
 {
 	wall_ms when = text_parse_time(text);
 
 	if (when > 0)
 		fact_number(object, key, (uint64_t)when);
+	return when > 0 || text[0] == '\0' || strcmp(text, "never") == 0;
 }
 
-static json_t *read_csv(char *line)
+/* `cells` in the order of CELL_KEYS. */
+static json_t *make_entry(const char *const cells[CELLS], const char **why)
 {
-	char *cells[CELLS];
-	size_t count = split(line, cells);
-	json_t *entry;
+	json_t *entry = json_object();
 
-	if (count == 0 || cells[0][0] == '\0')
+	for (size_t i = 0; i < CELLS; i++) {
+		bool time = i == CELL_SINCE || i == CELL_UNTIL;
+
+		if (!time)
+			fact_text(entry, CELL_KEYS[i], cells[i]);
+		else if (!put_time(entry, CELL_KEYS[i], cells[i]))
+			*why = "expected since and until as times such as 2030-12-31T00:00:00Z, or nothing";
+	}
+	if (cells[0][0] == '\0')
+		*why = EXPECTED;
+	if (*why) {
+		json_decref(entry);
 		return NULL;
-	entry = json_object();
-	fact_text(entry, "address", cells[0]);
-	if (count > 1)
-		fact_text(entry, "tenant", cells[1]);
-	if (count > 2)
-		put_time(entry, "since", cells[2]);
-	if (count > 3)
-		put_time(entry, "until", cells[3]);
-	if (count > 4)
-		fact_text(entry, "reason", cells[4]);
+	}
 	return entry;
 }
 
-static json_t *read_json(const char *line, size_t len)
+static json_t *read_csv(char *line, const char **why)
 {
-	json_t *row = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL), *entry;
+	const char *cells[CELLS] = { "", "", "", "", "" };
 
-	if (!json_is_object(row) || field_text(row, "address")[0] == '\0') {
-		json_decref(row);
-		return NULL;
+	if (split(line, cells))
+		return make_entry(cells, why);
+	*why = EXPECTED;
+	return NULL;
+}
+
+static json_t *read_json(const char *line, size_t len, const char **why)
+{
+	json_t *row = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL), *entry = NULL;
+	const char *cells[CELLS];
+
+	if (!json_is_object(row))
+		*why = EXPECTED;
+	for (size_t i = 0; i < CELLS && !*why; i++) {
+		const json_t *value = json_object_get(row, CELL_KEYS[i]);
+
+		if (value && !json_is_string(value) && !json_is_null(value))
+			*why = "expected texts as members of the object";
+		cells[i] = field_text(row, CELL_KEYS[i]);
 	}
-	entry = json_object();
-	fact_text(entry, "address", field_text(row, "address"));
-	fact_text(entry, "tenant", field_text(row, "tenant"));
-	fact_text(entry, "reason", field_text(row, "reason"));
-	put_time(entry, "since", field_text(row, "since"));
-	put_time(entry, "until", field_text(row, "until"));
+	if (!*why)
+		entry = make_entry(cells, why);
 	json_decref(row);
 	return entry;
 }
 
-json_t *transfer_read_line(const char *line, size_t len)
+json_t *transfer_read_line(const char *line, size_t len, const char **why)
 {
 	char *copy;
 	json_t *entry;
 
-	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r' || line[len - 1] == ' '))
+	*why = NULL;
+	while (len > 0 && strchr(" \t\r\n", line[len - 1]) && line[len - 1] != '\0')
 		len--;
-	if (len == 0 || memchr(line, '\0', len))
+	if (len == 0)
 		return NULL;
+	/* Bytes of another character set would be stored as an address that no mail ever has. */
+	if (!utf8_is_valid(line, len) || memchr(line, '\0', len)) {
+		*why = "expected text in UTF-8";
+		return NULL;
+	}
 	if (line[0] == '{')
-		return read_json(line, len);
-	copy = xcalloc(1, len + 1);
-	memcpy(copy, line, len);
-	entry = read_csv(copy);
+		return read_json(line, len, why);
+	copy = xstrndup(line, len);
+	entry = read_csv(copy, why);
 	free(copy);
 	return entry;
 }
@@ -243,11 +268,12 @@ static enum ops_exit hand_in(struct inlet *inlet)
 
 static void take_line(struct inlet *inlet, const char *line, size_t len, const char *tenant)
 {
-	json_t *entry = transfer_read_line(line, len);
+	const char *why;
+	json_t *entry = transfer_read_line(line, len, &why);
 
 	if (!entry) {
-		if (len > 0 && strspn(line, " \t\r\n") < len && ++inlet->bad <= TOLD_MAX)
-			(void)fprintf(inlet->err, "relayq: line %zu: expected an address, \"" TITLES "\", or a JSON object\n", inlet->line);
+		if (why && ++inlet->bad <= TOLD_MAX)
+			(void)fprintf(inlet->err, "relayq: line %zu: %s\n", inlet->line, why);
 		return;
 	}
 	if (tenant)
@@ -266,11 +292,17 @@ static enum ops_exit import(struct conf *conf, const struct verb_call *call, FIL
 	ssize_t len;
 
 	while (status == OPS_DONE && (len = getline(&line, &size, in)) > 0) {
-		if (++inlet.line == 1 && strncmp(line, "address,", 8) == 0)
+		size_t skip = ++inlet.line == 1 && strncmp(line, BOM, strlen(BOM)) == 0 ? strlen(BOM) : 0;
+
+		if (inlet.line == 1 && strncmp(line + skip, "address,", 8) == 0)
 			continue;
-		take_line(&inlet, line, (size_t)len, tenant);
+		take_line(&inlet, line + skip, (size_t)len - skip, tenant);
 		if (json_array_size(inlet.entries) == SLICE || inlet.bytes > SLICE_BYTES)
 			status = hand_in(&inlet);
+	}
+	if (ferror(in)) {
+		(void)fprintf(err, "relayq: after line %zu: the input cannot be read: %s\n", inlet.line, strerror(errno));
+		inlet.bad++;
 	}
 	free(line);
 	if (status == OPS_DONE)

@@ -17,7 +17,8 @@ bool transfer_is_meant(const struct verb_call *call);
  */
 enum ops_exit transfer_run(const struct verb_call *call, FILE *out, FILE *err);
 
-/* One line of an import as an object with address, tenant, reason, since and until;. NULL: it is none. Pure. */
-json_t *transfer_read_line(const char *line, size_t len) MUST_USE;
+/* One line of an import as an object with address, tenant, reason, and since and until in ms where they are given. NULL: an empty line, with
+ * `why` NULL, or none that can be read, with what was expected in `why`. Pure. */
+json_t *transfer_read_line(const char *line, size_t len, const char **why) MUST_USE;
 
 #endif

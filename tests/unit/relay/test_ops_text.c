@@ -61,6 +61,11 @@ static void a_time_is_read_back_as_it_was_written(void **state)
 	char text[CLOCK_TEXT];
 
 	assert_int_equal(text_parse_time(clock_rfc3339(NOW + 123, text)), NOW + 123);
+	assert_int_equal(text_parse_time("2023-11-14T22:13:20Z"), NOW);
+	assert_int_equal(text_parse_time("2023-11-14T22:13:20.5Z"), NOW + 500);
+	assert_int_equal(text_parse_time("2023-11-14T22:13:20.99999999999999999999Z"), NOW + 999);
+	assert_int_equal(text_parse_time("2023-11-14T22:13:20+02:00"), 0);
+	assert_int_equal(text_parse_time("2023-11-14T22:13:20"), 0);
 	assert_int_equal(text_parse_time("yesterday"), 0);
 	assert_int_equal(text_parse_time(NULL), 0);
 }
