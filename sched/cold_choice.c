@@ -31,12 +31,27 @@ static const struct cold *cold_at(struct sched *sched, const struct bundle *bund
 	return lane->cold;
 }
 
+/* What a lane has had: of two that had the same today, the one that was used less recently comes first, then the one that had less of late. With
+ * hardly any mail the first of the pool would have all of it, and the others would grow cold again. */
+struct had {
+	uint64_t used;
+	int32_t day;
+	double mean;
+};
+
+static bool had_less(const struct had *a, const struct had *b)
+{
+	if (a->used != b->used)
+		return a->used < b->used;
+	return a->day != b->day ? a->day < b->day : a->mean < b->mean;
+}
+
 uint32_t cold_choose(struct sched *sched, struct bundle *bundle, wall_ms now)
 {
 	const struct pool *pool = bundle->pool;
 	bool alone = pool->cold_count == pool->source_count || pool->overflow_ms > 0;
 	uint32_t best = UINT32_MAX, at;
-	uint64_t least = UINT64_MAX;
+	struct had least = { .used = UINT64_MAX };
 
 	if (pool->cold_count > COLD_TRIED)
 		bundle->cold_cursor = (bundle->cold_cursor + 1) % pool->cold_count;
@@ -44,7 +59,8 @@ uint32_t cold_choose(struct sched *sched, struct bundle *bundle, wall_ms now)
 	for (uint32_t i = 0; i < COLD_TRIED && i < pool->cold_count; i++, at = at + 1 < pool->cold_count ? at + 1 : 0) {
 		uint32_t place = pool->cold_places[at];
 		const struct cold *cold;
-		uint64_t used = 0, total = 0;
+		struct had had = { 0 };
+		uint64_t total = 0;
 
 		if (bundle_is_closed(bundle, place))
 			continue;
@@ -52,9 +68,9 @@ uint32_t cold_choose(struct sched *sched, struct bundle *bundle, wall_ms now)
 		if (cold != NULL && cold->lane != NULL && retire_had_share(pool, cold->lane, now))
 			continue;
 		if (cold != NULL)
-			used = used_today(cold, bundle->dest, now, &total);
-		if (used < least && (alone || used * pool->source_count * 4 <= total * SHARE_4)) {
-			least = used;
+			had = (struct had){ used_today(cold, bundle->dest, now, &total), cold->state.day, cold->state.mean };
+		if (had_less(&had, &least) && (alone || had.used * pool->source_count * 4 <= total * SHARE_4)) {
+			least = had;
 			best = place;
 		}
 	}

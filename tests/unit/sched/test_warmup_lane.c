@@ -399,6 +399,25 @@ static void cold_addresses_alone_share_the_load_evenly(void **state)
 	world_close(&w);
 }
 
+static void hardly_any_mail_is_shared_by_cold_addresses_too(void **state)
+{
+	struct world w;
+	uint32_t of_a = 0, a;
+
+	(void)state;
+	world_open(&w,
+	    LISTEN TENANTS "plans: [{name: day, start: 400}]\n"
+			   "sources: [{name: a, ip: 127.0.0.2, warmup: {plan: day}}, {name: b, ip: 127.0.0.3, warmup: {plan: day}}]\n"
+			   "pools: [{name: main, sources: [a, b]}]\n");
+	for (unsigned day = 1; day <= 10; day++) {
+		world_add(&w, "one.example");
+		assert_int_equal(sent_by(&w, TEST_START + DAYS(day), &a), 1);
+		of_a += a;
+	}
+	assert_in_range(of_a, 4, 6);
+	world_close(&w);
+}
+
 static void keep_record(void *arg, const struct sched_warm *state)
 {
 	*(struct sched_warm *)arg = *state;
@@ -458,6 +477,7 @@ int main(void)
 		cmocka_unit_test(finished_days_are_told_once_with_what_came_of_them),
 		cmocka_unit_test(a_look_ahead_says_when_a_calendar_is_through_and_changes_nothing),
 		cmocka_unit_test(cold_addresses_alone_share_the_load_evenly),
+		cmocka_unit_test(hardly_any_mail_is_shared_by_cold_addresses_too),
 		cmocka_unit_test(a_tenants_bad_record_outlives_a_restart),
 	};
 
