@@ -17,13 +17,14 @@ struct tenant *name_tenant(
     struct sched *sched, const char *name); /* found or made; not in the configuration: present is false */
 struct pool *name_pool(struct sched *sched, const char *name);
 struct source *name_source(struct sched *sched, const char *name);
+/* What a job that is known belongs to is never gone, so there is nothing to check. */
 static inline struct tenant *name_tenant_of(const struct sched *sched, const struct entry *e)
 {
-	return slots_get(&sched->tenants, e->tenant);
+	return sched->tenants.items[e->tenant];
 }
 static inline struct pool *name_pool_of(const struct sched *sched, const struct entry *e)
 {
-	return slots_get(&sched->pools, e->pool);
+	return sched->pools.items[e->pool];
 }
 bool name_pool_has(const struct pool *pool, const struct source *source, uint32_t *place_out);
 /* Places in a pool in the order of their turns: `weights` (1.., one for each place) divided by their common divisor, each place's turns spread
@@ -38,7 +39,7 @@ struct domain *domain_get(struct sched *sched, const char *name, wall_ms now);
 struct domain *domain_find(const struct sched *sched, const char *name);
 static inline struct domain *domain_of(const struct sched *sched, const struct entry *e)
 {
-	return slots_get(&sched->domains, e->domain);
+	return sched->domains.items[e->domain];
 }
 void domain_add_job(struct sched *sched, struct domain *domain, uint32_t number); /* into the order of arrival */
 void domain_remove_job(struct sched *sched, struct domain *domain, uint32_t number, wall_ms now);
