@@ -66,9 +66,8 @@ static void add_first(struct page *page, const json_t *total)
 	wall_ms started = field_time(total, "started");
 	char date[TEXT_SHORT], up[TEXT_SHORT];
 
-	add_line(page, TOP_HEAD, cleaned(xasprintf("warmrelay %s%s%s%s%s  %s%s%s", field_text(total, "version"), total ? " on " : "on ", view->host,
-	    started > 0 ? "  up " : "", started > 0 ? text_span(view->now - started, up) : "", text_date(view->now, date), view->hint ? "  " : "",
-	    view->hint ? view->hint : "")));
+	add_line(page, TOP_HEAD, cleaned(xasprintf("warmrelay %s%s%s%s%s  %s", field_text(total, "version"), total ? " on " : "on ", view->host,
+	    started > 0 ? "  up " : "", started > 0 ? text_span(view->now - started, up) : "", text_date(view->now, date))));
 }
 
 static void add_queue(struct page *page, const json_t *total)
@@ -208,10 +207,19 @@ static void add_sections(struct page *page, const struct top_sample *sample)
 
 size_t top_page(const struct top_sample *sample, const struct top_view *view, struct top_line **lines_out)
 {
-	struct page page = { .view = view };
+	struct top_view above = *view;
+	struct page page = { .view = &above };
+	bool hinted = view->hint && view->height > 2;
 
+	above.height -= hinted;
 	add_head(&page, sample);
 	add_sections(&page, sample);
+	if (hinted) {
+		while (!is_full(&page))
+			add_line(&page, TOP_PLAIN, xstrdup(""));
+		page.view = view;
+		add_line(&page, TOP_HEAD, xstrdup(view->hint));
+	}
 	*lines_out = page.lines;
 	return page.count;
 }

@@ -17,7 +17,7 @@ struct top_view {
 	size_t offset;
 	wall_ms now;
 	const char *host;
-	const char *hint;    /* at the end of the first line, or NULL */
+	const char *hint;    /* the last line, where there is one to spare; or NULL */
 	const char *trouble; /* why there are no figures, or NULL */
 };
 

@@ -16,7 +16,7 @@
 
 #define EVERY_MS SECONDS(2)
 #define ONCE_MS  SECONDS(1) /* between the two looks that make one */
-#define HINT     "q quits; d s l t h a: one part, other keys: all"
+#define HINT     "q quits; d destinations s sources l lanes t tenants h hosts a alerts, space all"
 
 static volatile sig_atomic_t stopped;
 

@@ -175,6 +175,8 @@ static void every_line_fits_a_screen_of_any_size(void **state)
 				struct top_line *lines;
 				size_t count = top_page(&sample, &view, &lines);
 
+				if (height > 2 && (count != height || strncmp(lines[count - 1].text, "q quits", width < 7 ? width : 7) != 0))
+					fail_msg("%zux%zu: the last line is \"%s\"", width, height, lines[count - 1].text);
 				if (count > height)
 					fail_msg("%zu lines for a height of %zu", count, height);
 				for (size_t i = 0; i < count; i++)
