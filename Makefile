@@ -160,22 +160,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS_relay)
 	$(call say,link)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# The simulator again, optimised as a whole, for comparisons that take minutes: it meets no stranger, so it needs no hardening, and the other build warns.
-WHOLE_CFLAGS = $(filter-out $(HARDEN) $(WARN) -O2 -fno-omit-frame-pointer,$(CFLAGS)) -O3 -flto=auto -w
-WHOLE       := $(patsubst %.c,$(BUILD)/whole/%.o,$(wildcard bench/warmup/*.c) $(SRC_sched) $(SRC_conf) $(SRC_base))
-$(WHOLE): | $(EMBEDDED)
-
-$(BUILD)/whole/%.o: %.c
-	@mkdir -p $(@D)
-	$(call say,cc  )
-	$(Q)$(CC) $(CPPFLAGS) $(WHOLE_CFLAGS) -c -o $@ $<
-
-$(BUILD)/bench/warmup-sim: $(WHOLE)
-	@mkdir -p $(@D)
-	$(call say,link)
-	$(Q)$(CC) $(WHOLE_CFLAGS) -o $@ $^ $(LDLIBS)
-
-bench-build: $(BENCH_BIN) $(BUILD)/fault_lmdb.so $(BUILD)/bench/warmup-sim
+bench-build: $(BENCH_BIN) $(BUILD)/fault_lmdb.so $(BUILD)/warmup-sim
 
 # --- what people call: each brings what it needs. After deps make starts anew, since pkg-config answers differently then ----
 JOBS  := -j$(shell nproc)
