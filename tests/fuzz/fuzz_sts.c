@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "queue/queue.h"
 #include "relay/deliver/sts_store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
