@@ -87,6 +87,11 @@ static bool may_be_hourly(const struct warmup *w)
 	return w->phase == WARMUP_EXPLORE || w->used < EARLY * expected || w->hour_share < 1.0 / 12;
 }
 
+static bool is_other_hour(wall_ms local, wall_ms then)
+{
+	return local / HOURS(1) != then / HOURS(1);
+}
+
 static void wait_for_hour(struct warmup *w, wall_ms local)
 {
 	w->hour_wait = 1;
@@ -113,8 +118,8 @@ static void sign(struct warmup *w, const struct warmup_plan *plan, uint32_t refu
 	w->hour_wait = w->listed = 0;
 	if (w->refused + 1 + suspected(w) > allowance(w)) {
 		end_day(w);
-	} else if (is_busy_hour(w, plan, local) || (allowance(w) <= ALLOWED && may_be_hourly(w))) {
-		/* One try, when it tells most: few refusals are left, or the hour is the more likely reason. */
+	} else if (is_busy_hour(w, plan, local) || (may_be_hourly(w) && (allowance(w) <= ALLOWED || is_other_hour(local, local + REST_MS)))) {
+		/* One try, when it tells most: few refusals are left, or the hour is the more likely reason. A rest into the next hour would tell nothing. */
 		wait_for_hour(w, local);
 	} else {
 		rest(w, local + REST_MS);

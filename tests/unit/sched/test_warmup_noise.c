@@ -239,6 +239,34 @@ static void the_pace_of_an_hour_follows_the_mean_not_the_budget(void **state)
 	assert_in_range(sent, 60, 95);
 }
 
+/* A refusal late in an hour: that the next hour takes a try again does not show that it was a mere warning. */
+static void an_hours_limit_met_at_its_end_is_not_taken_for_a_warning(void **state)
+{
+	(void)state;
+	for (uint32_t most = 30; most <= 120; most += 5) {
+		struct journey j = { .now = MIDNIGHT, .day = 1 };
+		uint32_t accepted = 0, refused = 0, in_hour = 0;
+		wall_ms hour = 0;
+
+		warmup_init(&j.w, &plan);
+		while (claim(&j, 1) == 1) {
+			if (j.now / HOURS(1) != hour)
+				in_hour = 0;
+			hour = j.now / HOURS(1);
+			if (in_hour == most) {
+				warmup_answer(&j.w, &plan, &throttled, j.now);
+				refused++;
+			} else {
+				warmup_answer(&j.w, &plan, &taken, j.now);
+				accepted++;
+				in_hour++;
+			}
+		}
+		if (refused > 3 && refused * 100 > accepted)
+			fail_msg("%u an hour: %u taken, %u refused", most, accepted, refused);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +278,7 @@ int main(void)
 		cmocka_unit_test(mail_that_stays_bad_slows_the_ramp_and_does_not_stop_it),
 		cmocka_unit_test(a_limit_worded_as_an_unknown_mailbox_is_met_like_any_other),
 		cmocka_unit_test(an_unknown_mailbox_does_not_make_a_try_fail),
+		cmocka_unit_test(an_hours_limit_met_at_its_end_is_not_taken_for_a_warning),
 		cmocka_unit_test(the_pace_of_an_hour_follows_the_mean_not_the_budget),
 	};
 
