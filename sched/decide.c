@@ -57,7 +57,7 @@ void decide_start(struct sched *sched, struct line *line, struct lane *lane, wal
 
 	part = lane_part(lane, e->rcpts, now);
 	must(part > 0);
-	if (line->share->bundle->second == line->share->tenant)
+	if (share_second(line->share->bundle) == line->share->tenant)
 		part = repute_part(line->share->tenant, part);
 	e->put_off = PUT_OFF_NOT;
 	ration_charge(sched, line->share->tenant, dest, part, now);
@@ -114,7 +114,7 @@ static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struc
 	enum conf_priority ring = share_class_in_turn(sched->passed, waiting);
 	struct bundle *bundle = sched->runnable[ring];
 	struct line *line = share_in_turn(bundle)->lines;
-	struct tenant *second = bundle->second;
+	struct tenant *second = share_second(bundle);
 	struct lane *lane;
 	bool own;
 
@@ -135,8 +135,7 @@ static bool start_next(struct sched *sched, unsigned waiting, wall_ms now, struc
 	share_class_served(sched->passed, waiting, ring);
 	bundle->strayed = 0;
 	decide_start(sched, line, lane, now, out);
-	if (second != NULL)
-		repute_count_turn(second, own, out->rcpts);
+	share_count_turn(bundle, second, own, out->rcpts);
 	return true;
 }
 

@@ -210,7 +210,7 @@ struct bundle {
 	uint32_t cursor;            /* place in the pool where the next source is looked for */
 	uint32_t turn;              /* index into the pool's turns */
 	enum conf_priority waits_as; /* of the job in turn: yield_class */
-	struct tenant *second;      /* whose turn it is, a risk, while all sources are cold; NULL */
+	struct share *second;       /* whose turn it is, a risk, while all sources are cold; NULL */
 	uint32_t cold_cursor;       /* index into the pool's cold_places */
 	uint32_t open;              /* sources whose bit in `closed` is clear */
 	struct bundle *prev, *next; /* runnable ones */

@@ -129,6 +129,7 @@ void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_
 	struct domain *domain = domain_find(sched, name);
 	struct line *line;
 	struct tenant *second;
+	struct bundle *bundle;
 	uint32_t rcpts;
 	bool own;
 
@@ -145,9 +146,9 @@ void sched_next_on(struct sched *sched, uint32_t handle, const char *name, wall_
 	rcpts = entries_get(&sched->entries, line->head)->rcpts;
 	if (!ration_open(sched, line->share->tenant, lane->dest, rcpts, yield_class(line), now) || !lane_may_go_on(sched, lane, rcpts, now))
 		return;
-	second = line->share->bundle->second;
+	bundle = line->share->bundle;
+	second = share_second(bundle);
 	own = line->share->tenant == second;
 	decide_start(sched, line, lane, now, out);
-	if (second != NULL)
-		repute_count_turn(second, own, out->rcpts);
+	share_count_turn(bundle, second, own, out->rcpts);
 }

@@ -95,6 +95,9 @@ struct share *share_in_turn(struct bundle *bundle);
 /* A risk among cold sources alone, while better mail waits: not its turn. */
 bool share_yields(const struct share *share);
 void share_served(struct share *share, uint32_t rcpts); /* its place in the round moves */
+/* The tenant whose turn it is, a risk, while all sources are cold; NULL. Then: `rcpts` have started, its own or in its place others'. */
+struct tenant *share_second(const struct bundle *bundle);
+void share_count_turn(struct bundle *bundle, struct tenant *second, bool own, uint32_t rcpts);
 void share_add_line(struct sched *sched, struct bundle *bundle, struct line *line);
 void share_remove_line(struct sched *sched, struct line *line); /* forgets a share without lines */
 void share_tenant_paused(struct sched *sched, struct tenant *tenant, bool paused);

@@ -139,7 +139,7 @@ struct share *share_in_turn(struct bundle *bundle)
 	other = decent_one(bundle);
 	if (other == NULL)
 		return share;
-	bundle->second = share->tenant;
+	bundle->second = share;
 	return repute_has_turn(share->tenant) ? share : other;
 }
 
@@ -158,6 +158,22 @@ void share_served(struct share *share, uint32_t rcpts)
 	share->credit -= rcpts;
 	leave(share);
 	enter(share, share->credit > 0 ? SHARE_OPEN : SHARE_SPENT);
+}
+
+struct tenant *share_second(const struct bundle *bundle)
+{
+	return bundle->second != NULL ? bundle->second->tenant : NULL;
+}
+
+void share_count_turn(struct bundle *bundle, struct tenant *second, bool own, uint32_t rcpts)
+{
+	if (second == NULL)
+		return;
+	repute_count_turn(second, own, rcpts);
+	/* One that is passed over has had its turn: else the turn would never end, and those that go before it would run into debt without end, to be
+	 * paid back when their record is no better one day. It still waits, so it is there, and so is the bundle. */
+	if (!own)
+		share_served(bundle->second, rcpts);
 }
 
 /* --- life --- */
@@ -244,6 +260,8 @@ void share_remove_line(struct sched *sched, struct line *line)
 	if (share->lines != NULL)
 		return;
 	leave(share);
+	if (share->bundle->second == share)
+		share->bundle->second = NULL;
 	unlink_share(sched, share);
 	bundle_refresh(sched, share->bundle);
 	model_free(sched, share, sizeof(*share));

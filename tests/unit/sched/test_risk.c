@@ -180,6 +180,39 @@ static void the_cleanest_mail_goes_first_and_risky_mail_alone_is_not_held_up(voi
 	world_close(&w);
 }
 
+/* What it sent in the other's place is no debt: when both are risks, they have their turns again. */
+static void one_whose_record_turns_bad_owes_nothing_for_the_turns_of_others(void **state)
+{
+	struct world w;
+	unsigned shop = 0;
+
+	(void)state;
+	world_open(&w, ALONE("72000"));
+	make_risky(&w, "news");
+	for (unsigned i = 0; i < 600; i++) {
+		add(&w, "shop", 1);
+		add(&w, "news", 1);
+	}
+	for (unsigned i = 0; i < 560; i++) {
+		struct sched_decision d = world_next(&w);
+
+		while (d.kind == SCHED_NOTHING) {
+			w.now = d.when;
+			d = world_next(&w);
+		}
+		/* From the 401st on all of them are unknown: a risk after some twenty, as the other one is. */
+		struct sched_result r = { .attempted = true, .unknown = d.tenant[0] == 'n' ? i % 3 == 0 : i > 400 };
+
+		r.delivered = 1 - r.unknown;
+		world_settle(&w, &d, &r);
+		sched_release_connection(w.sched, d.lane, w.now);
+		shop += i >= 460 && d.tenant[0] == 's';
+	}
+	assert_in_range(shop, 40, 60);
+	sched_verify(w.sched);
+	world_close(&w);
+}
+
 static void what_exceeds_a_budget_goes_to_the_warm_sources_by_their_weight(void **state)
 {
 	struct world w;
@@ -207,6 +240,7 @@ int main(void)
 		cmocka_unit_test(without_a_warm_source_in_service_it_takes_the_cold_one),
 		cmocka_unit_test(beside_good_mail_risky_mail_has_a_twentieth_at_most),
 		cmocka_unit_test(the_cleanest_mail_goes_first_and_risky_mail_alone_is_not_held_up),
+		cmocka_unit_test(one_whose_record_turns_bad_owes_nothing_for_the_turns_of_others),
 		cmocka_unit_test(what_exceeds_a_budget_goes_to_the_warm_sources_by_their_weight),
 	};
 
