@@ -124,10 +124,10 @@ static bool read_past(struct warm_task *w, struct err_detail *why)
 	struct ahead *a = w->ahead;
 	char prefix[32];
 
-	a->first = (int32_t)(row_now(w->task.env) / DAY_MS) - PAST_DAYS;
+	a->first = (int32_t)(row_now(w->storing.task.env) / DAY_MS) - PAST_DAYS;
 	for (int32_t day = a->first; day < a->first + PAST_DAYS; day++) {
 		(void)snprintf(prefix, sizeof(prefix), ALMANAC_DAY, day);
-		if (queue_notes_read(w->task.env->reader, prefix, stored_day, a, why) != OK)
+		if (queue_notes_read(w->storing.task.env->reader, prefix, stored_day, a, why) != OK)
 			return false;
 	}
 	return true;
@@ -224,12 +224,12 @@ static void put_lane(struct warm_task *w, const char *source, const char *destin
 	fact_number(row, "over_late", (uint64_t)o->late.waits);
 	fact_json(row, "volumes_early", volumes(&o->early));
 	fact_json(row, "volumes_late", volumes(&o->late));
-	task_emit(&w->task, row);
+	task_emit(&w->storing.task, row);
 }
 
 static enum task_state begin(struct warm_task *w)
 {
-	struct task *task = &w->task;
+	struct task *task = &w->storing.task;
 	const char *daily = task_text(task, "daily"), *mix = task_text(task, "mix");
 	struct err_detail why;
 
@@ -247,7 +247,7 @@ static enum task_state begin(struct warm_task *w)
 
 enum task_state coldahead_step(struct warm_task *w)
 {
-	struct task *task = &w->task;
+	struct task *task = &w->storing.task;
 	char source[SCHED_WARM_NAME], destination[SCHED_WARM_NAME];
 	struct sched_warm_outlook outlook;
 	double daily, growth;

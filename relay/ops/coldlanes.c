@@ -126,9 +126,9 @@ static enum task_state carry_out(struct task *task, const struct change *change,
 	if (change->volume && !read_volume(words[count - 1], &volume))
 		return task_end(task, OPS_USAGE, "warmup %s: \"%s\" is no number such as 500 or 20k", change->word,
 		    words[count - 1]);
-	if (w->stored)
-		return task_end(task, w->why[0] ? OPS_REFUSED : OPS_DONE, "\"%s\" no longer retires%s%s", words[0],
-		    w->why[0] ? ", but only until the daemon restarts: " : "", w->why);
+	if (w->storing.stored)
+		return task_end(task, w->storing.why[0] ? OPS_REFUSED : OPS_DONE, "\"%s\" no longer retires%s%s", words[0],
+		    w->storing.why[0] ? ", but only until the daemon restarts: " : "", w->storing.why);
 	lanes = dispatch_warm_change(task->env->dispatch, change->verb, words[0], destination, volume);
 	if (!destination && (change->verb == WARM_RESUME || change->verb == WARM_ADOPT) && coldswap_end(w, words[0]))
 		return TASK_WAIT;
@@ -175,7 +175,7 @@ static bool warmup_fini(struct task *task)
 	struct warm_task *w = (struct warm_task *)task;
 
 	coldahead_free(&w->ahead);
-	return !w->under_way;
+	return task_is_stored(task);
 }
 
 const struct task_kind warmup_kind = {

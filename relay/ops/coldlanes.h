@@ -8,12 +8,10 @@
 struct ahead;
 
 struct warm_task {
-	struct task task;
+	struct storing storing; /* of retire, and of its end by another change */
 	bool begun;
 	int32_t day, last;    /* history: the next day to read, the last one */
 	struct ahead *ahead;  /* forecast; NULL: not begun */
-	bool under_way, stored; /* retire, and its end by another change: into the store */
-	char why[200];          /* not stored because of this */
 };
 
 /* A stored row of the past; false: it is not one, or of a later version. */
@@ -25,7 +23,7 @@ enum task_state coldahead_step(struct warm_task *task);
 /* Rows of sources that retire or have retired. retire: SOURCE, with arguments days and into. */
 void coldswap_status(struct task *task);
 enum task_state coldswap_retire(struct warm_task *task, const char *const *words, size_t count);
-/* A retirement of the source ends before its time, to be awaited (task->stored); false: it has none. */
+/* A retirement of the source ends before its time, to be awaited (task->storing); false: it has none. */
 bool coldswap_end(struct warm_task *task, const char *source);
 /* Sets the pointer to NULL; NULL inside is accepted. */
 void coldahead_free(struct ahead **ahead);

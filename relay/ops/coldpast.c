@@ -11,7 +11,7 @@
 
 static bool is_wanted(const struct warm_task *w, const struct sched_warm_day *day)
 {
-	const char *source = task_text(&w->task, "from"), *destination = task_text(&w->task, "provider");
+	const char *source = task_text(&w->storing.task, "from"), *destination = task_text(&w->storing.task, "provider");
 
 	return (!source || strcmp(source, day->source) == 0) && (!destination || strcmp(destination, day->destination) == 0);
 }
@@ -37,7 +37,7 @@ static void put_day(void *arg, const struct sched_warm_day *day)
 	fact_number(o, "unknown", day->unknown);
 	fact_number(o, "complaints", day->complained);
 	fact_number(o, "all_sources", day->total);
-	task_emit(&w->task, o);
+	task_emit(&w->storing.task, o);
 }
 
 bool coldpast_row(const char *name, const void *data, size_t len, struct sched_warm_day *out)
@@ -56,7 +56,7 @@ static void stored_day(void *arg, const char *name, const void *data, size_t len
 
 enum task_state coldpast_step(struct warm_task *w)
 {
-	struct task *task = &w->task;
+	struct task *task = &w->storing.task;
 	struct err_detail why;
 	char prefix[32];
 

@@ -57,21 +57,6 @@ void coldswap_status(struct task *task)
 
 /* --- beginning and end ----------------------------------------------------------------------------------------------------- */
 
-static void stored(void *arg, enum err result, const char *why)
-{
-	struct warm_task *w = arg;
-
-	w->under_way = false;
-	if (w->task.abandoned) {
-		task_free(&w->task);
-		return;
-	}
-	w->stored = true;
-	if (result != OK)
-		(void)snprintf(w->why, sizeof(w->why), "%s", why);
-	task_wake(&w->task);
-}
-
 static bool pool_has(const struct conf *conf, const struct conf_pool *pool, const char *name)
 {
 	for (size_t i = 0; i < pool->source_count; i++)
@@ -108,21 +93,21 @@ static void tell(const char *source, uint64_t days, const char *into)
 
 static enum task_state finish(struct warm_task *w, const char *source, uint64_t days, const char *into)
 {
-	const struct conf *conf = w->task.env->conf(w->task.env->arg);
+	const struct conf *conf = w->storing.task.env->conf(w->storing.task.env->arg);
 	const struct conf_pool *alone = conf ? pool_with(conf, source, NULL) : NULL;
 
-	if (w->why[0])
-		return task_end(&w->task, OPS_REFUSED, "\"%s\" retires, but only until the daemon restarts: %s", source, w->why);
+	if (w->storing.why[0])
+		return task_end(&w->storing.task, OPS_REFUSED, "\"%s\" retires, but only until the daemon restarts: %s", source, w->storing.why);
 	if (alone)
-		return task_end(&w->task, OPS_DONE, "\"%s\" retires within %llu days; pool %s has no other source: its mail waits from then on", source,
+		return task_end(&w->storing.task, OPS_DONE, "\"%s\" retires within %llu days; pool %s has no other source: its mail waits from then on", source,
 		    (unsigned long long)days, alone->name);
-	return task_end(&w->task, OPS_DONE, "\"%s\" retires within %llu days%s%s", source, (unsigned long long)days,
+	return task_end(&w->storing.task, OPS_DONE, "\"%s\" retires within %llu days%s%s", source, (unsigned long long)days,
 	    into ? " in favour of " : ", the others of its pools take what it gives up", into ? into : "");
 }
 
 enum task_state coldswap_retire(struct warm_task *w, const char *const *words, size_t count)
 {
-	struct task *task = &w->task;
+	struct task *task = &w->storing.task;
 	const json_t *given = json_object_get(task->args, "days");
 	uint64_t days = given ? (uint64_t)json_integer_value(given) : DAYS_DEFAULT;
 	const char *into = task_text(task, "into");
@@ -131,7 +116,7 @@ enum task_state coldswap_retire(struct warm_task *w, const char *const *words, s
 
 	if (count != 1)
 		return task_end(task, OPS_USAGE, "warmup retire: expected SOURCE [--days N] [--into NAME]");
-	if (w->stored)
+	if (w->storing.stored)
 		return finish(w, words[0], days, into);
 	if (days < 1 || days > DAYS_MOST)
 		return task_end(task, OPS_USAGE, "warmup retire: --days is 1 to %d", DAYS_MOST);
@@ -144,8 +129,8 @@ enum task_state coldswap_retire(struct warm_task *w, const char *const *words, s
 	if (into && !pool_with(conf, words[0], into))
 		return task_end(task, OPS_REFUSED, "warmup retire: \"%s\" is in no pool of \"%s\"; put it into one, then relayq reload", into, words[0]);
 	tell(words[0], days, into);
-	w->under_way = dispatch_retire(task->env->dispatch, words[0], DAYS(days), into ? into : "", stored, w);
-	return w->under_way ? TASK_WAIT : task_end(task, OPS_REFUSED, "no source \"%s\" is known", words[0]);
+	w->storing.under_way = dispatch_retire(task->env->dispatch, words[0], DAYS(days), into ? into : "", task_stored, w);
+	return w->storing.under_way ? TASK_WAIT : task_end(task, OPS_REFUSED, "no source \"%s\" is known", words[0]);
 }
 
 bool coldswap_end(struct warm_task *w, const char *source)
@@ -153,10 +138,10 @@ bool coldswap_end(struct warm_task *w, const char *source)
 	struct sched_source_view view;
 	struct log_line line;
 
-	if (!look(&w->task, source, &view) || !view.retire ||
-	    !dispatch_serve(w->task.env->dispatch, source, true, stored, w))
+	if (!look(&w->storing.task, source, &view) || !view.retire ||
+	    !dispatch_serve(w->storing.task.env->dispatch, source, true, task_stored, w))
 		return false;
-	w->under_way = true;
+	w->storing.under_way = true;
 	log_begin(&line, LOG_INFO, "enabled");
 	log_str(&line, "source", source);
 	log_str(&line, "by", "operator");

@@ -25,11 +25,8 @@ const struct task_kind reload_kind = { .verb = "reload", .needs_daemon = true, .
 /* --- pause and resume --------------------------------------------------------------------------------------------------------- */
 
 struct pause_task {
-	struct task task;
+	struct storing storing;
 	const char *what, *name; /* borrowed from the arguments */
-	bool under_way, stored;
-	enum err result;
-	char why[160];
 };
 
 static const char *const SCOPES[] = { "destination", "tenant", "source" };
@@ -57,37 +54,21 @@ static bool pause_start(struct task *task)
 	return false;
 }
 
-static void pause_stored(void *arg, enum err result, const char *why)
-{
-	struct pause_task *p = arg;
-
-	p->under_way = false;
-	if (p->task.abandoned) {
-		task_free(&p->task);
-		return;
-	}
-	p->stored = true;
-	p->result = result;
-	(void)snprintf(p->why, sizeof(p->why), "%s", why);
-	task_wake(&p->task);
-}
-
 static enum task_state pause_finish(struct pause_task *p, bool paused)
 {
-	if (p->result != OK)
-		return task_end(&p->task, OPS_REFUSED, "%s \"%s\" is %s, but only until the daemon restarts: %s", p->what, p->name,
-		    paused ? "paused" : "resumed", p->why);
-	return task_end(&p->task, OPS_DONE, paused ? "%s \"%s\" is paused until it is resumed" : "%s \"%s\" is resumed", p->what, p->name);
+	if (p->storing.result != OK)
+		return task_end(&p->storing.task, OPS_REFUSED, "%s \"%s\" is %s, but only until the daemon restarts: %s", p->what, p->name,
+		    paused ? "paused" : "resumed", p->storing.why);
+	return task_end(&p->storing.task, OPS_DONE, paused ? "%s \"%s\" is paused until it is resumed" : "%s \"%s\" is resumed", p->what, p->name);
 }
 
-/* The answer comes when it is in the store: whoever has read it may pull the plug. */
 static enum task_state pause_step(struct task *task)
 {
 	struct pause_task *p = (struct pause_task *)task;
 	bool paused = task->kind == &pause_kind;
 	struct log_line line;
 
-	if (p->stored)
+	if (p->storing.stored)
 		return pause_finish(p, paused);
 	if (sched_pause(task->env->sched, p->what, p->name, paused, row_now(task->env)) != OK)
 		return task_end(task, OPS_REFUSED, "no %s \"%s\" is known", p->what, p->name);
@@ -97,14 +78,14 @@ static enum task_state pause_step(struct task *task)
 	log_end(&line);
 	if (!task->env->dispatch)
 		return pause_finish(p, paused);
-	dispatch_told(task->env->dispatch, pause_stored, p);
-	p->under_way = true;
+	dispatch_told(task->env->dispatch, task_stored, p);
+	p->storing.under_way = true;
 	return TASK_WAIT;
 }
 
 static bool pause_fini(struct task *task)
 {
-	return !((struct pause_task *)task)->under_way;
+	return task_is_stored(task);
 }
 
 const struct task_kind pause_kind = {

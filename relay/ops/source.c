@@ -8,12 +8,9 @@
 #include "relay/ops/task.h"
 
 struct source_task {
-	struct task task;
+	struct storing storing;
 	const char *name; /* of drain and enable; borrowed from the arguments */
 	bool in_service;  /* enable */
-	bool under_way, stored;
-	enum err result;
-	char why[200];
 };
 
 /* --- list ---------------------------------------------------------------------------------------------------------------------- */
@@ -190,13 +187,13 @@ static void stranded(const struct task *task, const struct conf *conf, const cha
 
 static enum task_state finish(struct source_task *s, const struct conf *conf)
 {
-	struct task *task = &s->task;
+	struct task *task = &s->storing.task;
 	uint32_t connections = 0;
 	char pools[300];
 
-	if (s->result != OK)
+	if (s->storing.result != OK)
 		return task_end(task, OPS_REFUSED, "source \"%s\" is %s, but only until the daemon restarts: %s", s->name,
-		    s->in_service ? "in service" : "out of service", s->why);
+		    s->in_service ? "in service" : "out of service", s->storing.why);
 	if (s->in_service)
 		return task_end(task, OPS_DONE, "source \"%s\" is in service", s->name);
 	(void)is_in_service(task, s->name, &connections);
@@ -208,31 +205,16 @@ static enum task_state finish(struct source_task *s, const struct conf *conf)
 	    connections > 0 ? "; what is in flight finishes" : "");
 }
 
-static void stored(void *arg, enum err result, const char *why)
-{
-	struct source_task *s = arg;
-
-	s->under_way = false;
-	if (s->task.abandoned) {
-		task_free(&s->task);
-		return;
-	}
-	s->stored = true;
-	s->result = result;
-	(void)snprintf(s->why, sizeof(s->why), "%s", why);
-	task_wake(&s->task);
-}
-
 static enum task_state serve(struct source_task *s, const struct conf *conf)
 {
-	struct task *task = &s->task;
+	struct task *task = &s->storing.task;
 	struct log_line line;
 
 	if (!task->env->dispatch)
 		return task_end(task, OPS_UNREACHABLE, "source %s needs a running daemon", s->in_service ? "enable" : "drain");
-	if (!conf_source_find(conf, s->name) || !dispatch_serve(task->env->dispatch, s->name, s->in_service, stored, s))
+	if (!conf_source_find(conf, s->name) || !dispatch_serve(task->env->dispatch, s->name, s->in_service, task_stored, s))
 		return task_end(task, OPS_REFUSED, "no source \"%s\" is known", s->name);
-	s->under_way = true;
+	s->storing.under_way = true;
 	log_begin(&line, LOG_INFO, s->in_service ? "enabled" : "drained");
 	log_str(&line, "source", s->name);
 	log_str(&line, "by", "operator");
@@ -252,7 +234,7 @@ static enum task_state source_step(struct task *task)
 
 	if (!conf)
 		return task_end(task, OPS_REFUSED, "the configuration cannot be read");
-	if (s->stored)
+	if (s->storing.stored)
 		return finish(s, conf);
 	if (count == 0 || (count == 1 && verb && strcmp(verb, "list") == 0))
 		return list(task, conf);
@@ -265,7 +247,7 @@ static enum task_state source_step(struct task *task)
 
 static bool source_fini(struct task *task)
 {
-	return !((struct source_task *)task)->under_way;
+	return task_is_stored(task);
 }
 
 const struct task_kind source_kind = { .verb = "source", .size = sizeof(struct source_task), .step = source_step, .fini = source_fini };

@@ -110,6 +110,26 @@ void task_wake(struct task *task)
 		task->out.wake(task->out.arg);
 }
 
+void task_stored(void *arg, enum err result, const char *why)
+{
+	struct storing *storing = arg;
+
+	storing->under_way = false;
+	if (storing->task.abandoned) {
+		task_free(&storing->task);
+		return;
+	}
+	storing->stored = true;
+	storing->result = result;
+	(void)snprintf(storing->why, sizeof(storing->why), "%s", result == OK ? "" : why);
+	task_wake(&storing->task);
+}
+
+bool task_is_stored(const struct task *task)
+{
+	return !((const struct storing *)task)->under_way;
+}
+
 enum task_state task_end(struct task *task, enum ops_exit status, const char *format, ...)
 {
 	char text[2048];

@@ -61,6 +61,19 @@ void task_destroy(struct task **task);
 /* The last object of an answer: {"end": true, "exit": N, "message": ...} with the summary's fields. A new reference. */
 json_t *task_end_line(const struct task *task) MUST_USE;
 
+/* Of a verb that changes something and answers once that is in the store, for whoever has read the answer may pull the plug. Its struct begins with
+ * this one, and its `fini` returns task_is_stored. */
+struct storing {
+	struct task task;
+	bool under_way; /* set by the verb when it has asked for it, with task_stored as what to call */
+	bool stored;    /* it has ended, well or not; step is called again */
+	enum err result;
+	char why[200];  /* not stored because of this; "" when it is */
+};
+
+void task_stored(void *storing, enum err result, const char *why);
+bool task_is_stored(const struct task *storing); /* nothing is under way */
+
 /* --- for the verbs -------------------------------------------------------------------------------------------------------- */
 
 void task_emit(struct task *task, json_t *object); /* takes the reference */
