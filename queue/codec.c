@@ -3,14 +3,15 @@
 
 #include <string.h>
 
-static void put_number(struct codec_out *out, uint64_t v, size_t bytes)
+#include "base/bigend.h"
+
+static void put_number(struct codec_out *out, uint64_t v, unsigned bytes)
 {
 	if ((size_t)(out->end - out->at) < bytes)
 		out->failed = true;
 	if (out->failed)
 		return;
-	for (size_t i = bytes; i-- > 0;)
-		*out->at++ = (uint8_t)(v >> (8 * i));
+	out->at = bigend_put(out->at, v, bytes);
 }
 
 void codec_put_u8(struct codec_out *out, uint8_t v)
@@ -63,17 +64,13 @@ void codec_put_texts(struct codec_out *out, const void *record, const struct cod
 	}
 }
 
-static uint64_t get_number(struct codec_in *in, size_t bytes)
+static uint64_t get_number(struct codec_in *in, unsigned bytes)
 {
-	uint64_t v = 0;
-
 	if ((size_t)(in->end - in->at) < bytes)
 		in->failed = true;
 	if (in->failed)
 		return 0;
-	for (size_t i = 0; i < bytes; i++)
-		v = v << 8 | *in->at++;
-	return v;
+	return bigend_get(&in->at, bytes);
 }
 
 uint8_t codec_get_u8(struct codec_in *in)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/bigend.h"
+
 /* A short write on a full file system surfaces as EIO (tmpfs). Less than a transaction's worth of room tells it from a broken disk. */
 #define FULL_BELOW_BYTES (5u << 20)
 
@@ -96,10 +98,7 @@ static size_t key_size(enum txn_table table)
 
 static MDB_val *key_make(struct key *key, enum txn_table table, msg_id id, uint32_t n)
 {
-	for (int i = 0; i < 8; i++)
-		key->bytes[i] = (uint8_t)(id >> (56 - 8 * i));
-	for (int i = 0; i < 4; i++)
-		key->bytes[8 + i] = (uint8_t)(n >> (24 - 8 * i));
+	(void)bigend_put(bigend_put(key->bytes, id, 8), n, 4);
 	key->val = (MDB_val){ key_size(table), key->bytes };
 	return &key->val;
 }
@@ -110,12 +109,8 @@ static int key_read(enum txn_table table, const MDB_val *key, struct txn_row *ro
 
 	if (key->mv_size != key_size(table))
 		return MDB_CORRUPTED;
-	row->id = 0;
-	row->n = 0;
-	for (int i = 0; i < 8; i++)
-		row->id = row->id << 8 | at[i];
-	for (size_t i = 8; i < key->mv_size; i++)
-		row->n = row->n << 8 | at[i];
+	row->id = bigend_get(&at, 8);
+	row->n = (uint32_t)bigend_get(&at, (unsigned)key->mv_size - 8);
 	return 0;
 }
 

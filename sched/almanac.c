@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigend.h"
 #include "sched/parts.h"
 
 #define VERSION 1
@@ -99,8 +100,7 @@ void sched_warm_day_encode(const struct sched_warm_day *day, uint8_t out[SCHED_W
 	numbers(&copy, all);
 	*out++ = VERSION;
 	for (unsigned i = 0; i < NUMBERS; i++)
-		for (unsigned shift = 32; shift > 0; shift -= 8)
-			*out++ = (uint8_t)(*all[i] >> (shift - 8));
+		out = bigend_put(out, *all[i], 4);
 }
 
 enum err sched_warm_day_decode(const void *data, size_t len, struct sched_warm_day *day)
@@ -116,7 +116,7 @@ enum err sched_warm_day_decode(const void *data, size_t len, struct sched_warm_d
 		return ERR_CORRUPT;
 	at++;
 	numbers(day, all);
-	for (unsigned i = 0; i < NUMBERS; i++, at += 4)
-		*all[i] = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+	for (unsigned i = 0; i < NUMBERS; i++)
+		*all[i] = (uint32_t)bigend_get(&at, 4);
 	return OK;
 }

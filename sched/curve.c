@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/bigend.h"
+
 #define VERSION  1
 #define DAY_MOST 1000000
 #define MEMORY   6.0f       /* days that the mean remembers */
@@ -141,29 +143,17 @@ double curve_over(const struct curve_line *line, wall_ms from, int64_t ms)
 
 /* --- the stored form: version, day, the hours seen, weight, shares, counts; numbers big-endian ------------------------------------ */
 
-static uint8_t *put(uint8_t *at, uint32_t value)
-{
-	for (unsigned shift = 32; shift > 0; shift -= 8)
-		*at++ = (uint8_t)(value >> (shift - 8));
-	return at;
-}
-
 static uint8_t *put_real(uint8_t *at, float value)
 {
 	uint32_t bits;
 
 	memcpy(&bits, &value, sizeof(bits));
-	return put(at, bits);
+	return bigend_put(at, bits, 4);
 }
 
-static uint32_t get(const uint8_t *at)
+static float get_real(const uint8_t **at)
 {
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static float get_real(const uint8_t *at)
-{
-	uint32_t bits = get(at);
+	uint32_t bits = (uint32_t)bigend_get(at, 4);
 	float value;
 
 	memcpy(&value, &bits, sizeof(value));
@@ -175,14 +165,14 @@ void curve_encode(const struct curve *curve, uint8_t out[CURVE_ENCODED_LEN])
 	uint8_t *at = out;
 
 	*at++ = VERSION;
-	at = put(at, (uint32_t)curve->day);
+	at = bigend_put(at, (uint32_t)curve->day, 4);
 	*at++ = curve->from;
 	*at++ = curve->until;
 	at = put_real(at, curve->weight);
 	for (unsigned hour = 0; hour < CURVE_HOURS; hour++)
 		at = put_real(at, curve->share[hour]);
 	for (unsigned hour = 0; hour < CURVE_HOURS; hour++)
-		at = put(at, curve->today[hour]);
+		at = bigend_put(at, curve->today[hour], 4);
 	must(at == out + CURVE_ENCODED_LEN);
 }
 
@@ -207,16 +197,18 @@ enum err curve_decode(const void *data, size_t len, struct curve *curve)
 
 	if (len == 0)
 		return ERR_CORRUPT;
-	if (at[0] != VERSION)
+	if (*at++ != VERSION)
 		return ERR_VERSION;
 	if (len != CURVE_ENCODED_LEN)
 		return ERR_CORRUPT;
-	read = (struct curve){ .day = (int32_t)get(at + 1), .from = at[5], .until = at[6], .weight = get_real(at + 7) };
-	at += 11;
-	for (unsigned hour = 0; hour < CURVE_HOURS; hour++, at += 4)
-		read.share[hour] = get_real(at);
-	for (unsigned hour = 0; hour < CURVE_HOURS; hour++, at += 4)
-		read.today[hour] = get(at);
+	read = (struct curve){ .day = (int32_t)bigend_get(&at, 4) };
+	read.from = *at++;
+	read.until = *at++;
+	read.weight = get_real(&at);
+	for (unsigned hour = 0; hour < CURVE_HOURS; hour++)
+		read.share[hour] = get_real(&at);
+	for (unsigned hour = 0; hour < CURVE_HOURS; hour++)
+		read.today[hour] = (uint32_t)bigend_get(&at, 4);
 	if (!is_sane(&read))
 		return ERR_CORRUPT;
 	*curve = read;

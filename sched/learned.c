@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/bigend.h"
+
 #define VERSION 1
 
 struct field {
@@ -72,17 +74,16 @@ static void put(void *to, size_t size, uint64_t value)
 
 static size_t encode(const void *from, const struct field *fields, size_t count, uint8_t out[LEARNED_MAX])
 {
-	size_t len = 0;
+	uint8_t *to = out;
 
-	out[len++] = VERSION;
+	*to++ = VERSION;
 	for (size_t i = 0; i < count; i++) {
 		uint64_t value = take((const char *)from + fields[i].at, fields[i].size);
 
-		must(len + fields[i].size <= LEARNED_MAX);
-		for (size_t byte = fields[i].size; byte-- > 0;)
-			out[len++] = (uint8_t)(value >> (8 * byte));
+		must((size_t)(to - out) + fields[i].size <= LEARNED_MAX);
+		to = bigend_put(to, value, (unsigned)fields[i].size);
 	}
-	return len;
+	return (size_t)(to - out);
 }
 
 static enum err decode(const void *data, size_t len, const struct field *fields, size_t count, void *to)
@@ -94,13 +95,9 @@ static enum err decode(const void *data, size_t len, const struct field *fields,
 	if (*at++ != VERSION)
 		return ERR_VERSION;
 	for (size_t i = 0; i < count; i++) {
-		uint64_t value = 0;
-
 		if ((size_t)(end - at) < fields[i].size)
 			return ERR_CORRUPT;
-		for (size_t byte = 0; byte < fields[i].size; byte++)
-			value = value << 8 | *at++;
-		put((char *)to + fields[i].at, fields[i].size, value);
+		put((char *)to + fields[i].at, fields[i].size, bigend_get(&at, (unsigned)fields[i].size));
 	}
 	return at == end ? OK : ERR_CORRUPT;
 }

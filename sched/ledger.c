@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/bigend.h"
+
 static void move_on(struct ledger *ledger, int64_t number)
 {
 	int64_t ahead = number - ledger->newest;
@@ -57,22 +59,6 @@ struct ledger_sum ledger_of(const struct ledger *ledger, int64_t period_ms, wall
 
 #define VERSION 1
 
-static uint8_t *put(uint8_t *at, uint64_t value, int bytes)
-{
-	while (bytes-- > 0)
-		*at++ = (uint8_t)(value >> (8 * bytes));
-	return at;
-}
-
-static uint64_t get(const uint8_t **at, int bytes)
-{
-	uint64_t value = 0;
-
-	while (bytes-- > 0)
-		value = value << 8 | *(*at)++;
-	return value;
-}
-
 bool ledger_take(struct ledger *ledger, uint32_t *place_out, uint8_t out[LEDGER_ROW])
 {
 	int64_t number = ledger->unsaved;
@@ -86,11 +72,11 @@ bool ledger_take(struct ledger *ledger, uint32_t *place_out, uint8_t out[LEDGER_
 	*place_out = (uint32_t)(number % LEDGER_BUCKETS);
 	bucket = &ledger->buckets[*place_out];
 	*out++ = VERSION;
-	out = put(out, (uint64_t)number, 8);
-	out = put(out, bucket->delivered, 4);
-	out = put(out, bucket->deferred, 4);
-	out = put(out, bucket->blocked, 4);
-	(void)put(out, bucket->refused, 4);
+	out = bigend_put(out, (uint64_t)number, 8);
+	out = bigend_put(out, bucket->delivered, 4);
+	out = bigend_put(out, bucket->deferred, 4);
+	out = bigend_put(out, bucket->blocked, 4);
+	(void)bigend_put(out, bucket->refused, 4);
 	return true;
 }
 
@@ -107,11 +93,11 @@ enum err ledger_give(struct ledger *ledger, const void *data, size_t len, wall_m
 		return ERR_VERSION;
 	if (len != LEDGER_ROW)
 		return ERR_CORRUPT;
-	number = get(&at, 8);
-	bucket.delivered = (uint32_t)get(&at, 4);
-	bucket.deferred = (uint32_t)get(&at, 4);
-	bucket.blocked = (uint32_t)get(&at, 4);
-	bucket.refused = (uint32_t)get(&at, 4);
+	number = bigend_get(&at, 8);
+	bucket.delivered = (uint32_t)bigend_get(&at, 4);
+	bucket.deferred = (uint32_t)bigend_get(&at, 4);
+	bucket.blocked = (uint32_t)bigend_get(&at, 4);
+	bucket.refused = (uint32_t)bigend_get(&at, 4);
 	if (number == 0 || number > INT64_MAX)
 		return ERR_CORRUPT;
 	if ((int64_t)number > today + 1 || (int64_t)number <= today - LEDGER_BUCKETS || (int64_t)number <= ledger->newest - LEDGER_BUCKETS)

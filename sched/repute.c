@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigend.h"
 #include "sched/parts.h"
 
 #define RECORD_LEAST  30   /* recipients until it says something */
@@ -51,33 +52,17 @@ void repute_count_turn(struct tenant *tenant, bool own, uint32_t rcpts)
 	tenant->noted = true;
 }
 
-static uint8_t *put(uint8_t *at, uint64_t value)
-{
-	for (unsigned shift = 64; shift > 0; shift -= 8)
-		*at++ = (uint8_t)(value >> (shift - 8));
-	return at;
-}
-
 static uint8_t *put_real(uint8_t *at, double value)
 {
 	uint64_t bits;
 
 	memcpy(&bits, &value, sizeof(bits));
-	return put(at, bits);
+	return bigend_put(at, bits, 8);
 }
 
-static uint64_t get(const uint8_t *at)
+static double get_real(const uint8_t **at)
 {
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		value = value << 8 | at[i];
-	return value;
-}
-
-static double get_real(const uint8_t *at)
-{
-	uint64_t bits = get(at);
+	uint64_t bits = bigend_get(at, 8);
 	double value;
 
 	memcpy(&value, &bits, sizeof(value));
@@ -95,7 +80,7 @@ bool repute_state(struct tenant *tenant, struct sched_warm *out)
 	*at++ = VERSION;
 	at = put_real(at, tenant->tried);
 	at = put_real(at, tenant->bad);
-	put(at, (uint64_t)tenant->risky_earned);
+	(void)bigend_put(at, (uint64_t)tenant->risky_earned, 8);
 	out->key = tenant->key;
 	out->len = ENCODED_LEN;
 	return true;
@@ -104,23 +89,27 @@ bool repute_state(struct tenant *tenant, struct sched_warm *out)
 enum err repute_restore(struct tenant *tenant, const void *data, size_t len)
 {
 	const uint8_t *at = data;
+	uint8_t version;
+	uint64_t turns;
 	double tried, bad;
 
 	if (len == 0)
 		return ERR_CORRUPT;
-	if (at[0] == 0 || at[0] > VERSION)
+	version = *at++;
+	if (version == 0 || version > VERSION)
 		return ERR_VERSION;
 	if (len != ENCODED_LEN)
 		return ERR_CORRUPT;
 	if (tenant->tried > 0)
 		return ERR_EXISTS;
-	tried = get_real(at + 1);
-	bad = get_real(at + 9);
+	tried = get_real(&at);
+	bad = get_real(&at);
+	turns = bigend_get(&at, 8);
 	if (!(tried >= 0 && tried <= 1e12 && bad >= 0 && bad <= 1e12))
 		return ERR_CORRUPT;
 	tenant->tried = tried;
 	tenant->bad = bad;
-	tenant->risky_earned = at[0] == 1 ? (int64_t)(get(at + 17) % (GOOD_FOR_ONE + 1)) : (int64_t)get(at + 17);
+	tenant->risky_earned = version == 1 ? (int64_t)(turns % (GOOD_FOR_ONE + 1)) : (int64_t)turns;
 	if (tenant->risky_earned > EARNED_MOST || tenant->risky_earned < -EARNED_DEBT)
 		tenant->risky_earned = 0;
 	return OK;

@@ -1,6 +1,7 @@
 /* sched/warmup_store.c - the stored form of a cold lane's state. Version first; numbers big-endian, as everywhere in the store. */
 #include <string.h>
 
+#include "base/bigend.h"
 #include "sched/warmup.h"
 
 #define VERSION  4
@@ -69,17 +70,16 @@ static void put(const struct field *field, struct warmup *w, uint64_t value)
 
 size_t warmup_encode(const struct warmup *w, uint8_t out[WARMUP_ENCODED_MAX])
 {
-	size_t len = 0;
+	uint8_t *to = out;
 
-	out[len++] = VERSION;
+	*to++ = VERSION;
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		uint64_t value = take(&fields[i], w);
 
-		must(len + fields[i].size <= WARMUP_ENCODED_MAX);
-		for (size_t byte = fields[i].size; byte-- > 0;)
-			out[len++] = (uint8_t)(value >> (8 * byte));
+		must((size_t)(to - out) + fields[i].size <= WARMUP_ENCODED_MAX);
+		to = bigend_put(to, value, (unsigned)fields[i].size);
 	}
-	return len;
+	return (size_t)(to - out);
 }
 
 /* What the rest of the code relies on, whoever wrote the bytes. */
@@ -103,13 +103,9 @@ enum err warmup_decode(const void *data, size_t len, struct warmup *w)
 		return ERR_VERSION;
 	count = counts[*at++];
 	for (size_t i = 0; i < count; i++) {
-		uint64_t value = 0;
-
 		if ((size_t)(end - at) < fields[i].size)
 			return ERR_CORRUPT;
-		for (size_t byte = 0; byte < fields[i].size; byte++)
-			value = value << 8 | *at++;
-		put(&fields[i], &read, value);
+		put(&fields[i], &read, bigend_get(&at, (unsigned)fields[i].size));
 	}
 	if (at != end || !is_sane(&read))
 		return ERR_CORRUPT;

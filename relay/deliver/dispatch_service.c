@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigend.h"
 #include "base/log.h"
 
 /* Of the record. 1: version u8, drained u8. 2, of a retirement: version u8, since u64, until u64, the successor's name. */
@@ -32,21 +33,6 @@ static const char *source_of(const struct service *service)
 	return service->memo_name + strlen(SERVICE_MEMO);
 }
 
-static void put_number(uint8_t out[8], uint64_t value)
-{
-	for (unsigned i = 0; i < 8; i++)
-		out[i] = (uint8_t)(value >> (56 - 8 * i));
-}
-
-static uint64_t take_number(const uint8_t at[8])
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		value = value << 8 | at[i];
-	return value;
-}
-
 static size_t write_memo(const struct queue_memo *memo, uint8_t out[QUEUE_MEMO_MAX])
 {
 	const struct service *service = CONTAINER_OF(memo, const struct service, memo);
@@ -60,8 +46,7 @@ static size_t write_memo(const struct queue_memo *memo, uint8_t out[QUEUE_MEMO_M
 		return 2;
 	}
 	out[0] = RETIREMENT;
-	put_number(out + 1, (uint64_t)record->retire.since);
-	put_number(out + 9, (uint64_t)record->retire.until);
+	(void)bigend_put(bigend_put(out + 1, (uint64_t)record->retire.since, 8), (uint64_t)record->retire.until, 8);
 	memcpy(out + RETIRE_LEN, record->retire.into, into);
 	return RETIRE_LEN + into;
 }
@@ -75,13 +60,14 @@ bool service_memo_read(const void *data, size_t len)
 
 bool service_memo_retires(const void *data, size_t len, struct sched_retire *out)
 {
-	const uint8_t *record = data;
+	const uint8_t *record = data, *at;
 
 	*out = (struct sched_retire){ 0 };
 	if (len < RETIRE_LEN || len - RETIRE_LEN >= sizeof(out->into) || record[0] != RETIREMENT)
 		return false;
-	out->since = (wall_ms)take_number(record + 1);
-	out->until = (wall_ms)take_number(record + 9);
+	at = record + 1;
+	out->since = (wall_ms)bigend_get(&at, 8);
+	out->until = (wall_ms)bigend_get(&at, 8);
 	memcpy(out->into, record + RETIRE_LEN, len - RETIRE_LEN);
 	return out->since >= 0 && out->since < out->until && out->until < WALL_NEVER;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigend.h"
 #include "base/log.h"
 #include "relay/deliver/keep.h"
 
@@ -25,8 +26,7 @@ static void write_record(const struct hops_counts *counts, uint8_t out[RECORD])
 
 	*out++ = VERSION;
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		for (unsigned shift = 64; shift > 0; shift -= 8)
-			*out++ = (uint8_t)(numbers[i] >> (shift - 8));
+		out = bigend_put(out, numbers[i], 8);
 }
 
 static void on_note(void *arg, const char *name, const void *data, size_t len)
@@ -38,8 +38,7 @@ static void on_note(void *arg, const char *name, const void *data, size_t len)
 	if (strcmp(name, NOTE) != 0 || len != RECORD || *at++ != VERSION)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		for (unsigned n = *numbers[i] = 0; n < 8; n++)
-			*numbers[i] = *numbers[i] << 8 | *at++;
+		*numbers[i] = bigend_get(&at, 8);
 }
 
 void hops_read(struct queue_reader *reader, struct hops_counts *out)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bigend.h"
+
 /* A row, numbers with the high byte first: version u8, failures u8, source u32, since u64, down until u64, no TLS until u64, then name and reason,
  * each with a u8 of length before it. */
 #define ROW_VERSION 1
@@ -15,13 +17,6 @@
 #define MEMO_VERSION  2
 #define MEMO_ENTRY    40 /* family u8, address 16, port u16, failures u8, down until u64, no TLS until u64, version 2: source u32 */
 #define MEMO_ENTRY_V1 36
-
-static uint8_t *put(uint8_t *to, uint64_t value, unsigned bytes)
-{
-	while (bytes-- > 0)
-		*to++ = (uint8_t)(value >> 8 * bytes);
-	return to;
-}
 
 static uint8_t *put_text(uint8_t *to, const char *text)
 {
@@ -40,15 +35,11 @@ struct source_bytes {
 
 static uint64_t get(struct source_bytes *from, unsigned bytes)
 {
-	uint64_t value = 0;
-
 	if (from->end - from->at < (ptrdiff_t)bytes) {
 		from->short_of = true;
 		return 0;
 	}
-	while (bytes-- > 0)
-		value = value << 8 | *from->at++;
-	return value;
+	return bigend_get(&from->at, bytes);
 }
 
 static void get_text(struct source_bytes *from, char **out)
@@ -85,12 +76,12 @@ void hostmap_keep(struct hostmap *map, const struct host *host)
 
 	if (!map->keep)
 		return;
-	to = put(to, ROW_VERSION, 1);
-	to = put(to, host->failures, 1);
-	to = put(to, host->down_for, 4);
-	to = put(to, (uint64_t)host->since, 8);
-	to = put(to, (uint64_t)host->down_until, 8);
-	to = put(to, (uint64_t)host->no_tls_until, 8);
+	to = bigend_put(to, ROW_VERSION, 1);
+	to = bigend_put(to, host->failures, 1);
+	to = bigend_put(to, host->down_for, 4);
+	to = bigend_put(to, (uint64_t)host->since, 8);
+	to = bigend_put(to, (uint64_t)host->down_until, 8);
+	to = bigend_put(to, (uint64_t)host->no_tls_until, 8);
 	to = put_text(to, host->name);
 	to = put_text(to, host->why);
 	map->keep(map->arg, name_of(host, name), row, (size_t)(to - row));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigend.h"
 #include "base/table.h"
 
 #define PAUSE_FIRST_MS MINUTES(1) /* doubles with each throttle in a row */
@@ -173,22 +174,6 @@ wall_ms senders_turn(struct senders *senders, const char *destination, const cha
 
 /* --- the store: version u8, throttles u8, gap u32, next turn u64, kept until u64 ------------------------------------------------ */
 
-static uint8_t *put(uint8_t *to, uint64_t value, unsigned bytes)
-{
-	while (bytes-- > 0)
-		*to++ = (uint8_t)(value >> 8 * bytes);
-	return to;
-}
-
-static uint64_t take(const uint8_t **at, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	while (bytes-- > 0)
-		value = value << 8 | *(*at)++;
-	return value;
-}
-
 size_t senders_encode(const struct senders *senders, const char *destination, const char *domain, uint8_t out[SENDERS_ROW])
 {
 	const struct limit *limit = find(senders, destination, domain);
@@ -196,11 +181,11 @@ size_t senders_encode(const struct senders *senders, const char *destination, co
 
 	if (limit == NULL)
 		return 0;
-	to = put(to, VERSION, 1);
-	to = put(to, limit->throttles, 1);
-	to = put(to, (uint64_t)limit->gap_ms, 4);
-	to = put(to, (uint64_t)limit->next_at, 8);
-	to = put(to, (uint64_t)(limit->next_at + KEEP_MS), 8);
+	to = bigend_put(to, VERSION, 1);
+	to = bigend_put(to, limit->throttles, 1);
+	to = bigend_put(to, (uint64_t)limit->gap_ms, 4);
+	to = bigend_put(to, (uint64_t)limit->next_at, 8);
+	to = bigend_put(to, (uint64_t)(limit->next_at + KEEP_MS), 8);
 	return (size_t)(to - out);
 }
 
@@ -213,14 +198,14 @@ enum err senders_restore(
 
 	if (len < 1)
 		return ERR_CORRUPT;
-	if (take(&at, 1) != VERSION)
+	if (bigend_get(&at, 1) != VERSION)
 		return ERR_VERSION;
 	if (len != SENDERS_ROW)
 		return ERR_CORRUPT;
-	read.throttles = (uint32_t)take(&at, 1);
-	read.gap_ms = (int64_t)take(&at, 4);
-	read.next_at = (wall_ms)take(&at, 8);
-	until = (wall_ms)take(&at, 8);
+	read.throttles = (uint32_t)bigend_get(&at, 1);
+	read.gap_ms = (int64_t)bigend_get(&at, 4);
+	read.next_at = (wall_ms)bigend_get(&at, 8);
+	until = (wall_ms)bigend_get(&at, 8);
 	if (read.gap_ms > GAP_MAX_MS || read.next_at < 0 || until < read.next_at)
 		return ERR_CORRUPT;
 	if (until <= now)

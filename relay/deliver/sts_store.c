@@ -4,14 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigend.h"
+
 #define VERSION 1
 
 static enum err put(struct buf *out, uint64_t value, unsigned bytes)
 {
 	uint8_t text[8];
 
-	for (unsigned i = 0; i < bytes; i++)
-		text[i] = (uint8_t)(value >> 8 * (bytes - 1 - i));
+	(void)bigend_put(text, value, bytes);
 	return buf_add(out, text, bytes);
 }
 
@@ -46,15 +47,11 @@ struct source {
 
 static uint64_t get(struct source *in, unsigned bytes)
 {
-	uint64_t value = 0;
-
 	if ((size_t)(in->end - in->at) < bytes) {
 		in->failed = true;
 		return 0;
 	}
-	while (bytes-- > 0)
-		value = value << 8 | *in->at++;
-	return value;
+	return bigend_get(&in->at, bytes);
 }
 
 /* malloc'ed; NULL: cut off, or with a NUL inside. */
