@@ -129,6 +129,19 @@ static inline struct sched_decision world_start(struct world *w)
 	return d;
 }
 
+/* The next start before `end`, for which the clock goes on; false: there is none. */
+static inline bool world_start_before(struct world *w, wall_ms end, struct sched_decision *out)
+{
+	for (;;) {
+		*out = world_next(w);
+		if (out->kind == SCHED_START)
+			return true;
+		if (out->kind != SCHED_NOTHING || out->when >= end)
+			return false;
+		w->now = out->when;
+	}
+}
+
 static inline struct sched_decision world_nothing(struct world *w)
 {
 	struct sched_decision d = world_next(w);

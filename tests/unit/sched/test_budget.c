@@ -33,17 +33,10 @@ static struct sched_warm_view view_now(struct world *w)
 /* Until `end`, everything is taken; returns how many. */
 static uint32_t run(struct world *w, wall_ms end)
 {
+	struct sched_decision d;
 	uint32_t sent = 0;
 
-	for (;;) {
-		struct sched_decision d = world_next(w);
-
-		if (d.kind != SCHED_START) {
-			if (d.kind != SCHED_NOTHING || d.when >= end)
-				break;
-			w->now = d.when;
-			continue;
-		}
+	while (world_start_before(w, end, &d)) {
 		sent += d.rcpts;
 		world_end(w, &d, &(struct sched_result){ .attempted = true, .delivered = d.rcpts, .rcpts_left = 100000 });
 	}

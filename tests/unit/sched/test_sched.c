@@ -261,18 +261,26 @@ static void a_failed_lookup_is_not_repeated_at_once(void **state)
 	world_close(&w);
 }
 
+/* A job for a domain whose route is valid for ten minutes has been delivered. */
+static void open_with_route(struct world *w)
+{
+	static const char *const hosts[] = { "mx.one.example" };
+	struct sched_decision d;
+
+	world_open(w, BASICS);
+	world_add(w, "one.example");
+	sched_next(w->sched, w->now, &d);
+	sched_resolved(w->sched, "one.example", 1, hosts, 1, 3, w->now + MINUTES(10), w->now);
+	d = world_start(w);
+	world_deliver(w, &d);
+}
+
 static void an_outdated_route_is_looked_up_again_before_the_next_job(void **state)
 {
 	struct world w;
 	struct sched_decision d;
-	static const char *const hosts[] = { "mx.one.example" };
 
-	world_open(&w, BASICS);
-	world_add(&w, "one.example");
-	sched_next(w.sched, w.now, &d);
-	sched_resolved(w.sched, "one.example", 1, hosts, 1, 3, w.now + MINUTES(10), w.now);
-	d = world_start(&w);
-	world_deliver(&w, &d);
+	open_with_route(&w);
 	w.now += MINUTES(10);
 	world_add(&w, "one.example");
 	sched_next(w.sched, w.now, &d);
@@ -284,14 +292,8 @@ static void routes_that_are_not_to_be_relied_on_are_looked_up_again_at_once(void
 {
 	struct world w;
 	struct sched_decision d;
-	static const char *const hosts[] = { "mx.one.example" };
 
-	world_open(&w, BASICS);
-	world_add(&w, "one.example");
-	sched_next(w.sched, w.now, &d);
-	sched_resolved(w.sched, "one.example", 1, hosts, 1, 3, w.now + MINUTES(10), w.now);
-	d = world_start(&w);
-	world_deliver(&w, &d);
+	open_with_route(&w);
 	w.now += SECONDS(2);
 	sched_routes_expire(w.sched, w.now);
 	world_add(&w, "one.example");

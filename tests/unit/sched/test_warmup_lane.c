@@ -23,17 +23,10 @@ static struct sched_result all_taken(const struct sched_decision *d, uint32_t le
 /* Deliver what may go until `end`; returns the recipients of source `name`, or of all for NULL. */
 static uint32_t run(struct world *w, wall_ms end, const char *name, uint32_t *left)
 {
+	struct sched_decision d;
 	uint32_t sent = 0;
 
-	for (;;) {
-		struct sched_decision d = world_next(w);
-
-		if (d.kind != SCHED_START) {
-			if (d.kind != SCHED_NOTHING || d.when >= end)
-				break;
-			w->now = d.when;
-			continue;
-		}
+	while (world_start_before(w, end, &d)) {
 		*left -= d.rcpts;
 		sent += name == NULL || strcmp(d.source, name) == 0 ? d.rcpts : 0;
 		struct sched_result r = all_taken(&d, *left);
