@@ -57,6 +57,7 @@ struct tx {
 	size_t end;        /* no command from this number on will be sent */
 	size_t accepted;
 	bool bdat;         /* the content goes by BDAT (RFC 3030) */
+	bool utf8;         /* the message needs SMTPUTF8 (RFC 6531) */
 	bool failed;       /* the server must be told to forget it before the next one */
 	uint32_t chunk;    /* of the body, the next to send */
 	uint64_t sent_bytes; /* of the body, dots not counted */

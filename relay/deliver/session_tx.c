@@ -48,6 +48,25 @@ void tx_select(struct session *s, uint32_t limit)
 	dot_writer_init(&tx->dot);
 }
 
+static bool is_ascii(const char *text)
+{
+	return utf8_is_ascii(text, strlen(text));
+}
+
+/* RFC 6531 section 3.2: an address is not ASCII, or the message was handed in with SMTPUTF8 and has 8-bit bytes. What was handed in so and has none
+ * needs no more than others. */
+static bool needs_utf8(const struct queue_job *job)
+{
+	const uint32_t both = MSG_SMTPUTF8 | MSG_HIGH_BYTES;
+
+	if ((job->message.flags & both) == both || !is_ascii(job->message.sender))
+		return true;
+	for (size_t i = 0; i < job->rcpt_count; i++)
+		if (job->rcpts[i].state != RCPT_HELD && !is_ascii(job->rcpts[i].address))
+			return true;
+	return false;
+}
+
 /* BDAT saves looking at every line for dots; it pays where there is much to look at, or no lines to rely on. */
 void tx_choose_form(struct session *s)
 {
@@ -56,6 +75,7 @@ void tx_choose_form(struct session *s)
 
 	s->tx.bdat = pays && (s->caps.bits & CAP_CHUNKING) && (s->conf->delivery.chunking || (message->flags & MSG_BINARY));
 	s->tx.end = s->tx.count + (s->tx.bdat ? 1 : 2);
+	s->tx.utf8 = needs_utf8(s->delivery->job);
 }
 
 void tx_fini(struct session *s)
@@ -96,25 +116,6 @@ bool tx_any_outcome(const struct session *s)
 }
 
 /* --- what the server can take ------------------------------------------------------------------------------------------------ */
-
-static bool is_ascii(const char *text)
-{
-	return utf8_is_ascii(text, strlen(text));
-}
-
-/* RFC 6531 section 3.2: an address is not ASCII, or the message was handed in with SMTPUTF8 and has 8-bit bytes. What was handed in so and has none
- * needs no more than others. */
-static bool needs_utf8(const struct queue_job *job)
-{
-	const uint32_t both = MSG_SMTPUTF8 | MSG_HIGH_BYTES;
-
-	if ((job->message.flags & both) == both || !is_ascii(job->message.sender))
-		return true;
-	for (size_t i = 0; i < job->rcpt_count; i++)
-		if (job->rcpts[i].state != RCPT_HELD && !is_ascii(job->rcpts[i].address))
-			return true;
-	return false;
-}
 
 /* RFC 8689 section 4.2.1; that the connection is good enough has been seen to (trust.h). */
 static bool lacks_requiretls(const struct session *s, struct outcome *out)
@@ -164,7 +165,7 @@ static bool is_too_big(const struct session *s, struct outcome *out)
 /* RFC 6531 section 3.5 */
 static bool lacks_utf8(const struct session *s, struct outcome *out)
 {
-	if (!needs_utf8(s->delivery->job) || (s->caps.bits & CAP_SMTPUTF8))
+	if ((s->caps.bits & CAP_SMTPUTF8) || !needs_utf8(s->delivery->job))
 		return false;
 	outcome_make(out, OUTCOME_REFUSED, SCOPE_MESSAGE, STAGE_MAIL, "5.6.7", s->relay,
 	    "the message needs SMTPUTF8, which the server does not offer");
@@ -205,7 +206,7 @@ static void write_orcpt(struct session *s, const char *orcpt)
 {
 	char text[ORCPT_MAX + 1];
 
-	if (is_ascii(orcpt) || needs_utf8(s->delivery->job))
+	if (is_ascii(orcpt) || s->tx.utf8)
 		must(buf_printf(&s->out, " ORCPT=%s", orcpt) == OK);
 	else if (param_orcpt_ascii(orcpt, text))
 		must(buf_printf(&s->out, " ORCPT=%s", text) == OK);
@@ -240,7 +241,7 @@ void tx_write_mail(struct session *s)
 		say(s, " BODY=BINARYMIME");
 	else if ((message->flags & MSG_8BIT) && (s->caps.bits & CAP_8BITMIME))
 		say(s, " BODY=8BITMIME");
-	if (needs_utf8(s->delivery->job))
+	if (s->tx.utf8)
 		say(s, " SMTPUTF8");
 	if ((message->flags & MSG_REQUIRETLS) && s->secure && (s->caps.bits & CAP_REQUIRETLS))
 		say(s, " REQUIRETLS");
