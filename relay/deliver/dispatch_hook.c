@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "relay/deliver/keep.h"
 #include "relay/notify/resend.h"
 
 #define NOTE_PREFIX "hook/"
@@ -33,30 +34,17 @@ struct hooks {
 
 /* --- what is kept ----------------------------------------------------------------------------------------------------------- */
 
-/* One block, which the queue frees. */
-struct hook_note {
-	struct queue_note_put put;
-	char name[sizeof(NOTE_PREFIX) + MSG_ID_TEXT];
-	char data[]; /* version, body */
-};
-
-/* "" removes it. A body that is too long is not kept: a restart forgets it. */
+/* Version, body. "" removes it. A body that is too long is not kept: a restart forgets it. */
 static void keep(const struct hook *hook, const char *body)
 {
 	size_t len = strlen(body);
-	struct hook_note *note;
+	char *record;
 
 	if (len >= QUEUE_NOTE_MAX)
 		return;
-	note = xcalloc(1, sizeof(*note) + 1 + len);
-	memcpy(note->name, hook->name, sizeof(note->name));
-	note->data[0] = VERSION;
-	memcpy(note->data + 1, body, len);
-	note->put.req.kind = QUEUE_NOTE_PUT;
-	note->put.name = note->name;
-	note->put.data = note->data;
-	note->put.len = len > 0 ? 1 + len : 0;
-	queue_submit(hook->hooks->dispatch->env.queue, &note->put.req);
+	record = xasprintf("%c%s", VERSION, body);
+	keep_note(hook->hooks->dispatch->env.queue, hook->name, record, len > 0 ? 1 + len : 0);
+	free(record);
 }
 
 /* --- posts ------------------------------------------------------------------------------------------------------------------ */

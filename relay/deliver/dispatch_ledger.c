@@ -2,37 +2,23 @@
 #include "relay/deliver/dispatch_int.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "relay/deliver/keep.h"
 
 #define PREFIX   "ledger/"
 #define FLUSH_MS SECONDS(10)
 _Static_assert(sizeof(PREFIX) + SCHED_LEDGER_KEY <= QUEUE_NOTE_NAME, "a key fits a note's name");
 
-/* One block, which the queue frees. */
-struct ledger_note {
-	struct queue_note_put put;
-	char name[sizeof(PREFIX) + SCHED_LEDGER_KEY];
-	uint8_t data[LEDGER_ROW];
-};
-
 /* Length 0 removes it. A row that cannot be written is written with the next change of it. */
 static void store(void *arg, const char *key, const void *data, size_t len)
 {
 	struct dispatch *d = arg;
-	struct ledger_note *note = xcalloc(1, sizeof(*note));
+	char name[sizeof(PREFIX) + SCHED_LEDGER_KEY];
 
-	must(len <= sizeof(note->data));
-	(void)snprintf(note->name, sizeof(note->name), PREFIX "%s", key);
-	if (len > 0)
-		memcpy(note->data, data, len);
-	note->put.req.kind = QUEUE_NOTE_PUT;
-	note->put.name = note->name;
-	note->put.data = note->data;
-	note->put.len = len;
-	queue_submit(d->env.queue, &note->put.req);
+	(void)snprintf(name, sizeof(name), PREFIX "%s", key);
+	keep_note(d->env.queue, name, data, len);
 }
 
 void dispatch_ledger_flush(struct dispatch *d, bool at_once, wall_ms now)
