@@ -86,7 +86,7 @@ static void store(struct dispatch *d, struct warning *w, wall_ms now)
 	w->settle.req.reply_to = loop_mailbox(d->env.loop);
 	w->settle.req.done = warned;
 	w->settle.id = w->attempt->key.id;
-	w->settle.job = w->attempt->delivery.first;
+	w->settle.job = w->attempt->key.first & ~JOB_HELD_PART; /* no claim of another part ends with it */
 	w->settle.destination = w->attempt->destination;
 	w->settle.at = now;
 	w->settle.items = w->items;
